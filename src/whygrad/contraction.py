@@ -1,0 +1,164 @@
+"""Contractions of two labelled arrays: with sums as matrix products, with maxima in blocks that stay in the cache.
+
+A contraction is written with one label for each axis: ``(r, n, o), (o, i) -> (r, n, i)`` multiplies entries with
+equal labels and joins over the labels that the result lacks.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Labels = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+class _Plan(NamedTuple):
+    """How the axes of a contraction fall: in both and kept, joined over, only left, only right."""
+
+    both: tuple[str, ...]
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+
+
+@lru_cache(maxsize=None)
+def _plan(labels: Labels) -> _Plan:
+    first, second, result = labels
+    return _Plan(
+        both=tuple(label for label in result if label in first and label in second),
+        joined=tuple(label for label in first if label in second and label not in result),
+        left=tuple(label for label in first if label in result and label not in second),
+        right=tuple(label for label in second if label in result and label not in first),
+    )
+
+
+def _arranged(array: Any, labels: Sequence[str], wanted: Sequence[str], xp: Any) -> Any:
+    order = tuple(labels.index(label) for label in wanted)
+    return array if order == tuple(range(len(order))) else xp.permute_dims(array, order)
+
+
+def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
+    """Returns the contraction with sums, as one (stacked) matrix product without copies where strides allow it.
+
+    Example:
+        >>> import numpy as np
+        >>> delta, W = np.ones((2, 5, 3)), np.ones((3, 4))
+        >>> contract_sum(delta, W, (("r", "n", "o"), ("o", "i"), ("r", "n", "i")), np).shape
+        (2, 5, 4)
+    """
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], second.shape, strict=True))
+    joined = prod(sizes[label] for label in plan.joined)
+    a = _arranged(first, labels[0], plan.both + plan.left + plan.joined, xp)
+    b = _arranged(second, labels[1], plan.both + plan.joined + plan.right, xp)
+    stack = tuple(sizes[label] for label in plan.both)
+    left = tuple(sizes[label] for label in plan.left)
+    right = tuple(sizes[label] for label in plan.right)
+    b = xp.reshape(b, (*stack, joined, prod(right)))
+    # Rows that aren't next to each other in memory stay stacked: reshaping them would copy the cotangent.
+    stacked_rows = not stack and len(left) > 1 and labels[0][-len(plan.joined) :] != plan.joined
+    a = xp.reshape(a, (*left, joined) if stacked_rows else (*stack, prod(left), joined))
+    made = xp.reshape(xp.matmul(a, b), (*stack, *left, *right))
+    return _arranged(made, plan.both + plan.left + plan.right, labels[2], xp)
+
+
+# A block of the result with the running bests should stay in the second-level cache.
+BLOCK_BYTES = 128 * 1024
+PARALLEL_FROM = 1 << 22
+
+Tracks = tuple[tuple[tuple[tuple[int, int], ...], str], ...]
+
+
+def contract_best(
+    first: tuple[Any, ...], second: tuple[Any, ...], labels: Labels, tracks: Tracks, xp: Any
+) -> tuple[Any, ...]:
+    """Returns the contraction with running bests instead of sums: one result for each track.
+
+    A track lists the (component of first, component of second) whose products compete, and whether the
+    ``largest``, the ``smallest``, the ``largest known`` or the ``smallest known`` (NaN passed over) is kept.
+
+    Example:
+        >>> import numpy as np
+        >>> a, b = np.array([[1.0, -3.0]]), np.array([[2.0], [1.0]])
+        >>> track = ((((0, 0),), "smallest"),)
+        >>> contract_best((a,), (b,), (("n", "o"), ("o", "i"), ("n", "i")), track, np)
+        (array([[-3.]]),)
+    """
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first[0].shape, strict=True)) | dict(zip(labels[1], second[0].shape, strict=True))
+    stack = prod(sizes[label] for label in plan.both)
+    rows = prod(sizes[label] for label in plan.left)
+    joined = prod(sizes[label] for label in plan.joined)
+    columns = prod(sizes[label] for label in plan.right)
+    a = [
+        np.reshape(_arranged(part, labels[0], plan.both + plan.joined + plan.left, xp), (stack, joined, rows))
+        for part in first
+    ]
+    b = [
+        np.reshape(_arranged(part, labels[1], plan.both + plan.joined + plan.right, xp), (stack, joined, columns))
+        for part in second
+    ]
+    swapped = rows > columns and columns < 64  # the inner loop runs over the last axis: make it the long one
+    if swapped:
+        a, b, rows, columns = b, a, columns, rows
+    order = [[(j, i) if swapped else (i, j) for i, j in pairs] for pairs, _ in tracks]
+    dtype = np.result_type(first[0], second[0])
+    made = [np.empty((stack, rows, columns), dtype=dtype) for _ in tracks]
+    height = max(1, BLOCK_BYTES // (dtype.itemsize * max(1, columns) * (len(tracks) + 1)))
+    blocks = [(s, slice(top, top + height)) for s in range(stack) for top in range(0, rows, height)]
+
+    def work(block: tuple[int, slice]) -> None:
+        s, part = block
+        _best_of_block(
+            [np.ascontiguousarray(x[s, :, part]) for x in a],
+            [np.ascontiguousarray(x[s]) for x in b],
+            [out[s, part] for out in made],
+            [(pairs, kept) for pairs, (_, kept) in zip(order, tracks, strict=True)],
+        )
+
+    _for_each(work, blocks, parallel=stack * rows * joined * columns >= PARALLEL_FROM)
+    sides = (plan.right, plan.left) if swapped else (plan.left, plan.right)
+    wanted = plan.both + sides[0] + sides[1]
+    shape = tuple(sizes[label] for label in wanted)
+    return tuple(_arranged(np.reshape(out, shape), wanted, labels[2], xp) for out in made)
+
+
+BESTS = {"largest": np.maximum, "smallest": np.minimum, "largest known": np.fmax, "smallest known": np.fmin}
+
+
+def _best_of_block(a: list[Any], b: list[Any], made: list[Any], tracks: list[tuple[Any, str]]) -> None:
+    """Writes, for a (joined, rows) and b (joined, columns), the best products over ``joined`` into ``made``."""
+    product = np.empty(made[0].shape, dtype=made[0].dtype)
+    pairs_of_all = {pairs[0] for pairs, _ in tracks}
+    shared = len(pairs_of_all) == 1 and all(len(pairs) == 1 for pairs, _ in tracks)
+    for step in range(a[0].shape[0]):
+        computed = False
+        for (pairs, kept), out in zip(tracks, made, strict=True):
+            best = BESTS[kept]
+            for place, (i, j) in enumerate(pairs):
+                if not (shared and computed):
+                    np.multiply(a[i][step, :, None], b[j][step], out=product)
+                    computed = True
+                if step == 0 and place == 0:
+                    out[...] = product
+                else:
+                    best(out, product, out=out)
+
+
+@lru_cache(maxsize=1)
+def _pool() -> Any:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+
+
+def _for_each(work: Any, blocks: list[Any], parallel: bool) -> None:
+    if not parallel or len(blocks) == 1:
+        for block in blocks:
+            work(block)
+    else:
+        # NumPy lets go of the interpreter inside its loops, so that threads share the cores.
+        list(_pool().map(work, blocks))

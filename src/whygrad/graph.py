@@ -1,0 +1,122 @@
+"""Nodes and graphs: what was computed from what, with values. Frozen records; a sweep never writes to them."""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.ops import Op
+from whygrad.structures import Local
+
+Array: TypeAlias = Any
+
+
+class Entry(NamedTuple):
+    """One scalar of a graph: a node's number and a flat position in its value."""
+
+    node: int
+    position: int
+
+
+class Node(NamedTuple):
+    """One recorded array: the operation that made it, its inputs (numbers of earlier nodes, in order), its value.
+
+    A leaf has no operation and no inputs. ``marked`` operations are what the spectrum counts along a path.
+    """
+
+    name: str
+    value: Array
+    op: Op | None = None
+    inputs: tuple[int, ...] = ()
+    settings: Mapping[str, Any] = {}  # noqa: RUF012 - a record's default, never changed
+    marked: bool = False
+
+
+class Graph(NamedTuple):
+    """A computation in topological order, and its costs.
+
+    Args:
+        nodes: Each node's inputs come before it.
+        costs: One scalar for each cost: the entry of a node, or nothing's derivative where it is not reached.
+        cost_names: Their names, in the same order.
+        examples: How many examples there are, where axis 0 of every node that isn't a parameter is the example and
+            no operation mixes them before the costs add them up; 0 where that isn't so.
+        xp: The array namespace of the values.
+    """
+
+    nodes: tuple[Node, ...]
+    costs: tuple[Entry, ...]
+    cost_names: tuple[str, ...] = ()
+    examples: int = 0
+    xp: Any = np
+
+    def local(self, number: int) -> Local:
+        """Returns one application of an operation, as the structures want it."""
+        node = self.nodes[number]
+        return Local(tuple(self.nodes[i].value for i in node.inputs), node.value, node.settings, self.xp)
+
+    def users(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Returns, for each node, the (user, which of its inputs) pairs."""
+        made: list[list[tuple[int, int]]] = [[] for _ in self.nodes]
+        for number, node in enumerate(self.nodes):
+            for which, source in enumerate(node.inputs):
+                made[source].append((number, which))
+        return tuple(tuple(pairs) for pairs in made)
+
+    def number(self, name: str) -> int:
+        """Returns the number of the node with a name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for number, node in enumerate(self.nodes):
+            if node.name == name:
+                return number
+        raise KeyError(name)
+
+    def size(self, number: int) -> int:
+        """Returns how many entries a node has."""
+        return prod(self.nodes[number].value.shape)
+
+
+class Recording:
+    """A graph that is being written down, node by node.
+
+    Example:
+        >>> from whygrad.ops import OPS
+        >>> recording = Recording()
+        >>> x = recording.leaf("x", np.array([1.0, 2.0]))
+        >>> s = recording.apply("s", OPS["sum"], (x,))
+        >>> recording.graph((Entry(s, 0),)).nodes[s].value
+        np.float64(3.0)
+    """
+
+    def __init__(self, xp: Any = np) -> None:
+        self._nodes: list[Node] = []
+        self._xp = xp
+
+    def leaf(self, name: str, value: Array) -> int:
+        """Returns the number of a new node that was made from nothing."""
+        self._nodes.append(Node(name, value))
+        return len(self._nodes) - 1
+
+    def apply(
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[int, ...],
+        settings: Mapping[str, Any] | None = None,
+        marked: bool = False,
+        value: Array | None = None,
+    ) -> int:
+        """Returns the number of a new node; its value is computed unless it is given."""
+        settings = dict(op.settings) | dict(settings or {})
+        if value is None:
+            value = op.structure.value(tuple(self._nodes[i].value for i in inputs), settings, self._xp)
+        self._nodes.append(Node(name, value, op, inputs, settings, marked))
+        return len(self._nodes) - 1
+
+    def graph(self, costs: tuple[Entry, ...], cost_names: tuple[str, ...] = (), examples: int = 0) -> Graph:
+        """Returns the finished graph."""
+        return Graph(tuple(self._nodes), costs, cost_names, examples, self._xp)

@@ -1,0 +1,138 @@
+"""Paths from quantities to costs: all of them where there are few, the k strongest where there are many.
+
+A path is a chain of entries, each an input of the next; its contribution is the product of the partials along it.
+The derivative is the sum of all contributions (Bauer 1974, *Computational graphs and rounding error*).
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.graph import Entry, Graph
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+
+
+class Path(NamedTuple):
+    """One path: the entries that it visits, from the quantity to the cost, and the partials between them."""
+
+    entries: tuple[Entry, ...]
+    partials: tuple[float, ...]
+    contribution: float
+
+
+class _Walk(NamedTuple):
+    """A path's beginning, as a list that shares its front with other beginnings."""
+
+    entry: Entry
+    partial: float
+    product: float
+    before: "_Walk | None"
+
+    def path(self) -> Path:
+        entries, partials = [], []
+        walk: _Walk | None = self
+        while walk is not None:
+            entries.append(walk.entry)
+            partials.append(walk.partial)
+            walk = walk.before
+        return Path(tuple(reversed(entries)), tuple(reversed(partials[:-1])), self.product)
+
+
+class Walker:
+    """Steps forward through a graph, from entries to what they act on, on the way to some of the costs.
+
+    Args:
+        graph: What was computed.
+        rows: The numbers of the costs that paths may end at; all of them where there is nothing.
+    """
+
+    def __init__(self, graph: Graph, rows: tuple[int, ...] | None = None) -> None:
+        self.graph = graph
+        self.rows = tuple(range(len(graph.costs))) if rows is None else rows
+        self._ends = {graph.costs[row] for row in self.rows}
+        self._users = graph.users()
+
+    def steps(self, entry: Entry) -> Iterator[tuple[int, Array, Array]]:
+        """Yields (user, flat positions, partials) for each use of an entry."""
+        for user, which in self._users[entry.node]:
+            op = self.graph.nodes[user].op
+            assert op is not None
+            positions, partials = op.structure.column(self.graph.local(user), which, entry.position)
+            yield user, positions, partials
+
+    def every(self, start: Entry) -> Iterator[Path]:
+        """Yields every path from an entry to the costs, dead ones too, in the order of the network.
+
+        The caller asks first how many there are.
+        """
+        reach = Sweep(self.graph, "reach", restart=False)
+        reached = {}
+
+        def leads(node: int) -> Array:
+            if node not in reached:
+                reached[node] = np.ravel(np.asarray(reach.joined(node, self.rows)))
+            return reached[node]
+
+        waiting = [_Walk(start, 1.0, 1.0, None)] if leads(start.node)[start.position] else []
+        while waiting:
+            walk = waiting.pop()
+            if walk.entry in self._ends:
+                yield walk.path()
+            following = []
+            for user, positions, partials in self.steps(walk.entry):
+                for position, partial in zip(positions.tolist(), partials.tolist(), strict=True):
+                    if leads(user)[position]:
+                        following.append(_Walk(Entry(user, position), partial, walk.product * partial, walk))
+            waiting.extend(reversed(following))
+
+    def strongest(self, sweep: Sweep, starts: Iterable[tuple[int, Array | None]], k: int) -> list[Path]:
+        """Returns the k live paths with the largest absolute contributions, strongest first.
+
+        Best-first search: a beginning is continued in the order of (its product) times (the strongest contribution
+        from its last entry on). The *strongest* sweep gives that bound exactly, so that every step taken belongs to
+        one of the k paths: k short walks, however many paths there are (Eppstein 1998 for the shortest-path form).
+
+        Args:
+            sweep: A ``strongest`` sweep over the same graph.
+            starts: Pairs of a node and the flat positions in it where paths may begin (all: nothing).
+            k: How many.
+        """
+        bounds: dict[int, Array] = {}
+
+        def bound(node: int) -> Array:
+            if node not in bounds:
+                bounds[node] = np.abs(np.ravel(np.asarray(sweep.joined(node, self.rows), dtype=np.float64)))
+            return bounds[node]
+
+        order = count()
+        heap: list[tuple[float, int, _Walk, bool]] = []
+
+        def push(priorities: Array, node: int, positions: Array, partials: Array | None, before: _Walk | None) -> None:
+            # Each continuation yields at least one path, so that no more than k of them can matter.
+            chosen = np.argpartition(-priorities, k - 1)[:k] if len(priorities) > k else np.arange(len(priorities))
+            for place in chosen.tolist():
+                if priorities[place] > 0:
+                    partial = 1.0 if partials is None else float(partials[place])
+                    product = partial if before is None else before.product * partial
+                    walk = _Walk(Entry(node, int(positions[place])), partial, product, before)
+                    heapq.heappush(heap, (-float(priorities[place]), next(order), walk, False))
+
+        for node, positions in starts:
+            every = np.arange(self.graph.size(node)) if positions is None else positions
+            push(bound(node)[every], node, every, None, None)
+        found: list[Path] = []
+        while heap and len(found) < k:
+            priority, _, walk, finished = heapq.heappop(heap)
+            if finished:
+                found.append(walk.path())
+                continue
+            if walk.entry in self._ends:
+                heapq.heappush(heap, (-abs(walk.product), next(order), walk, True))
+            for user, positions, partials in self.steps(walk.entry):
+                push(abs(walk.product) * np.abs(partials) * bound(user)[positions], user, positions, partials, walk)
+        return found

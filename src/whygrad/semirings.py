@@ -1,0 +1,354 @@
+"""Semirings: the ways to add up paths. Each is one entry in the table :data:`SEMIRINGS`.
+
+A path's contribution is the product (``times``) of the partials along it; a quantity's value is the ``plus`` of the
+contributions of all its paths. One backward sweep computes that for every quantity at once, as long as times
+distributes over plus (Mohri, *Semiring frameworks and algorithms for shortest-distance problems*, 2002).
+
+An *element* is a tuple of arrays, its components, all of one shape. There are two families:
+
+* :class:`SumSemiring`: plus is the sum of each component, and times is bilinear in the components. A whole
+  contraction is then a few matrix products at BLAS speed.
+* :class:`OrderSemiring`: plus keeps one of the two. Contractions go through blocks that stay in the cache.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.contraction import Labels, contract_best, contract_sum
+
+Array: TypeAlias = Any
+Element: TypeAlias = tuple[Array | None, ...]
+
+
+class Count(int):
+    """The number of paths, as an exact integer; ``live`` counts those on which every partial is nonzero.
+
+    Example:
+        >>> count = Count(6, live=4)
+        >>> count, count.live
+        (6, 4)
+    """
+
+    live: int
+
+    def __new__(cls, structural: int, live: int) -> "Count":
+        """Returns the count as an ``int`` that knows its live part."""
+        self = super().__new__(cls, structural)
+        self.live = live
+        return self
+
+
+class SumSemiring(NamedTuple):
+    """A semiring whose plus is a sum and whose times is bilinear.
+
+    ``lift`` makes a partial's components; ``products`` lists, for the number of components that a cotangent has and
+    for whether the operation is marked, the triples (component of the result, component of the cotangent, component
+    of the lifted partial) whose products are added up.
+    """
+
+    name: str
+    says: str
+    lift: Callable[[Array, Any], Element]
+    products: Callable[[int, bool], tuple[tuple[int, int, int], ...]]
+    read: Callable[[Element, int, Any], Any]
+    one: tuple[float, ...] = (1.0,)
+    rescale: Callable[[Element, int, Any], Element] | None = None
+    normalise: Callable[[Array, Any], Array] | None = None
+    unit: bool = False  # lift is 1 for every partial that exists
+    exact: bool = False  # components are whole numbers: carry them in float64
+
+    def _combined(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
+        results: dict[int, Array] = {}
+        for out, i, j in self.products(len(left), marked):
+            if left[i] is None:
+                continue
+            term = product(left[i], right[j])
+            results[out] = term if out not in results else results[out] + term
+        made = (results.get(out) for out in range(max(results, default=0) + 1))
+        if self.normalise is None:
+            return tuple(made)
+        return tuple(None if part is None else self.normalise(part, np) for part in made)
+
+    def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
+        """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
+        return self._combined(left, right, marked, lambda a, b: a * b)
+
+    def contract(self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False) -> Element:
+        """Returns the sum over the labels that the result lacks of cotangent times lifted partials."""
+        return self._combined(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
+
+    def plus(self, left: Element, right: Element, xp: Any) -> Element:
+        """Returns the elementwise sum."""
+        width = max(len(left), len(right))
+        padded = zip(left + (None,) * (width - len(left)), right + (None,) * (width - len(right)), strict=True)
+        made = (b if a is None else a if b is None else a + b for a, b in padded)
+        if self.normalise is None:
+            return tuple(made)
+        return tuple(None if part is None else self.normalise(part, xp) for part in made)
+
+    def reduce(self, element: Element, axes: tuple[int, ...], xp: Any) -> Element:
+        """Returns the sum over axes, which stay with length 1."""
+        made = (None if part is None else xp.sum(part, axis=axes, keepdims=True) for part in element)
+        if self.normalise is None:
+            return tuple(made)
+        return tuple(None if part is None else self.normalise(part, xp) for part in made)
+
+    def absent(self) -> tuple[float, ...]:
+        """Returns the components of zero: the value of an empty sum of paths."""
+        return (0.0,) * len(self.one)
+
+    def scatter(self, element: Element, index: Array, size: int, xp: Any) -> Element:
+        """Returns, for a cotangent (rows, n), the sums at each of ``size`` places that the n entries came from."""
+        made = []
+        for part in element:
+            if part is None:
+                made.append(None)
+                continue
+            out = xp.zeros((part.shape[0], size), dtype=part.dtype)
+            np.add.at(out, (slice(None), index), part)
+            made.append(out)
+        return tuple(made)
+
+
+class OrderSemiring(NamedTuple):
+    """A semiring whose plus keeps the better of two elements.
+
+    ``lift`` makes a partial's components, ``act`` multiplies a cotangent by them elementwise, and ``better`` is the
+    plus. ``tracks`` says how a contraction keeps running bests: pairs of (cotangent component, partial component)
+    for each result component, and whether the largest or the smallest is kept.
+    """
+
+    name: str
+    says: str
+    lift: Callable[[Array, Any], Element]
+    tracks: tuple[tuple[tuple[tuple[int, int], ...], str], ...]
+    finish: Callable[[Element, Any], Element]
+    read: Callable[[Element, int, Any], Any]
+    one: tuple[float, ...]
+    none: tuple[float, ...]
+    rescale: Callable[[Element, int, Any], Element] | None = None
+    unit: bool = False
+    exact: bool = False
+
+    def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
+        """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
+        if len(left) == 1:
+            return (left[0] * right[0],)  # type: ignore[operator]
+        results = []
+        for pairs, kept in self.tracks:
+            first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]
+            for other in others:
+                first = _best(kept, xp)(first, other)
+            results.append(first)
+        return self.finish(tuple(results), xp)
+
+    def contract(self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False) -> Element:
+        """Returns the best, over the labels that the result lacks, of cotangent times lifted partials."""
+        results = contract_best(left, right, labels, self.tracks, xp)
+        return self.finish(results, xp)
+
+    def plus(self, left: Element, right: Element, xp: Any) -> Element:
+        """Returns the better of two elements at each place."""
+        sides = self._split(left), self._split(right)
+        return self.finish(
+            tuple(_best(kept, xp)(a, b) for a, b, (_, kept) in zip(*sides, self.tracks, strict=True)), xp
+        )
+
+    def reduce(self, element: Element, axes: tuple[int, ...], xp: Any) -> Element:
+        """Returns the best over axes, which stay with length 1."""
+        parts = self._split(element)
+        results = []
+        for part, (_, kept) in zip(parts, self.tracks, strict=True):
+            result = part
+            for axis in axes:
+                result = _best_along(kept, xp)(result, axis)
+            results.append(result)
+        return self.finish(tuple(results), xp)
+
+    def absent(self) -> tuple[float, ...]:
+        """Returns the components of zero: the value where there is no live path."""
+        return self.none
+
+    def scatter(self, element: Element, index: Array, size: int, xp: Any) -> Element:
+        """Returns, for a cotangent (rows, n), the best at each of ``size`` places that the n entries came from."""
+        results = []
+        absent = self._split(self.none)
+        for part, none, (_, kept) in zip(self._split(element), absent, self.tracks, strict=True):
+            out = xp.full((part.shape[0], size), none, dtype=part.dtype)
+            _best(kept, np).at(out, (slice(None), index), part)
+            results.append(out)
+        return self.finish(tuple(results), xp)
+
+    def _split(self, element: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Returns one array for each track: a signed element is tracked by its largest and its smallest."""
+        return tuple(element[min(place, len(element) - 1)] for place in range(len(self.tracks)))
+
+
+Semiring: TypeAlias = SumSemiring | OrderSemiring
+
+
+def _best(kept: str, xp: Any) -> Any:
+    return {"largest": xp.maximum, "smallest": xp.minimum, "largest known": xp.fmax, "smallest known": xp.fmin}[kept]
+
+
+def _best_along(kept: str, xp: Any) -> Callable[[Array, int], Array]:
+    best = _best(kept, np)
+    return lambda part, axis: best.reduce(part, axis=axis, keepdims=True)
+
+
+def _scaled(element: Element, exponent: int, xp: Any) -> Element:
+    """Returns the components times 2**exponent: exact, since only the exponents change."""
+    return tuple(None if part is None else part * 2.0**exponent for part in element)
+
+
+def _signed_largest(parts: Element, xp: Any) -> Element:
+    largest, smallest = parts
+    return (xp.where(largest >= -smallest, largest, smallest),)  # type: ignore[operator]
+
+
+def _ldexp(part: Array, exponent: int) -> Array:
+    # In two halves: 2.0**exponent itself may overflow where the product does not.
+    half = exponent // 2
+    return part * 2.0**half * 2.0 ** (exponent - half) if exponent else part
+
+
+def _split_signs(partial: Array, xp: Any) -> Element:
+    # NaN stands for "no live path here": fmax and fmin pass over it, 0 and infinities would not multiply to it.
+    return (xp.where(partial > 0, partial, np.nan), xp.where(partial < 0, partial, np.nan))
+
+
+def _entropy_lift(partial: Array, xp: Any) -> Element:
+    size = xp.abs(partial)
+    return size, size * xp.log(xp.where(size > 0, size, xp.ones_like(size)))
+
+
+def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:
+    # sum of c s log(c s) = s (sum of c log c + log s * sum of c)
+    weight, product = element
+    scale = 2.0**exponent
+    return weight * scale, scale * (product + exponent * math.log(2.0) * weight)  # type: ignore[operator]
+
+
+def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
+    # The common factor 2**exponent cancels: the entropy is of the shares. Rounding may leave -1e-17 for one path.
+    weight, product = element
+    there = weight > 0  # type: ignore[operator]
+    safe = xp.where(there, weight, xp.ones_like(weight))
+    return xp.where(there, xp.maximum(xp.log(safe) - product / safe, xp.zeros_like(safe)), np.nan)
+
+
+def _live(partial: Array, xp: Any) -> Element:
+    return ((partial != 0).astype(np.float64),)
+
+
+def _exists(partial: Array, xp: Any) -> Element:
+    return (xp.ones_like(partial, dtype=np.float64),)
+
+
+def _same(width: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
+    return tuple((place, place, 0) for place in range(width))
+
+
+def _shifted(width: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
+    return tuple((place + marked, place, 0) for place in range(width))
+
+
+def _stacked(element: Element, exponent: int, xp: Any) -> Array:
+    known = next(part for part in element if part is not None)
+    parts = [xp.zeros_like(known) if part is None else _ldexp(part, exponent) for part in element]
+    return xp.stack(parts, axis=-1)
+
+
+SIGNED_LARGEST = ((((0, 0),), "largest"), (((0, 0),), "smallest"))
+
+SEMIRINGS: dict[str, Semiring] = {
+    semiring.name: semiring
+    for semiring in (
+        SumSemiring(
+            "gradient",
+            "the sum of all contributions",
+            lift=lambda p, xp: (p,),
+            products=_same,
+            rescale=_scaled,
+            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+        ),
+        SumSemiring(
+            "total",
+            "the sum of absolute contributions",
+            lift=lambda p, xp: (xp.abs(p),),
+            products=_same,
+            rescale=_scaled,
+            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+        ),
+        OrderSemiring(
+            "strongest",
+            "the contribution that is largest in absolute value, with its sign",
+            lift=lambda p, xp: (p,),
+            tracks=SIGNED_LARGEST,
+            finish=_signed_largest,
+            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            one=(1.0,),
+            none=(0.0,),
+            rescale=_scaled,
+        ),
+        OrderSemiring(
+            "extremes",
+            "the most positive and the most negative contribution of a live path (NaN where there is none)",
+            lift=_split_signs,
+            tracks=((((0, 0), (1, 1)), "largest known"), (((1, 0), (0, 1)), "smallest known")),
+            finish=lambda parts, xp: parts,
+            read=_stacked,
+            one=(1.0, 1.0),
+            none=(math.nan, math.nan),
+            rescale=_scaled,
+        ),
+        SumSemiring(
+            "live",
+            "the number of paths on which every partial is nonzero",
+            lift=_live,
+            products=_same,
+            rescale=_scaled,
+            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            exact=True,
+        ),
+        SumSemiring(
+            "count",
+            "the number of paths",
+            lift=_exists,
+            products=_same,
+            rescale=_scaled,
+            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            unit=True,
+            exact=True,
+        ),
+        SumSemiring(
+            "reach",
+            "whether there is any path",
+            lift=_exists,
+            products=_same,
+            normalise=lambda part, xp: (part > 0).astype(np.float64),
+            read=lambda e, exponent, xp: e[0] > 0,
+            unit=True,
+        ),
+        SumSemiring(
+            "entropy",
+            "the entropy of the live paths, weighted by absolute contribution, in nats (NaN where there is none)",
+            lift=_entropy_lift,
+            products=lambda width, marked: ((0, 0, 0), (1, 1, 0), (1, 0, 1)),
+            one=(1.0, 0.0),
+            rescale=_entropy_rescale,
+            read=_entropy_read,
+        ),
+        SumSemiring(
+            "spectrum",
+            "the gradient by the number of marked operations on the path",
+            lift=lambda p, xp: (p,),
+            products=_shifted,
+            rescale=_scaled,
+            read=_stacked,
+        ),
+    )
+}

@@ -1,0 +1,365 @@
+"""The structures of a local Jacobian: which entries of an operation's inputs each entry of its output depends on.
+
+A structure knows three things once for all operations that have it: the partials as an array, how a cotangent is
+pulled back through them under any semiring (:meth:`Structure.pull`), and the column of the Jacobian that belongs to
+one entry of an input (:meth:`Structure.column`), which is what a path takes as its next step.
+
+Shapes: a cotangent's components have the cost axis first, then the shape of the node's value.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from whygrad.contraction import contract_sum
+from whygrad.formula import Number, Tree, compiled, parse, substitute, symbols
+from whygrad.semirings import Element, Semiring
+
+Array: TypeAlias = Any
+Settings: TypeAlias = Mapping[str, Any]
+
+
+class Local(NamedTuple):
+    """One application of an operation: the values of its inputs and its output, and its settings."""
+
+    inputs: tuple[Array, ...]
+    output: Array
+    settings: Settings
+    xp: Any
+
+
+class Column(NamedTuple):
+    """The entries of an output that one entry of an input acts on (flat positions), and the partials there."""
+
+    positions: Array
+    partials: Array
+
+
+class Structure(Protocol):
+    """What every structure offers; ``which`` numbers the inputs from 0."""
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the output."""
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns the cotangent of an input from the output's."""
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns which outputs an input's entry acts on, and how strongly."""
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the partial by an input as a formula."""
+
+
+@lru_cache(maxsize=None)
+def _settled(text: str, settings: tuple[tuple[str, Any], ...]) -> Tree:
+    numbers = {name: Number(value) for name, value in settings if isinstance(value, (int, float))}
+    return substitute(parse(text), numbers)  # type: ignore[arg-type]
+
+
+def settled(text: str, settings: Settings) -> Tree:
+    """Returns a declared formula with the settings of an application (a slope, a power) filled in."""
+    return _settled(text, tuple(settings.items())) if settings else parse(text)
+
+
+def constant(tree: Tree) -> float | None:
+    """Returns the number that a formula is, or nothing where it depends on something."""
+    return float(tree.value) if isinstance(tree, Number) else None
+
+
+def lifted(semiring: Semiring, partial: Array, like: Array, xp: Any) -> Element:
+    """Returns a partial's components, in the type that the semiring carries."""
+    return semiring.lift(xp.asarray(partial, dtype=like.dtype), xp)
+
+
+def _unbroadcast(semiring: Semiring, element: Element, shape: tuple[int, ...], xp: Any) -> Element:
+    """Returns a cotangent joined over the axes along which an input of that shape was broadcast."""
+    known = next(part for part in element if part is not None)
+    extra = len(known.shape) - 1 - len(shape)
+    axes = tuple(range(1, 1 + extra)) + tuple(
+        1 + extra + axis
+        for axis, size in enumerate(shape)
+        if size == 1 and known.shape[1 + extra + axis] != 1
+    )
+    if not axes:
+        return element
+    reduced = semiring.reduce(element, axes, xp)
+    return tuple(None if part is None else xp.reshape(part, (part.shape[0], *shape)) for part in reduced)
+
+
+class Elementwise(NamedTuple):
+    """Each output entry depends on one entry of each input, with broadcasting: a diagonal Jacobian."""
+
+    arguments: tuple[str, ...]
+    of: str
+    partials: Mapping[str, str]
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the formula's value on the inputs."""
+        return compiled(settled(self.of, settings), self.arguments)(*inputs)
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the declared partial."""
+        return settled(self.partials[self.arguments[which]], settings)
+
+    def partial(self, local: Local, which: int) -> Array:
+        """Returns the partial by an input at every entry of the output."""
+        tree = self.formula(which, local.settings)
+        known = dict(zip(self.arguments, local.inputs, strict=True)) | {"y": local.output}
+        names = tuple(sorted(symbols(tree)))
+        return compiled(tree, names)(*(known[name] for name in names))
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns cotangent times partial, joined over broadcast axes."""
+        xp = local.xp
+        fixed = constant(self.formula(which, local.settings))
+        # A partial of 1 leaves every element as it is (unless the step is to be counted).
+        if not marked and (fixed == 1 or (semiring.unit and fixed != 0)):
+            element = cotangent
+        else:
+            partial = self.partial(local, which) if fixed is None else fixed
+            shaped = xp.broadcast_to(xp.asarray(partial, dtype=local.output.dtype), local.output.shape)
+            element = semiring.times(cotangent, semiring.lift(shaped, xp), xp, marked)
+        return _unbroadcast(semiring, element, local.inputs[which].shape, xp)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns the one output entry, or all those that a broadcast entry stands for."""
+        shape, full = local.inputs[which].shape, local.output.shape
+        if shape == full:
+            places = np.array([position])
+        else:
+            sources = np.arange(prod(shape)).reshape(shape)
+            places = np.flatnonzero(np.ravel(np.broadcast_to(sources, full)) == position)
+        at = np.unravel_index(places, full)
+        tree = self.formula(which, local.settings)
+        known = dict(zip(self.arguments, local.inputs, strict=True)) | {"y": local.output}
+        names = tuple(sorted(symbols(tree)))
+        partial = compiled(tree, names)(*(np.broadcast_to(known[name], full)[at] for name in names))
+        return Column(places, np.broadcast_to(np.asarray(partial, dtype=local.output.dtype), places.shape))
+
+
+class Contraction(NamedTuple):
+    """A product of two inputs summed over the labels that the output lacks; the partial is the other input."""
+
+    arguments: tuple[str, ...]
+    labels: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+    def _fitted(self, ranks: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
+        """Returns the labels with ``...`` spelled out for the ranks of the inputs."""
+        spare = max(rank - len(labels) + 1 for rank, labels in zip(ranks, self.labels, strict=False))
+        dots = tuple(f".{place}" for place in range(spare))
+        return tuple(
+            dots + labels[1:] if labels and labels[0] == "..." else labels for labels in self.labels
+        )
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the contraction of the two inputs."""
+        first, second, out = self._fitted(tuple(len(x.shape) for x in inputs))
+        return contract_sum(inputs[0], inputs[1], (first, second, out), xp)
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the name of the other input."""
+        return parse(self.arguments[1 - which])
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns the contraction of the cotangent with the other input."""
+        fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
+        rows = ("row",)
+        labels = (rows + fitted[2], fitted[1 - which], rows + fitted[which])
+        return semiring.contract(cotangent, semiring.lift(local.inputs[1 - which], local.xp), labels, local.xp, marked)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns the output entries that share the entry's labels, with the other input's entries."""
+        fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
+        mine, other, out = fitted[which], fitted[1 - which], fitted[2]
+        fixed = dict(zip(mine, np.unravel_index(position, local.inputs[which].shape), strict=True))
+        free = [label for label in out if label not in fixed]
+        sizes = dict(zip(out, local.output.shape, strict=True))
+        grid = np.meshgrid(*(np.arange(sizes[label]) for label in free), indexing="ij")
+        at = fixed | dict(zip(free, grid, strict=True))
+        shape = tuple(sizes[label] for label in free)
+        places = np.ravel_multi_index(
+            tuple(np.broadcast_to(at[label], shape) for label in out), local.output.shape
+        )
+        partials = np.broadcast_to(local.inputs[1 - which][tuple(at[label] for label in other)], shape)
+        return Column(np.ravel(places), np.ravel(partials))
+
+
+class Reduction(NamedTuple):
+    """A sum over axes of a function of each entry: the output entry depends on all entries along the axes.
+
+    The setting ``axis`` says which (all, where there is none).
+    """
+
+    argument: str
+    of: str
+    partials: Mapping[str, str]
+
+    @staticmethod
+    def _axes(x: Array, settings: Settings) -> tuple[int, ...]:
+        axis = settings.get("axis")
+        if axis is None:
+            return tuple(range(len(x.shape)))
+        return tuple(a % len(x.shape) for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+    def _numbers(self, x: Array, settings: Settings) -> dict[str, Any]:
+        count = prod(x.shape[axis] for axis in self._axes(x, settings))
+        return {name: value for name, value in settings.items() if name != "axis"} | {"n": count}
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the sum of the formula's values over the axes."""
+        (x,) = inputs
+        tree = settled(self.of, self._numbers(x, settings))
+        terms = compiled(tree, (self.argument,))(x)
+        return xp.sum(terms, axis=self._axes(x, settings))
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the declared partial; ``n`` is the number of entries that are summed."""
+        return settled(self.partials[self.argument], {k: v for k, v in settings.items() if k != "axis"})
+
+    def _partial(self, local: Local) -> Array:
+        (x,) = local.inputs
+        tree = settled(self.partials[self.argument], self._numbers(x, local.settings))
+        return np.broadcast_to(np.asarray(compiled(tree, (self.argument,))(x), dtype=x.dtype), x.shape)
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns the output's cotangent at every entry that was summed, times the partial."""
+        xp, (x,) = local.xp, local.inputs
+        axes = self._axes(x, local.settings)
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+        spread = tuple(
+            None
+            if part is None
+            else xp.broadcast_to(xp.reshape(part, (part.shape[0], *kept)), (part.shape[0], *x.shape))
+            for part in cotangent
+        )
+        tree = settled(self.partials[self.argument], self._numbers(x, local.settings))
+        if not marked and (constant(tree) == 1 or semiring.unit):
+            return spread
+        return semiring.times(spread, semiring.lift(self._partial(local), xp), xp, marked)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns the one output entry that the entry is summed into."""
+        (x,) = local.inputs
+        entry = np.unravel_index(position, x.shape)
+        axes = self._axes(x, local.settings)
+        left = tuple(index for axis, index in enumerate(entry) if axis not in axes)
+        place = np.ravel_multi_index(left, local.output.shape) if left else 0
+        return Column(np.array([place]), self._partial(local)[entry].reshape(1))
+
+
+class DenseAlongAxis(NamedTuple):
+    """Each output entry depends on all entries along one axis (softmax): one partial for each pair of entries.
+
+    The partial is a formula in ``x_i``, ``y_i`` (the output's entry), ``x_j``, ``y_j`` (the input's entry) and
+    ``delta`` (1 where i = j, else 0). The setting ``axis`` says along which axis, the last where there is none.
+    """
+
+    argument: str
+    of: str
+    partials: Mapping[str, str]
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the formula's value, with ``axis_sum`` and ``axis_max`` along the axis."""
+        return compiled(parse(self.of), (self.argument, "axis"))(inputs[0], settings.get("axis", -1))
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the declared partial of output i by input j."""
+        return parse(self.partials[self.argument])
+
+    def _jacobian(self, local: Local) -> Array:
+        """Returns the partials (…, i, j) with the axis moved to the end."""
+        axis = local.settings.get("axis", -1)
+        x, y = (np.moveaxis(array, axis, -1) for array in (local.inputs[0], local.output))
+        made = self._partials(
+            x[..., :, None], y[..., :, None], x[..., None, :], y[..., None, :], np.eye(x.shape[-1], dtype=x.dtype)
+        )
+        return np.broadcast_to(made, (*x.shape, x.shape[-1]))
+
+    def _partials(self, x_i: Array, y_i: Array, x_j: Array, y_j: Array, delta: Array) -> Array:
+        tree = self.formula(0, {})
+        known = {f"{self.argument}_i": x_i, f"{self.argument}_j": x_j, "y_i": y_i, "y_j": y_j, "delta": delta}
+        names = tuple(sorted(symbols(tree)))
+        return compiled(tree, names)(*(known[name] for name in names))
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns the contraction of the cotangent with the matrix of partials along the axis."""
+        xp = local.xp
+        axis = local.settings.get("axis", -1) % len(local.output.shape)
+        moved = tuple(None if part is None else np.moveaxis(part, axis + 1, -1) for part in cotangent)
+        others = tuple(f".{place}" for place in range(len(local.output.shape) - 1))
+        labels = (("row", *others, "i"), (*others, "i", "j"), ("row", *others, "j"))
+        made = semiring.contract(moved, semiring.lift(self._jacobian(local), xp), labels, xp, marked)
+        return tuple(None if part is None else np.moveaxis(part, -1, axis + 1) for part in made)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns all output entries along the axis, with the column of the matrix of partials."""
+        shape = local.output.shape
+        axis = local.settings.get("axis", -1) % len(shape)
+        entry = list(np.unravel_index(position, shape))
+        j = entry.pop(axis)
+        x, y, places = (
+            np.moveaxis(array, axis, -1)[tuple(entry)]
+            for array in (local.inputs[0], local.output, np.arange(prod(shape)).reshape(shape))
+        )
+        return Column(places, self._partials(x, y, x[j], y[j], np.eye(len(x), dtype=x.dtype)[j]))
+
+
+class Selection(NamedTuple):
+    """Each output entry is one entry of an input (reshape, transpose, index, gather): zeros and ones.
+
+    ``select`` makes the output from an array; applied to an array of positions it says where each entry came from.
+    """
+
+    arguments: tuple[str, ...]
+    select: Callable[..., Array]
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the selected entries."""
+        return self.select(*inputs, **settings)
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns 1: an entry that is selected is passed on as it is."""
+        return Number(1)
+
+    def _sources(self, local: Local, which: int) -> Array:
+        """Returns, for each output entry, its flat position in the input, or -1 where it is from another."""
+        places = [np.full(x.shape, -1) for x in local.inputs]
+        places[which] = np.arange(prod(local.inputs[which].shape)).reshape(local.inputs[which].shape)
+        return np.ravel(self.select(*places, **local.settings))
+
+    def pull(
+        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
+    ) -> Element:
+        """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
+        xp = local.xp
+        sources = self._sources(local, which)
+        mine = np.flatnonzero(sources >= 0)
+        shape = local.inputs[which].shape
+        flat = tuple(
+            None if part is None else xp.reshape(part, (part.shape[0], -1))[:, mine] for part in cotangent
+        )
+        made = semiring.scatter(flat, sources[mine], prod(shape), xp)
+        shaped = tuple(None if part is None else xp.reshape(part, (part.shape[0], *shape)) for part in made)
+        if not marked:
+            return shaped
+        one = semiring.lift(xp.ones(shape, dtype=local.output.dtype), xp)
+        return semiring.times(shaped, one, xp, marked)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns every output entry that is this entry."""
+        places = np.flatnonzero(self._sources(local, which) == position)
+        return Column(places, np.ones(len(places), dtype=local.output.dtype))

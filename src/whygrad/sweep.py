@@ -1,0 +1,336 @@
+"""One backward pass under one semiring, for all costs at once.
+
+The sweep starts with one at each cost and zero elsewhere, and pulls the cotangents back through the operations in
+reverse order: a node's cotangent is the plus over its users of (user's cotangent times the partial by the node). At
+the end each node holds, for each cost that it reaches, the plus over all paths of the product along the path.
+
+Three things keep the work small:
+
+* A node carries rows only for the costs that it reaches.
+* Where the costs outnumber the entries that a node has for each example, and every path passes that node, the sweep
+  carries the node's identity instead and keeps the factor: the work grows with the narrowest layer and not with the
+  number of costs (the chain rule in matrix form, J = J_above J_below, multiplied in the cheaper order).
+* Leaves (weights above all) are pulled back only when somebody asks.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.graph import Entry, Graph
+from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
+from whygrad.structures import Contraction, DenseAlongAxis
+
+Array: TypeAlias = Any
+
+
+class Cotangent(NamedTuple):
+    """What a sweep carries at a node: a row for each cost, then the node's shape; times 2**exponent.
+
+    ``rows`` are the numbers of the costs, ascending, or the entries of the node at which block number ``block``
+    began.
+    """
+
+    rows: tuple[int, ...]
+    parts: Element
+    exponent: int = 0
+    block: int = 0
+
+
+class _Block(NamedTuple):
+    """A restart: the cotangent that the node had when the sweep went on with its identity."""
+
+    factor: Cotangent
+    node: int
+
+
+class Sweep:
+    """The result of one backward sweep over a graph.
+
+    Args:
+        graph: What was computed.
+        semiring: How paths are added up: a name in ``SEMIRINGS``, or the record itself.
+        restart: Whether the sweep may go on with a narrow node's identity.
+
+    Example:
+        >>> from whygrad.graph import Recording
+        >>> from whygrad.ops import OPS
+        >>> recording = Recording()
+        >>> x = recording.leaf("x", np.array([[3.0]]))
+        >>> y = recording.apply("y", OPS["mul"], (x, x))
+        >>> graph = recording.graph((Entry(y, 0),))
+        >>> Sweep(graph, "gradient").values(x)   # x*x has one edge for each of its two inputs
+        array([[[6.]]])
+        >>> int(Sweep(graph, "count").values(x)[0, 0, 0])
+        2
+    """
+
+    def __init__(self, graph: Graph, semiring: str | Semiring, restart: bool = True) -> None:
+        self.graph = graph
+        self.semiring: Semiring = SEMIRINGS[semiring] if isinstance(semiring, str) else semiring
+        self._restart = restart and graph.examples > 0
+        self._blocks: list[_Block] = []
+        self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
+        self._composed: dict[int, Cotangent | None] = {}
+        self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
+        self._run()
+
+    def _run(self) -> None:
+        graph = self.graph
+        pending: dict[int, Cotangent] = {}
+        for row, cost in enumerate(graph.costs):
+            self._join(pending, cost.node, self._seed(row, cost))
+        block = 0
+        for number in range(len(graph.nodes) - 1, -1, -1):
+            cotangent = pending.pop(number, None)
+            if cotangent is None:
+                continue
+            node = graph.nodes[number]
+            if node.op is None:
+                # A cost that is itself a leaf: its derivative by itself.
+                self._composed[number] = cotangent
+                continue
+            if self._restart and not pending and self._worth(number, cotangent):
+                self._blocks.append(_Block(cotangent, number))
+                block += 1
+                cotangent = self._identity(number, block)
+            self._own[number] = cotangent
+            for which, source in enumerate(node.inputs):
+                if graph.nodes[source].op is None:
+                    self._uses.setdefault(source, []).append((number, which))
+                else:
+                    self._join(pending, source, self._pulled(cotangent, number, which))
+
+    def _dtype(self, number: int) -> Any:
+        exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact
+        return np.float64 if exact else self.graph.nodes[number].value.dtype
+
+    def _seed(self, row: int, cost: Entry) -> Cotangent:
+        shape = self.graph.nodes[cost.node].value.shape
+        parts = []
+        for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True):
+            part = self.graph.xp.full((1, self.graph.size(cost.node)), none, dtype=self._dtype(cost.node))
+            part[0, cost.position] = one
+            parts.append(part.reshape((1, *shape)))
+        return Cotangent((row,), tuple(parts))
+
+    def _worth(self, number: int, cotangent: Cotangent) -> bool:
+        shape = self.graph.nodes[number].value.shape
+        if len(shape) != 2 or shape[0] != self.graph.examples:
+            return False
+        return len(cotangent.rows) > shape[1] and self._composed.get(number) is None
+
+    def _identity(self, number: int, block: int) -> Cotangent:
+        examples, width = self.graph.nodes[number].value.shape
+        eye = np.eye(width, dtype=bool)[:, None, :]
+        parts = tuple(
+            np.broadcast_to(np.where(eye, one, none).astype(self._dtype(number)), (width, examples, width))
+            for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True)
+        )
+        return Cotangent(tuple(range(width)), parts, 0, block)
+
+    def _pulled(self, cotangent: Cotangent, number: int, which: int) -> Cotangent:
+        node = self.graph.nodes[number]
+        assert node.op is not None
+        structure = node.op.structure
+        parts = structure.pull(self.semiring, cotangent.parts, self.graph.local(number), which, node.marked)
+        exponent = cotangent.exponent
+        if self.semiring.rescale is not None and isinstance(structure, (Contraction, DenseAlongAxis)):
+            parts, exponent = self._rescaled(parts, exponent)
+        return Cotangent(cotangent.rows, parts, exponent, cotangent.block)
+
+    def _rescaled(self, parts: Element, exponent: int) -> tuple[Element, int]:
+        """Returns the parts with their largest entry near 1 where it has gone far from it.
+
+        Products over many layers under- and overflow; a common power of two costs nothing and is exact.
+        """
+        known = [part for part in parts if part is not None]
+        limit = np.finfo(known[0].dtype).maxexp // 4
+        size = max(max(float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None))) for part in known)
+        if not np.isfinite(size) or size == 0:
+            return parts, exponent
+        found = int(np.frexp(size)[1])
+        if abs(found) < limit:
+            return parts, exponent
+        assert self.semiring.rescale is not None
+        return self.semiring.rescale(parts, -found, self.graph.xp), exponent + found
+
+    def _join(self, pending: dict[int, Cotangent], number: int, new: Cotangent) -> None:
+        old = pending.get(number)
+        pending[number] = new if old is None else self._plus(old, new)
+
+    def _plus(self, a: Cotangent, b: Cotangent) -> Cotangent:
+        exponent = max(a.exponent, b.exponent)
+        rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
+        sides = []
+        for side in (a, b):
+            parts = side.parts
+            if side.exponent != exponent:
+                assert self.semiring.rescale is not None
+                parts = self.semiring.rescale(parts, side.exponent - exponent, self.graph.xp)
+            sides.append(self._spread(parts, side.rows, rows))
+        return Cotangent(rows, self.semiring.plus(*sides, self.graph.xp), exponent, a.block)
+
+    def _spread(self, parts: Element, rows: tuple[int, ...], wanted: tuple[int, ...]) -> Element:
+        """Returns the parts with rows for more costs: zero for those that are not reached."""
+        if rows == wanted:
+            return parts
+        places = [wanted.index(row) for row in rows]
+        absent = self.semiring.absent()
+        made = []
+        for number, part in enumerate(parts):
+            if part is None:
+                made.append(None)
+                continue
+            none = absent[min(number, len(absent) - 1)]
+            full = self.graph.xp.full((len(wanted), *part.shape[1:]), none, dtype=part.dtype)
+            full[places] = part
+            made.append(full)
+        return tuple(made)
+
+    def cotangent(self, number: int) -> Cotangent | None:
+        """Returns what the sweep carries at a node, with a row for each cost that it reaches; nothing if none."""
+        if number not in self._composed:
+            self._composed[number] = self._leaf(number) if number in self._uses else self._compose(number)
+        return self._composed[number]
+
+    def _compose(self, number: int) -> Cotangent | None:
+        cotangent = self._own.get(number)
+        labels = (("row", "n", "m"), ("m", "n", "j"), ("row", "n", "j"))
+        while cotangent is not None and cotangent.block:
+            factor, node = self._blocks[cotangent.block - 1]
+            xp = self.graph.xp
+            right = tuple(None if part is None else part for part in cotangent.parts)
+            if node == number:
+                cotangent = factor
+                continue
+            parts = self.semiring.contract(factor.parts, right, labels, xp)
+            cotangent = Cotangent(factor.rows, parts, factor.exponent + cotangent.exponent, factor.block)
+        return cotangent
+
+    def _leaf(self, number: int) -> Cotangent | None:
+        made: Cotangent | None = None
+        for user, which in self._uses[number]:
+            above = self.cotangent(user)
+            if above is not None:
+                pulled = self._pulled(above, user, which)
+                made = pulled if made is None else self._plus(made, pulled)
+        return made
+
+    def values(self, number: int) -> Array:
+        """Returns the semiring's values at a node: an array (costs, *shape), and an axis more where they are pairs.
+
+        Costs that the node doesn't reach have the value of an empty sum of paths.
+        """
+        every = tuple(range(len(self.graph.costs)))
+        cotangent = self.cotangent(number)
+        shape = self.graph.nodes[number].value.shape
+        if cotangent is None:
+            parts: Element = tuple(
+                np.full((len(every), *shape), none, dtype=self._dtype(number)) for none in self.semiring.absent()
+            )
+            return self.semiring.read(parts, 0, self.graph.xp)
+        parts = self._spread(cotangent.parts, cotangent.rows, every)
+        return self.semiring.read(parts, cotangent.exponent, self.graph.xp)
+
+    def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
+        """Returns the values with the costs (or some of them) joined by plus: paths to any of them together."""
+        cotangent = self.cotangent(number)
+        shape = self.graph.nodes[number].value.shape
+        wanted = [
+            place for place, row in enumerate(cotangent.rows if cotangent else ()) if rows is None or row in rows
+        ]
+        if cotangent is None or not wanted:
+            parts: Element = tuple(
+                np.full(shape, none, dtype=self._dtype(number)) for none in self.semiring.absent()
+            )
+            return self.semiring.read(parts, 0, self.graph.xp)
+        chosen = tuple(None if part is None else part[wanted] for part in cotangent.parts)
+        reduced = self.semiring.reduce(chosen, (0,), self.graph.xp)
+        flat = tuple(None if part is None else part[0] for part in reduced)
+        return self.semiring.read(flat, cotangent.exponent, self.graph.xp)
+
+
+def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None) -> Array:
+    """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
+
+    Exact at any size: below 2**53 float64 counts exactly at the speed of matrix products. Above, the sweep is run
+    modulo enough primes, and the Chinese remainder theorem puts the whole numbers together.
+
+    Args:
+        graph: What was computed.
+        number: The node.
+        rows: The costs that paths may lead to; all of them where there is nothing.
+    """
+    structural = ExactCounts(graph, "count").joined(number, rows)
+    live = ExactCounts(graph, "live").joined(number, rows)
+    made = np.empty(structural.shape, dtype=object)
+    for place in np.ndindex(structural.shape):
+        made[place] = Count(structural[place], live[place])
+    return made
+
+
+class ExactCounts:
+    """Counts of paths as exact integers, for the ``count`` or the ``live`` semiring."""
+
+    def __init__(self, graph: Graph, semiring: str) -> None:
+        self._graph = graph
+        self._semiring = semiring
+        self._plain = Sweep(graph, semiring)
+        self._residues: list[tuple[int, Sweep]] = []
+
+    def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
+        """Returns, as an object array of Python integers, the counts of paths to some costs (all: nothing)."""
+        plain = np.asarray(self._plain.joined(number, rows))
+        cotangent = self._plain.cotangent(number)
+        exponent = cotangent.exponent if cotangent is not None else 0
+        largest = float(np.max(plain, initial=0.0))
+        if exponent == 0 and largest < 2.0**52:
+            return _integers(plain)
+        bits = self._bits(number)
+        residues: Array = np.zeros(plain.shape, dtype=object)
+        product = 1
+        place = 0
+        while product.bit_length() <= bits + 2:
+            prime, sweep = self._residue(place)
+            found = _integers(np.asarray(sweep.joined(number, rows)))
+            # Garner: add the multiple of the product so far that makes the residue right.
+            inverse = pow(product, -1, prime)
+            residues = residues + product * ((found - residues) * inverse % prime)
+            product *= prime
+            place += 1
+        return residues
+
+    def _bits(self, number: int) -> int:
+        cotangent = self._plain.cotangent(number)
+        assert cotangent is not None
+        (part,) = cotangent.parts
+        rows = len(cotangent.rows)
+        return int(np.frexp(float(np.max(part)))[1]) + cotangent.exponent + rows.bit_length()
+
+    def _residue(self, place: int) -> tuple[int, Sweep]:
+        while len(self._residues) <= place:
+            below = self._residues[-1][0] if self._residues else 2**31
+            prime = _prime_below(below)
+            base = SEMIRINGS[self._semiring]
+            assert isinstance(base, SumSemiring)
+            # Residues below 2**31 leave room to add up 2**22 of them exactly before they are reduced again.
+            modular = base._replace(rescale=None, normalise=lambda part, xp, p=prime: part % p)  # type: ignore[misc]
+            self._residues.append((prime, Sweep(self._graph, modular)))
+        return self._residues[place]
+
+
+def _integers(values: Array) -> Array:
+    made = np.empty(values.shape, dtype=object)
+    for place in np.ndindex(values.shape):
+        made[place] = int(values[place])
+    return made
+
+
+def _prime_below(limit: int) -> int:
+    divisors = np.arange(3, 46342, 2)
+    candidate = limit - 1 - limit % 2
+    while True:
+        if np.all(candidate % divisors[divisors * divisors <= candidate]):
+            return candidate
+        candidate -= 2

@@ -1,12 +1,14 @@
 r"""The table of notations: one record each, and nothing else to write for a new one.
 
-A template (`spelling.Template`) says how the name of one kind of quantity looks. The slots are `<layer>`, `<to>` (the neuron,
-or the neuron that a weight goes to), `<from>`, `<module>` (a layer's place in a PyTorch `Sequential`) and `<zero>` (a 0 that
-stands for the bias's unit). The first template prints, the others are only read.
+A template (`template.Template`) says how the name of one kind of quantity looks. Its slots are `<layer>`,
+`<to>` (the neuron, or the one that a weight goes to), `<from>`, `<module>` (a layer's place in a PyTorch
+`Sequential`) and `<zero>` (a 0 that stands for the bias's unit). The first template prints, the others are
+only read.
 
-Kinds are those of `notation.Quantity` (w, b, z, a, delta, y, C, total, R). `a0` is the input, `aL`, `zL` and `deltaL` are those
-of the output layer, where a notation calls them something else than the rest; `dw`, `db`, `da` (`da0`, `daL`) is the derivative of the
-total by that kind, where a notation has a name of its own for it (`dW2[0, 0]`). Derivatives of the total by z are `delta`.
+Kinds are those of `Quantity` (w, b, z, a, delta, y, C, total, R). `a0` is the input, `aL`, `zL` and
+`deltaL` are those of the output layer, where a notation calls them something else than the rest. `dw`, `db`
+and `da` (`da0`, `daL`) are the derivatives of the total, where a notation has a name of its own for them
+(`dW2[0, 0]`); the total's derivative by z is `delta`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +28,7 @@ class Record(NamedTuple):
     from_end: bool = False
     """Layers are called L, L-1, L-2, … and not by number."""
     weight_label: Literal["enters", "leaves"] = "enters"
-    """Whether a weight (and a bias) carries the number of the layer that it enters or of the one that it leaves."""
+    """Whether weights and biases carry the number of the layer that they enter or leave."""
     weight_orientation: Literal["to-from", "from-to"] = "to-from"
     """What the rows and the columns of the matrix W stand for."""
     delta_sign: Literal[1, -1] = 1
@@ -78,7 +80,7 @@ _TABLE = (
         },
         layers_from=1,
         neurons_from=1,
-        remark="The superscript is the layer. The book has no sign for the cost of one output; it is written C^k here.",
+        remark="The superscript is the layer. One output's cost has no sign in the book; it is C^k here.",
     ),
     Record(
         "3blue1brown",
@@ -96,7 +98,7 @@ _TABLE = (
             "R": ("R",),
         },
         from_end=True,
-        remark="C_0 is the cost of training example 0, not of output 0; the video has no sign for the latter (C^k here) nor for delta.",
+        remark="C_0 is the cost of training example 0. One output's cost (C^k here) and delta have no sign.",
     ),
     Record(
         "ng",
@@ -118,11 +120,11 @@ _TABLE = (
             "da": ("da^{[<layer>]}_{<to>}", "dA^{[<layer>]}_{<to>}"),
         },
         neurons_from=1,
-        remark="dW is the derivative of J by W, not a step; * is elementwise; dZ is without the 1/m of a mean over examples.",
+        remark="dW is the derivative of J by W, not a step; * is elementwise; dZ has no 1/m.",
     ),
     Record(
         "ufldl",
-        "UFLDL tutorial, Multi-layer neural network (Stanford 2011); Ng, Machine Learning (Coursera 2011), with Theta for W",
+        "UFLDL tutorial, Multi-layer neural network (2011); Ng, Machine Learning (Coursera 2011, with Theta)",
         {
             "w": (r"W^{(<layer>)}_{<to><from>}", r"\Theta^{(<layer>)}_{<to><from>}"),
             "b": (r"b^{(<layer>)}_{<to>}", r"\Theta^{(<layer>)}_{<to><zero>}"),
@@ -142,7 +144,7 @@ _TABLE = (
     ),
     Record(
         "bishop",
-        "Bishop, Pattern Recognition and Machine Learning (2006), sections 5.1 and 5.3, equations 5.48 to 5.56",
+        "Bishop, Pattern Recognition and Machine Learning (2006), 5.1 and 5.3, equations 5.48 to 5.56",
         {
             "w": ("w^{(<layer>)}_{<to><from>}",),
             "b": ("w^{(<layer>)}_{<to><zero>}",),
@@ -158,7 +160,7 @@ _TABLE = (
         },
         neurons_from=1,
         arrays={"w": "W^{(<layer>)}", "b": "w^{(<layer>)}_0"},
-        remark="a is the pre-activation and z = h(a) the activation; y is the network's output and t the target.",
+        remark="a is the pre-activation, z = h(a) the activation, y the network's output, t the target.",
     ),
     Record(
         "goodfellow",
@@ -177,7 +179,7 @@ _TABLE = (
             "R": (r"\Omega",),
         },
         neurons_from=1,
-        remark="a is the pre-activation and h the activation; g is the running gradient, here after the step to the pre-activation.",
+        remark="a is the pre-activation, h the activation; g is the running gradient, here that by a.",
     ),
     Record(
         "mit",
@@ -197,7 +199,7 @@ _TABLE = (
         neurons_from=1,
         weight_orientation="from-to",
         arrays={"b": "W^{<layer>}_0", "z": "Z^{<layer>}", "a": "A^{<layer>}"},
-        remark="W has a row for each neuron that it comes from: Z = W^T A + W_0.",
+        remark="So Z = W^T A + W_0.",
     ),
     Record(
         "d2l",
@@ -236,11 +238,11 @@ _TABLE = (
         },
         neurons_from=1,
         delta_sign=-1,
-        remark="delta has the other sign: (t - o) f'(net), so that a step adds it. The layer's number is added here; the paper has letters.",
+        remark="So delta = (t - o) f'(net), and a step adds it. The paper has no numbers for layers.",
     ),
     Record(
         "compphysics",
-        "Hjorth-Jensen, Computational Physics lectures (Oslo), Neural networks: the back propagation algorithm",
+        "Hjorth-Jensen, Computational Physics lectures (Oslo), Neural networks and back propagation",
         {
             "w": ("w^{(<layer>)}_{<from><to>}",),
             "b": ("b^{(<layer>)}_{<to>}",),
@@ -282,11 +284,11 @@ _TABLE = (
         },
         weight_orientation="from-to",
         code=True,
-        remark="W has a row for each neuron that it comes from: X.dot(W). dW is the derivative of loss by W.",
+        remark="So the forward pass is X.dot(W). dW is the derivative of loss by W.",
     ),
     Record(
         "pytorch",
-        "PyTorch, torch.nn.Sequential and torch.nn.Linear; an activation function is a module and counts, the identity is none",
+        "PyTorch, torch.nn.Sequential of Linear and activations; each is a module, the identity none",
         {
             "w": (
                 "net[<module>].weight[<to>, <from>]",
@@ -294,7 +296,12 @@ _TABLE = (
                 "<module>.weight[<to>, <from>]",
                 "fc<layer>.weight[<to>, <from>]",
             ),
-            "b": ("net[<module>].bias[<to>]", "model[<module>].bias[<to>]", "<module>.bias[<to>]", "fc<layer>.bias[<to>]"),
+            "b": (
+                "net[<module>].bias[<to>]",
+                "model[<module>].bias[<to>]",
+                "<module>.bias[<to>]",
+                "fc<layer>.bias[<to>]",
+            ),
             "z": ("z<layer>[<to>]",),
             "a": ("a<layer>[<to>]",),
             "a0": ("x[<to>]", "X[<to>]"),
@@ -347,7 +354,7 @@ _TABLE = (
         layers_from=-1,
         weight_orientation="from-to",
         code=True,
-        remark="layers[0] is the first Dense layer, not the input; kernel has a row for each neuron that it comes from.",
+        remark="layers[0] is the first Dense layer, not the input; its activation is inside it.",
     ),
 )  # fmt: skip
 

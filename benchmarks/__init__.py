@@ -1,0 +1,1 @@
+"""whygrad measured against its peers: `python -m benchmarks` from the repository's root."""

@@ -1,0 +1,150 @@
+"""torch.autograd: one backward call for each cost, and all costs batched (`is_grads_batched`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import Call
+from benchmarks.peers import Contestant
+from benchmarks.peers.torch_network import (
+    TorchProblem,
+    forward,
+    gramian_of_rows,
+    load,
+    named,
+    numpy,
+    squared_errors,
+)
+from benchmarks.workloads import Problem
+
+Rows = list[tuple[Tensor, ...]] | tuple[Tensor, ...]
+Differentiate = Callable[[Tensor, list[Tensor]], Rows]
+
+
+def _one_by_one(costs: Tensor, sources: list[Tensor]) -> Rows:
+    return [torch.autograd.grad(cost, sources, retain_graph=True) for cost in costs]
+
+
+def _batched(chunk: int | None = None) -> Differentiate:
+    def differentiate(costs: Tensor, sources: list[Tensor]) -> Rows:
+        identity = torch.eye(len(costs), dtype=costs.dtype)
+        if chunk is None:
+            return torch.autograd.grad(costs, sources, identity, is_grads_batched=True)
+        parts = [
+            torch.autograd.grad(costs, sources, rows, retain_graph=True, is_grads_batched=True)
+            for rows in identity.split(chunk)
+        ]
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+    return differentiate
+
+
+def _stacked(rows: Rows) -> tuple[Tensor, ...]:
+    """Each source's rows as one tensor, (costs, *shape)."""
+    if isinstance(rows, tuple):
+        return rows
+    return tuple(torch.stack(part) for part in zip(*rows, strict=True))
+
+
+def _costs(net: TorchProblem) -> tuple[Tensor, list[Tensor]]:
+    outputs, pre_activations = forward(net.problem, net.parameters, net.x)
+    return squared_errors(outputs, net.y).sum(dim=0), pre_activations
+
+
+def _gradients(differentiate: Differentiate) -> Callable[[Problem], Call]:
+    """The gradients, as the function returns them: a loop's are not stacked within the time."""
+
+    def prepare(problem: Problem) -> Call:
+        net = load(problem)
+        return Call(
+            lambda _: differentiate(_costs(net)[0], net.leaves),
+            numbers=lambda rows: named(net.names, _stacked(rows)),
+        )
+
+    return prepare
+
+
+def _gramian(differentiate: Differentiate) -> Callable[[Problem], Call]:
+    def prepare(problem: Problem) -> Call:
+        net = load(problem)
+        return Call(
+            lambda _: gramian_of_rows(_stacked(differentiate(_costs(net)[0], net.leaves))),
+            numbers=lambda result: {"Gramian": numpy(result)},
+        )
+
+    return prepare
+
+
+def _cotangents(differentiate: Differentiate) -> Callable[[Problem], Call]:
+    """Cotangents at the hidden pre-activations; those at the outputs are known: 2(a - y) on the diagonal."""
+
+    def prepare(problem: Problem) -> Call:
+        net = load(problem)
+
+        def run(_: None) -> Rows:
+            costs, pre_activations = _costs(net)
+            return differentiate(costs, pre_activations[:-1])
+
+        names = [f"z{layer}" for layer in problem.layers[:-1]]
+        return Call(
+            run, numbers=lambda rows: named(names, [part.transpose(0, 1) for part in _stacked(rows)])
+        )
+
+    return prepare
+
+
+def _input_jacobian(differentiate: Differentiate) -> Callable[[Problem], Call]:
+    def prepare(problem: Problem) -> Call:
+        net = load(problem)
+        frozen = {name: value.detach() for name, value in net.parameters.items()}
+        x = net.x.clone().requires_grad_()
+
+        def run(_: None) -> Rows:
+            outputs, _z = forward(problem, frozen, x)
+            return differentiate(squared_errors(outputs, net.y).sum(dim=0), [x])
+
+        return Call(run, numbers=lambda rows: {"x": numpy(_stacked(rows)[0].transpose(0, 1))})
+
+    return prepare
+
+
+def _backward(batched: bool) -> Callable[[Problem], Call]:
+    """The backward pass alone: of the total cost, or of all costs at once."""
+
+    def prepare(problem: Problem) -> Call:
+        net = load(problem)
+        differentiate = _batched()
+
+        def run(costs: Tensor) -> Rows:
+            if batched:
+                return differentiate(costs, net.leaves)
+            return torch.autograd.grad(costs.sum(), net.leaves)
+
+        return Call(run, fresh=lambda: _costs(net)[0])
+
+    return prepare
+
+
+def _many(problem: Problem) -> bool:
+    return problem.costs > 112
+
+
+LOOP, BATCHED, CHUNKED = "torch K-loop", "torch batched", "torch batched, 112 at a time"
+
+CONTESTANTS = (
+    Contestant(LOOP, "gradients", _gradients(_one_by_one)),
+    Contestant(BATCHED, "gradients", _gradients(_batched())),
+    Contestant(LOOP, "gramian", _gramian(_one_by_one)),
+    Contestant(BATCHED, "gramian", _gramian(_batched())),
+    Contestant(LOOP, "cotangents", _cotangents(_one_by_one)),
+    Contestant(BATCHED, "cotangents", _cotangents(_batched())),
+    Contestant(CHUNKED, "cotangents", _cotangents(_batched(112)), applies=_many),
+    Contestant(LOOP, "input_jacobian", _input_jacobian(_one_by_one)),
+    Contestant(BATCHED, "input_jacobian", _input_jacobian(_batched())),
+    Contestant(CHUNKED, "input_jacobian", _input_jacobian(_batched(112)), applies=_many),
+    Contestant("torch backward of the total", "sweep", _backward(batched=False)),
+    Contestant("torch backward, all costs batched", "sweep", _backward(batched=True)),
+)

@@ -288,7 +288,8 @@ cross_entropy = elementwise(
     cost=Cost(
         low=0.0,
         from_z={
-            "softmax": "t*(log(axis_sum(exp(z - axis_max(z)))) + axis_max(z) - z)",
+            # top and whole: the largest of the layer's z, and the sum of exp(z - top)
+            "softmax": "t*(top + log(whole) - z)",
             "sigmoid": "t*softplus(-z)",
         },
         says="the cross entropy with the target",

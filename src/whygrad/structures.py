@@ -272,7 +272,8 @@ class DenseAlongAxis(NamedTuple):
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the formula's value, with ``axis_sum`` and ``axis_max`` along the axis."""
-        return compiled(parse(self.of), (self.argument, "axis"))(inputs[0], settings.get("axis", -1))
+        axis = settings.get("axis", -1)
+        return np.moveaxis(compiled(parse(self.of), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis)
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial of output i by input j."""

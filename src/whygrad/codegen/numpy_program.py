@@ -1,0 +1,301 @@
+"""The NumPy program of a layered network: forward, backward for all costs at once, gradients.
+
+The deltas have the shape (examples, costs, neurons): with the costs between, both products of a layer are plain
+two-dimensional matrix products over all examples and costs, without copies.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
+from whygrad.formula import numpy_names, show
+
+Lines = list[str]
+
+HELPERS = {
+    "sigmoid": '''
+def sigmoid(z):
+    with np.errstate(over="ignore"):    # exp(-z) may be inf, and 1 / inf is the right 0
+        return 1 / (1 + np.exp(-z))
+''',
+    "Phi": '''
+from math import erfc
+
+_cdf = np.frompyfunc(lambda z: 0.5 * erfc(-z / 2**0.5), 1, 1)
+
+
+def Phi(z):                             # distribution function of the standard normal
+    return np.asarray(_cdf(z)).astype(z.dtype)
+''',
+    "phi": '''
+def phi(z):                             # density of the standard normal
+    return np.exp(-z * z / 2) / np.sqrt(2 * np.pi).astype(z.dtype)
+''',
+}
+
+SENT_BACK = '''
+def sent_back(delta, W):
+    """Each neuron below gets its weights times the deltas above, summed over the neurons above."""
+    examples, costs, above = delta.shape
+    return (delta.reshape(examples * costs, above) @ W).reshape(examples, costs, -1)
+
+
+def by_weights(delta, a):
+    """dC^k/dW: delta times the activation that the weight multiplies, summed over the examples."""
+    examples, costs, above = delta.shape
+    return (delta.reshape(examples, costs * above).T @ a).reshape(costs, above, -1)
+'''
+
+
+def narrow_layer(net: Layered, rows: int) -> int | None:
+    """Returns the layer whose identity a sweep of so many rows should go on with, or nothing.
+
+    It is the widest saving: the first hidden layer from above that has fewer neurons than there are rows and whose
+    next layer down is wider, so that the rows' way down from there would cost more than the layer's own.
+    """
+    for layer in range(net.depth - 1, 0, -1):
+        if net.sizes[layer] < rows and net.sizes[layer - 1] > net.sizes[layer]:
+            return layer
+    return None
+
+
+def forward_lines(net: Layered) -> Lines:
+    """Returns the lines that compute z1, a1, …, zL, aL from x (called a0) and the parameters."""
+    lines: Lines = []
+    for layer, activation in enumerate(net.activations, 1):
+        bias = f" + b{layer}" if net.bias else ""
+        lines.append(f"z{layer} = a{layer - 1} @ W{layer}.T{bias}")
+        lines.append(f"a{layer} = {value_code(activation, 'numpy', f'z{layer}')}")
+    low, high = net.bounds()
+    if low:
+        last = f"a{net.depth}"
+        info = f"np.finfo({last}.dtype)"
+        top = f"1 - {info}.epsneg" if high else "None"
+        lines.append(f"{last} = np.clip({last}, {info}.tiny * 2.0**20, {top})  # the slope of log stays finite")
+    return lines
+
+
+def _reduced(net: Layered) -> str:
+    return "mean" if net.reduction == "mean" else "sum"
+
+
+def cost_lines(net: Layered) -> Lines:
+    """Returns the lines that compute the costs' values C, one for each output (and R)."""
+    last = net.depth
+    lines = [f"C = ({cost_code(net, 'numpy', f'a{last}', f'z{last}', 'y')}).{_reduced(net)}(axis=0)"]
+    if net.l2:
+        squares = " + ".join(f"(W{layer}**2).sum()" for layer in range(1, last + 1))
+        lines.append(f"C = np.append(C, {net.l2!r} / 2 * ({squares}))  # the last one is R")
+    return lines
+
+
+def output_lines(net: Layered) -> Lines:
+    """Returns the lines for e = dC^k/da^k, and for elementwise outputs dC^k/dz^k, both (examples, outputs)."""
+    last = net.depth
+    slope = cost_slope_code(net, "numpy", f"a{last}", "y")
+    divided = " / len(y)" if net.reduction == "mean" else ""
+    lines = [f"e = ({slope}){divided}" if divided else f"e = {slope}"]
+    activation = net.activations[-1]
+    if not activation.dense and not activation.trivial:
+        lines.append(f"e = e * ({slope_code(activation, 'numpy', f'z{last}', f'a{last}')})")
+    return lines
+
+
+def _jacobian_code(net: Layered, layer: int) -> str:
+    activation = net.activations[layer - 1]
+    z, a = f"z{layer}", f"a{layer}"
+    name = activation.op.arguments[0]
+    names = {
+        f"{name}_i": f"{z}[:, :, None]",
+        f"{name}_j": f"{z}[:, None, :]",
+        "y_i": f"{a}[:, :, None]",
+        "y_j": f"{a}[:, None, :]",
+        "delta": f"np.eye({net.sizes[layer]}, dtype={a}.dtype)",
+    }
+    return show(activation.op.structure.formula(0, dict(activation.settings)), "numpy", names)
+
+
+def _through_activation(net: Layered, layer: int) -> Lines:
+    """Returns the lines that take a delta at a_l to one at z_l, in place."""
+    activation = net.activations[layer - 1]
+    if activation.trivial:
+        return []
+    if activation.dense:
+        return [f"delta{layer} = delta{layer} @ ({_jacobian_code(net, layer)})"]
+    slope = slope_code(activation, "numpy", f"z{layer}", f"a{layer}")
+    return [f"delta{layer} *= ({slope})[:, None, :]"]
+
+
+def delta_lines(net: Layered, rows: str, restart: int | None = None) -> Lines:
+    """Returns the lines that compute delta_L, …, delta_1.
+
+    Args:
+        net: The network.
+        rows: ``"cost"`` for a row for each output's cost, ``"example"`` for their sum.
+        restart: The layer whose identity goes on; below it, a delta's rows are that layer's neurons, and
+            ``delta_restart`` is the factor.
+    """
+    last = net.depth
+    lines: Lines = []
+    diagonal = net.elementwise_outputs and rows == "cost"
+    if not diagonal:
+        if net.elementwise_outputs:
+            lines.append(f"delta{last} = e[:, None, :]")
+        elif rows == "cost":
+            lines.append(f"delta{last} = e[:, :, None] * ({_jacobian_code(net, last)})")
+        else:
+            lines.append(f"delta{last} = e[:, None, :] @ ({_jacobian_code(net, last)})")
+    for layer in range(last - 1, 0, -1):
+        above = layer + 1
+        if above == last and diagonal:
+            lines.append(f"delta{layer} = e[:, :, None] * W{above}")
+        elif above == restart:
+            # The identity's way down through W is W itself, the same for each example.
+            lines.append(f"delta{layer} = np.repeat(W{above}[None], len(a0), axis=0)")
+        else:
+            lines.append(f"delta{layer} = sent_back(delta{above}, W{above})")
+        lines.extend(_through_activation(net, layer))
+    return lines
+
+
+def engine_source(net: Layered, rows: str) -> str:
+    """Returns the source of ``forward(a0, …)``, ``costs(y, …)`` and ``backward(y, …)`` that the engine runs."""
+    return _engine_source(net, rows)[0]
+
+
+class Program(NamedTuple):
+    """A network's program, ready to run: forward, costs and backward, and the layer of its restart."""
+
+    forward: Any
+    costs: Any
+    backward: Any
+    source: str
+    restart: int | None
+
+
+def _engine_source(net: Layered, rows: str) -> tuple[str, int | None]:
+    last = net.depth
+    layers = range(1, last + 1)
+    parameters = ", ".join(net.shapes)
+    states = ", ".join(f"z{layer}, a{layer}" for layer in layers)
+    restart = narrow_layer(net, net.outputs) if rows == "cost" else None
+    diagonal = net.elementwise_outputs and rows == "cost"
+    deltas = ", ".join(f"delta{layer}" for layer in layers if not (layer == last and diagonal))
+    given = f"y, a0, {states}, {parameters}"
+    body = [
+        f"def forward(a0, {parameters}):",
+        *("    " + line for line in forward_lines(net)),
+        f"    return ({states},)",
+        "",
+        f"def costs({given}):",
+        *("    " + line for line in cost_lines(net)),
+        "    return C",
+        "",
+        f"def backward({given}):",
+        *("    " + line for line in output_lines(net)),
+        *("    " + line for line in delta_lines(net, rows, restart)),
+        f"    return e, ({deltas}{',' if deltas else ''})",
+    ]
+    return SENT_BACK + "\n\n" + "\n".join(body) + "\n", restart
+
+
+@lru_cache(maxsize=64)
+def program(net: Layered, rows: str = "cost") -> Program:
+    """Returns the network's program with a row for each output's ``"cost"`` or for their sum (``"example"``).
+
+    Example:
+        >>> import numpy as np
+        >>> from whygrad.codegen.layered import Activation
+        >>> net = Layered((2, 1), (Activation("tanh"),), False, "squared_error")
+        >>> made = program(net)
+        >>> x, y, W1 = np.array([[0.0, 1.0]]), np.array([[0.0]]), np.array([[1.0, 0.0]])
+        >>> states = made.forward(x, W1)
+        >>> float(made.costs(y, x, *states, W1)[0])
+        0.0
+    """
+    source, restart = _engine_source(net, rows)
+    names: dict[str, Any] = dict(numpy_names())
+    exec(compile(source, f"<{net.title()}>", "exec"), names)
+    return Program(names["forward"], names["costs"], names["backward"], source, restart)
+
+
+def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
+    """Returns the whole program as a person would write it, which runs by itself and prints the gradients.
+
+    Args:
+        net: The network.
+        numbers: The parameters' values.
+        x: The examples (examples, inputs).
+        y: The targets.
+        literal: Whether the numbers stand in the program; else it draws random ones of the right shapes.
+    """
+    last = net.depth
+    states = ", ".join(f"z{layer}, a{layer}" for layer in range(1, last + 1))
+    parameters = ", ".join(net.shapes)
+    diagonal = net.elementwise_outputs
+    lines = [
+        f'"""{net.title()}: the {net.outputs} costs and all their gradients, by backpropagation.',
+        "",
+        "delta_l[n, k, j] is dC^k/dz^j_l for example n: how cost k changes with pre-activation j of layer l.",
+        '"""',
+        "",
+        "import numpy as np",
+    ]
+    forward = forward_lines(net)
+    backward = output_lines(net) + delta_lines(net, "cost")
+    everything = "\n".join(forward + cost_lines(net) + backward)
+    helpers = "".join("\n" + text for name, text in HELPERS.items() if f"{name}(" in everything)
+    commented = ["# forward: layer by layer"]
+    commented += forward
+    commented += ["# one cost for each output, joined over the examples"]
+    commented += cost_lines(net)
+    commented += ["", "# backward: how cost k changes with output k alone"]
+    commented += output_lines(net)
+    commented += ["# ... and with every layer below: the sum over the neurons above is the sum over all paths"]
+    commented += delta_lines(net, "cost")
+    commented += ["", "# gradients: rows of each are the costs"]
+    commented += _gradient_lines(net, diagonal)
+    body = "\n".join(f"    {line}" if line else "" for line in commented)
+    source = "\n".join(lines) + helpers + "\n" + SENT_BACK
+    source += f"\n\ndef gradients(x, y, {parameters}):\n    a0 = x\n{body}\n"
+    source += f"    return C, dict({', '.join(f'{name}=d{name}' for name in net.shapes)})\n"
+    source += '\n\nif __name__ == "__main__":\n' + _numbers_code(net, numbers, x, y, literal)
+    source += f"    C, d = gradients(x, y, {parameters})\n"
+    source += '    print("costs", C)\n    for name, gradient in d.items():\n        print(f"d{name}", gradient, sep="\\n")\n'
+    del states
+    return source
+
+
+def _gradient_lines(net: Layered, diagonal: bool) -> Lines:
+    lines: Lines = []
+    last = net.depth
+    for layer in range(last, 0, -1):
+        if layer == last and diagonal:
+            shape = f"({net.outputs}, {net.outputs}, {net.sizes[-2]})"
+            lines.append(f"dW{layer} = np.zeros({shape}, dtype=e.dtype)")
+            lines.append(f"dW{layer}[np.arange({net.outputs}), np.arange({net.outputs})] = e.T @ a{layer - 1}"
+                         f"  # row k is C^k's: no path, no share")
+            if net.bias:
+                lines.append(f"db{layer} = np.diag(e.sum(axis=0))")
+        else:
+            lines.append(f"dW{layer} = by_weights(delta{layer}, a{layer - 1})")
+            if net.bias:
+                lines.append(f"db{layer} = delta{layer}.sum(axis=0)")
+        if net.l2:
+            lines.append(f"dW{layer} = np.concatenate([dW{layer}, {net.l2!r} * W{layer}[None]])  # the last row is R's")
+            if net.bias:
+                lines.append(f"db{layer} = np.concatenate([db{layer}, np.zeros((1, {net.sizes[layer]}))])")
+    return lines
+
+
+def _numbers_code(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
+    if literal:
+        made = [f"    {name} = np.array({array.tolist()!r})" for name, array in {**numbers, "x": x, "y": y}.items()]
+        return "\n".join(made) + "\n"
+    lines = ["    random = np.random.default_rng(0)  # put your own numbers here"]
+    for name, shape in net.shapes.items():
+        lines.append(f"    {name} = random.normal(size={shape}) / {shape[-1]}**0.5")
+    lines.append(f"    x = random.normal(size={tuple(x.shape)})")
+    lines.append(f"    y = random.uniform(size={tuple(y.shape)})")
+    return "\n".join(lines) + "\n"

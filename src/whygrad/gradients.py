@@ -1,0 +1,295 @@
+"""The gradients of every cost by every parameter, factored until somebody asks for the arrays.
+
+A weight matrix enters by a product, so that cost k's gradient by it is D_kᵀ A: the layer's deltas D_k (examples,
+neurons above) and its inputs A (examples, neurons below). Norms, cosines and the Gramian J Jᵀ come from D and A:
+
+    <D_kᵀ A, D_lᵀ A> = sum over examples m, n of (A Aᵀ)[m, n] (D_k[m] · D_l[n])
+
+(Goodfellow 2015, *Efficient per-example gradient computations*, for the norms of single examples.)
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.codegen.layered import Layered
+from whygrad.errors import QuantityError
+
+Array: TypeAlias = Any
+
+
+class Factors(NamedTuple):
+    """A weight's per-cost gradients as a product: sum over examples of cotangent times input.
+
+    Attributes:
+        cotangent: (rows, examples, neurons above), or (neurons of a narrow layer, examples, neurons above) where
+            ``factor`` is given.
+        input: (examples, neurons below).
+        factor: (rows, examples, neurons of a narrow layer): the rows' derivatives by that layer's pre-activations.
+            Multiplied with ``cotangent`` over the narrow layer it gives the rows' own cotangent.
+    """
+
+    cotangent: Array
+    input: Array
+    factor: Array | None = None
+
+    def rows(self) -> Array:
+        """Returns the cotangent with a row for each cost: (rows, examples, neurons above)."""
+        if self.factor is None:
+            return self.cotangent
+        made = np.matmul(self.factor.transpose(1, 0, 2), self.cotangent.transpose(1, 0, 2))
+        return made.transpose(1, 0, 2)
+
+
+class Backward(NamedTuple):
+    """What one backward pass left: e (examples, outputs), the deltas (examples, rows, neurons) of layers 1, 2, …
+
+    The last layer's delta is missing where it is the diagonal of e. Below ``restart`` a delta's rows are the neurons
+    of that layer.
+    """
+
+    e: Array
+    deltas: tuple[Array, ...]
+    inputs: tuple[Array, ...]
+    rows: int
+    restart: int | None
+
+
+class Gradients(Mapping[str, Array]):
+    """A mapping from parameter names to arrays (rows, *shape): a row for each cost (or each example).
+
+    Args:
+        net: The network.
+        parameters: Its parameters; R's gradients come from them.
+        backward: What the backward pass left; or nothing where ``arrays`` has all.
+        arrays: Gradients that are there already.
+    """
+
+    def __init__(
+        self,
+        net: Layered,
+        parameters: Mapping[str, Array],
+        backward: Any,
+        arrays: dict[str, Array] | None = None,
+    ) -> None:
+        self._net = net
+        self._parameters = parameters
+        self._pass = backward
+        self._arrays: dict[str, Array] = arrays if arrays is not None else {}
+
+    @property
+    def _backward(self) -> Backward:
+        if callable(self._pass):
+            self._pass = self._pass()
+        made: Backward = self._pass
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._net.shapes)
+
+    def __len__(self) -> int:
+        return len(self._net.shapes)
+
+    def __getitem__(self, name: str) -> Array:
+        made = self._arrays.get(name)
+        if made is None:
+            made = self._arrays[name] = self._made(self._known(name))
+        return made
+
+    def _known(self, name: str) -> str:
+        if name not in self._net.shapes:
+            raise QuantityError(
+                f"gradients: expected a parameter of this network ({', '.join(self._net.shapes)}), found {name!r}"
+            )
+        return name
+
+    def _diagonal(self, layer: int) -> bool:
+        """Whether the layer's delta is the diagonal of e: cost k changes with output k alone."""
+        return layer > len(self._backward.deltas)
+
+    def _delta(self, layer: int) -> Array:
+        """Returns the delta of a layer with a row for each cost: (examples, rows, neurons)."""
+        done = self._backward
+        if self._diagonal(layer):
+            examples, outputs = done.e.shape
+            made = np.zeros((examples, outputs, outputs), dtype=done.e.dtype)
+            made[:, np.arange(outputs), np.arange(outputs)] = done.e
+            return made
+        delta = done.deltas[layer - 1]
+        if done.restart is not None and layer < done.restart:
+            return done.deltas[done.restart - 1] @ delta
+        return delta
+
+    def deltas(self, layer: int) -> Array:
+        """Returns every cost's derivative by a layer's pre-activations: (examples, costs, neurons)."""
+        return self._delta(layer)
+
+    def sent_back(self, layer: int, W: Array) -> Array:
+        """Returns every cost's derivative by the activations below a layer: (examples, costs, neurons below).
+
+        Where the rows are those of a narrow layer, they go down first and are multiplied with its factor last.
+        """
+        done = self._backward
+        if self._diagonal(layer):
+            return done.e[:, :, None] * W
+        delta = done.deltas[layer - 1]
+        below = (delta.reshape(-1, delta.shape[2]) @ W).reshape(*delta.shape[:2], -1)
+        if done.restart is not None and layer < done.restart:
+            return done.deltas[done.restart - 1] @ below
+        return below
+
+    def _made(self, name: str) -> Array:
+        layer = int(name[1:])
+        done = self._backward
+        inputs = done.inputs[layer - 1]
+        if self._per_example:
+            delta = done.deltas[layer - 1][:, 0, :]
+            made = delta[:, :, None] * inputs[:, None, :] if name[0] == "W" else delta.copy()
+        elif self._diagonal(layer):
+            outputs = done.e.shape[1]
+            made = np.zeros((outputs, *self._net.shapes[name]), dtype=done.e.dtype)
+            places = np.arange(outputs)
+            made[places, places] = done.e.T @ inputs if name[0] == "W" else done.e.sum(axis=0)
+        else:
+            delta = self._delta(layer)
+            if name[0] == "W":
+                examples, rows, above = delta.shape
+                made = (delta.reshape(examples, rows * above).T @ inputs).reshape(rows, above, -1)
+            else:
+                made = delta.sum(axis=0)
+        regular = self._regular(name)
+        return made if regular is None else np.concatenate([made, regular[None]])
+
+    def _regular(self, name: str) -> Array | None:
+        """Returns R's gradient by a parameter, or nothing where there is no R."""
+        if not self._net.l2:
+            return None
+        value = self._parameters[name]
+        return self._net.l2 * value if name[0] == "W" else np.zeros_like(value)
+
+    @property
+    def _per_example(self) -> bool:
+        return self._backward.rows == 0
+
+    @property
+    def total(self) -> dict[str, Array]:
+        """The gradient of the sum of all rows by each parameter: name -> array of the parameter's shape."""
+        return {name: self[name].sum(axis=0) for name in self}
+
+    @property
+    def factors(self) -> dict[str, Factors]:
+        """Each weight matrix's gradients as factors, without forming them (R's rows are not among them)."""
+        done = self._backward
+        made = {}
+        for layer in range(1, self._net.depth + 1):
+            inputs = done.inputs[layer - 1]
+            restart = done.restart
+            if restart is not None and layer < restart and not self._diagonal(layer):
+                factor = done.deltas[restart - 1].transpose(1, 0, 2)
+                made[f"W{layer}"] = Factors(done.deltas[layer - 1].transpose(1, 0, 2), inputs, factor)
+            elif self._per_example:
+                examples = len(inputs)
+                spread = np.zeros((examples, *done.deltas[layer - 1][:, 0].shape), dtype=inputs.dtype)
+                spread[np.arange(examples), np.arange(examples)] = done.deltas[layer - 1][:, 0]
+                made[f"W{layer}"] = Factors(spread, inputs)
+            else:
+                made[f"W{layer}"] = Factors(self._delta(layer).transpose(1, 0, 2), inputs)
+        return made
+
+    def gramian(self, parameter: str | None = None) -> Array:
+        """Returns J Jᵀ (rows, rows): the inner products of the rows' gradients, without forming the gradients.
+
+        Args:
+            parameter: One parameter's share; the sum over all where there is none.
+
+        Example:
+            >>> import whygrad as wg
+            >>> gradients = wg.Network([2, 3, 2], seed=1).run([0.5, -1.0], [1.0, 0.0]).gradients()
+            >>> J = np.concatenate([gradients[name].reshape(2, -1) for name in gradients], axis=1)
+            >>> bool(np.allclose(gradients.gramian(), J @ J.T))
+            True
+        """
+        if parameter is not None:
+            return self._gramian_of(self._known(parameter))
+        # Into one array, a layer at a time: all layers' Gramians at once would be most of the memory.
+        result: Array | None = None
+        for layer in range(1, self._net.depth + 1):
+            share = self._layer_gramian(layer, weights=True, bias=self._net.bias)
+            result = share if result is None else np.add(result, share, out=result)
+        return result
+
+    def _gramian_of(self, parameter: str) -> Array:
+        return self._layer_gramian(int(parameter[1:]), weights=parameter[0] == "W", bias=parameter[0] == "b")
+
+    def _layer_gramian(self, layer: int, weights: bool, bias: bool) -> Array:
+        done = self._backward
+        inputs = done.inputs[layer - 1]
+        if self._per_example:
+            delta = done.deltas[layer - 1][:, 0, :]
+            made = delta @ delta.T
+            if weights:
+                similar = inputs @ inputs.T
+                if bias:
+                    similar += 1
+                made *= similar
+        elif self._diagonal(layer):
+            squares = ((done.e.T @ inputs) ** 2).sum(axis=1) if weights else np.zeros(done.e.shape[1], done.e.dtype)
+            made = np.diag(squares + (done.e.sum(axis=0) ** 2 if bias else 0))
+        else:
+            delta = self._delta(layer)
+            made = _weights_gramian(delta, inputs) if weights else np.zeros((delta.shape[1],) * 2, delta.dtype)
+            if bias:
+                sums = delta.sum(axis=0)
+                made += sums @ sums.T
+        return self._with_regular(made, layer, weights)
+
+    def _with_regular(self, made: Array, layer: int, weights: bool) -> Array:
+        if not self._net.l2:
+            return made
+        rows = len(made)
+        full = np.zeros((rows + 1, rows + 1), dtype=made.dtype)
+        full[:rows, :rows] = made
+        if weights:
+            regular = self._net.l2 * self._parameters[f"W{layer}"]
+            crossed = np.einsum("rij,ij->r", self[f"W{layer}"][:rows], regular)
+            full[rows, :rows] = full[:rows, rows] = crossed
+            full[rows, rows] = (regular**2).sum()
+        return full
+
+    def norms(self) -> dict[str, Array]:
+        """Returns the Euclidean norm of each row's gradient by each parameter: name -> (rows,)."""
+        return {name: np.sqrt(np.maximum(np.diag(self._gramian_of(name)), 0)) for name in self}
+
+    def cosines(self, parameter: str | None = None) -> Array:
+        """Returns the cosines between the rows' gradients, (rows, rows); NaN where one of them is zero.
+
+        Args:
+            parameter: One parameter's; over all of them where there is none.
+        """
+        gramian = self.gramian(parameter)
+        norms = np.sqrt(np.maximum(np.diag(gramian), 0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.clip(gramian / norms[:, None] / norms[None, :], -1.0, 1.0)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name}: {shape}" for name, shape in self._net.shapes.items())
+        return f"Gradients({shapes})"
+
+
+def _weights_gramian(delta: Array, inputs: Array) -> Array:
+    """Returns the (rows, rows) Gramian of deltaᵀ inputs, in the cheaper of two orders.
+
+    Not forming the gradients costs about m²(i + r o) products, forming them m r o i + r² o i, for m examples, r rows,
+    i inputs and o outputs of the layer.
+    """
+    examples, rows, above = delta.shape
+    below = inputs.shape[1]
+    unformed = examples * examples * (below + rows * above) + examples * rows * rows * above
+    formed = examples * rows * above * below + rows * rows * above * below
+    flat = delta.reshape(examples, rows * above)
+    if unformed <= formed:
+        mixed = ((inputs @ inputs.T) @ flat).reshape(examples, rows, above)
+        return np.matmul(delta, mixed.transpose(0, 2, 1)).sum(axis=0)
+    gradients = (flat.T @ inputs).reshape(rows, above * below)
+    return gradients @ gradients.T

@@ -1,0 +1,333 @@
+"""Layered networks: sizes, activations, costs and parameters, checked once and never changed afterwards."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from whygrad.codegen.layered import Activation, Layered
+from whygrad.errors import NetworkFileError, NotSupportedError, ShapeError
+from whygrad.notation import Layout, Notation, Quantity, notation, with_names
+from whygrad.ops import ACTIVATIONS, COSTS
+
+if TYPE_CHECKING:
+    from whygrad.run import Run
+
+Array: TypeAlias = Any
+
+MOST_NEURONS = 10_000_000
+MOST_WEIGHTS = 1_000_000_000
+
+
+class Network:
+    """A feed-forward network of fully connected layers, with one cost for each output.
+
+    Layer l computes z_l = W_l a_{l-1} + b_l and a_l = f_l(z_l); a_0 is the input. ``Wl`` has the shape (neurons of
+    layer l, neurons of layer l-1): rows are where a weight goes to. A network is never changed: see
+    :meth:`with_parameters`.
+
+    Args:
+        sizes: The neurons of each layer, the input first: at least two numbers.
+        activation: One for all layers, or a list with one for each layer from 1: ``identity``, ``sigmoid``,
+            ``tanh``, ``relu``, ``leaky_relu(0.3)``, ``elu``, ``softplus``, ``gelu``, ``silu``, ``softmax``, …
+        bias: Whether layers have biases; where it isn't said, they have if ``parameters`` has.
+        cost: ``squared_error``, ``half_squared_error``, ``cross_entropy`` (-y log a), ``binary_cross_entropy`` or
+            ``absolute_error``, applied to each output.
+        seed: Draws the parameters that aren't given: normal, with variance 1 / (inputs of the layer).
+        parameters: ``W1``, ``b1``, … as arrays or lists; float32 where all of them are, else float64.
+        l2: Adds one more cost R = l2/2 times the sum of all squared weights.
+        reduction: ``"sum"`` or ``"mean"`` over the examples.
+        names: A person's own names of quantities, on the left as they are written, on the right in
+            ``neuron-over-layer``.
+        notation: The notation that quantities are named in.
+        x: Inputs that :meth:`run` takes where it is given none.
+        y: Targets likewise.
+
+    Raises:
+        ShapeError: Sizes, parameters or data don't fit each other.
+        NotSupportedError: There is no such activation, cost, reduction or notation.
+
+    Example:
+        >>> net = Network([2, 3, 3, 2], activation="identity", bias=False, cost="squared_error", seed=0)
+        >>> net.parameters["W1"].shape
+        (3, 2)
+        >>> run = net.run([0.5, -1.0], [1.0, 0.0])
+        >>> run.gradients()["W1"].shape      # (costs, to, from)
+        (2, 3, 2)
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Sequence[str] = "identity",
+        bias: bool | None = None,
+        cost: str = "squared_error",
+        *,
+        seed: int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        l2: float = 0.0,
+        reduction: str = "sum",
+        names: Mapping[str, str] | None = None,
+        notation: str = "neuron-over-layer",
+        x: Any = None,
+        y: Any = None,
+    ) -> None:
+        checked = _sizes(sizes)
+        activations = _activations(activation, len(checked) - 1)
+        if bias is None:
+            bias = any(name.startswith("b") for name in parameters or ())
+        if not isinstance(bias, (bool, np.bool_)):
+            raise ShapeError(f"bias: expected true or false, found {bias!r}")
+        _known("cost", cost, COSTS)
+        _known("reduction", reduction, ("sum", "mean"))
+        if isinstance(l2, bool) or not isinstance(l2, (int, float)) or not np.isfinite(l2) or l2 < 0:
+            raise ShapeError(f"l2: expected a finite number that is 0 or more, found {l2!r}")
+        #: What programs are made from: the network without its numbers.
+        self.layered = Layered(checked, activations, bool(bias), cost, reduction, float(l2))
+        #: W1, b1, … as read-only arrays.
+        self.parameters: Mapping[str, Array] = MappingProxyType(self._parameters(parameters, seed))
+        self.names: dict[str, str] = dict(names or {})
+        self.layout = Layout(checked, tuple(str(a) for a in activations), bool(bias), l2 > 0)
+        self.notation = self.in_notation(notation)
+        self.dtype = next(iter(self.parameters.values())).dtype
+        self._x, self._y = x, y
+        self._flat: list[float] | None = None
+
+    def _parameters(self, given: Mapping[str, Any] | None, seed: int) -> dict[str, Array]:
+        shapes = self.layered.shapes
+        made: dict[str, Array] = {}
+        if given is None:
+            generator = np.random.default_rng(seed)
+            for name, shape in shapes.items():
+                scale = self.layered.sizes[int(name[1:]) - 1] ** -0.5
+                made[name] = generator.normal(0.0, scale, shape)
+        else:
+            unknown = [name for name in given if name not in shapes]
+            if unknown:
+                hint = " (the network has bias = false)" if any(name[:1] == "b" for name in unknown) else ""
+                raise ShapeError(
+                    f"parameters: expected {', '.join(shapes)}, found {', '.join(map(str, unknown))}{hint}"
+                )
+            missing = [name for name in shapes if name not in given]
+            if missing:
+                raise ShapeError(
+                    f"parameters: {', '.join(missing)} missing; expected {', '.join(shapes)}, "
+                    f"found {', '.join(map(str, given)) or 'none'}"
+                )
+            single = all(getattr(given[name], "dtype", None) == np.float32 for name in shapes)
+            for name, shape in shapes.items():
+                made[name] = numbers(name, given[name], np.float32 if single else np.float64)
+                if made[name].shape != shape:
+                    hint = ""
+                    if name[0] == "W" and made[name].shape == shape[::-1]:
+                        hint = "; rows are where a weight goes to: try the transpose"
+                    elif name[0] == "b" and made[name].size == shape[0]:
+                        hint = "; try its ravel()"
+                    raise ShapeError(f"{name}: expected the shape {shape}, found {made[name].shape}{hint}")
+        for array in made.values():
+            array.setflags(write=False)
+        return made
+
+    @classmethod
+    def load(cls, path: str | Path, *, notation: str | None = None) -> "Network":
+        """Returns the network that a TOML file describes.
+
+        Args:
+            path: The file; weights and data files in it are looked up beside it.
+            notation: Read and name quantities in this notation, whatever the file says.
+
+        Raises:
+            NetworkFileError: The file or one of its entries can't be used; the message names both.
+        """
+        from whygrad.files import read_network
+
+        options = read_network(Path(path))
+        if notation is not None:
+            options["notation"] = notation
+        try:
+            net = cls(**options)
+            net.run()
+        except (ShapeError, NotSupportedError) as error:
+            raise NetworkFileError(f"{path}: {error}") from None
+        return net
+
+    @classmethod
+    def default(cls) -> "Network":
+        """Returns the network of the question that whygrad grew from: 2-3-3-2 with two costs and fixed numbers."""
+        return cls.load(Path(__file__).parent / "networks" / "two-costs.toml")
+
+    def with_parameters(self, **changed: Any) -> "Network":
+        """Returns the same network with some parameters replaced.
+
+        Example:
+            >>> net = Network([2, 1], seed=0).with_parameters(W1=[[1.0, 2.0]])
+            >>> net.parameters["W1"]
+            array([[1., 2.]])
+        """
+        return self._changed(parameters={**self.parameters, **changed})
+
+    def in_notation(self, name: str) -> Notation:
+        """Returns a notation with the network's own names on top."""
+        base = notation(name)
+        return with_names(base, self.names) if self.names else base
+
+    def renamed(self, notation: str) -> "Network":
+        """Returns the same network with its quantities named in another notation."""
+        return self._changed(notation=notation)
+
+    def _changed(self, **changed: Any) -> "Network":
+        net = self.layered
+        options: dict[str, Any] = {
+            "activation": [str(activation) for activation in net.activations],
+            "bias": net.bias,
+            "cost": net.cost,
+            "parameters": dict(self.parameters),
+            "l2": net.l2,
+            "reduction": net.reduction,
+            "names": self.names,
+            "notation": self.notation.name,
+            "x": self._x,
+            "y": self._y,
+        }
+        return Network(net.sizes, **(options | changed))
+
+    def run(self, x: Any = None, y: Any = None) -> "Run":
+        """Returns a run: the forward pass on some examples, from which everything else is asked.
+
+        Args:
+            x: Inputs, (inputs,) or (examples, inputs). Without them: the network's own data, or else one fixed
+                random example.
+            y: Targets, (outputs,) or (examples, outputs).
+
+        Raises:
+            ShapeError: Shapes don't fit, or a number is nan or infinite.
+        """
+        from whygrad.run import Run
+
+        if x is None and y is None:
+            x, y = self.data()
+        elif x is None or y is None:
+            raise ShapeError(f"run: expected inputs and targets, found only {'targets' if x is None else 'inputs'}")
+        return Run(self, x, y)
+
+    def data(self) -> tuple[Array, Array]:
+        """Returns the network's own inputs and targets, or one fixed random example.
+
+        The random target is a distribution over the outputs where the cost is a cross entropy.
+        """
+        if self._x is not None and self._y is not None:
+            return self._x, self._y
+        generator = np.random.default_rng(2026)
+        x = generator.normal(size=(1, self.layered.sizes[0])).round(2)
+        y = generator.uniform(size=(1, self.layered.outputs)).round(2)
+        if self.layered.cost == "cross_entropy":
+            y = np.eye(self.layered.outputs)[[0]]
+        return x, y
+
+    def quantity(self, text: str | Quantity) -> Quantity:
+        """Returns the quantity that a name in the network's notation stands for.
+
+        Raises:
+            EquationError: The name can't be read.
+            QuantityError: The network has no such quantity.
+        """
+        return text if isinstance(text, Quantity) else self.notation.parse(text, self.layout)
+
+    def name(self, quantity: Quantity) -> str:
+        """Returns what one types for a quantity, in the network's notation."""
+        return self.notation.text(quantity, self.layout)
+
+    def flat_parameters_within(self, limit: int) -> list[float]:
+        """Returns all parameters as Python numbers in the order W1, b1, W2, …; an empty list where there are more."""
+        if self._flat is None:
+            arrays = self.parameters.values()
+            small = sum(array.size for array in arrays) <= limit
+            self._flat = [number for array in arrays for number in array.ravel().tolist()] if small else []
+        return self._flat
+
+    def __repr__(self) -> str:
+        return f"Network({self.layered.title()})"
+
+
+def numbers(name: str, given: Any, dtype: Any) -> Array:
+    """Returns a copy of what was given as an array of finite numbers.
+
+    Raises:
+        ShapeError: It isn't a rectangle of numbers, or one of them is nan or infinite; the message says where.
+    """
+    try:
+        found = np.asarray(given)
+        if found.dtype.kind not in "fiub":
+            raise ShapeError(f"{name}: expected real numbers, found an array of type {found.dtype}")
+        array = np.array(found, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, ShapeError):
+            raise
+        raise ShapeError(f"{name}: expected a rectangle of numbers; {error}") from None
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ShapeError(f"{name}: expected finite numbers, found {array[place]} at {list(place)}")
+    return array
+
+
+def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    try:
+        made = tuple(sizes)
+    except TypeError:
+        raise ShapeError(f"sizes: expected a list such as [2, 3, 3, 2], found {sizes!r}") from None
+    if len(made) < 2:
+        raise ShapeError(f"sizes: expected the inputs and at least one layer, such as [2, 3, 2], found {list(made)}")
+    for place, size in enumerate(made):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+            raise ShapeError(f"sizes: expected whole numbers from 1, found {size!r} at place {place}")
+    weights = sum(a * b for a, b in zip(made, made[1:], strict=False))
+    if max(made) > MOST_NEURONS or weights > MOST_WEIGHTS:
+        raise ShapeError(
+            f"sizes: {list(made)} has {weights:,} weights; expected at most {MOST_WEIGHTS:,} "
+            f"and layers of at most {MOST_NEURONS:,} neurons"
+        )
+    return tuple(int(size) for size in made)
+
+
+def _known(what: str, found: Any, table: Any) -> None:
+    if not isinstance(found, str) or found not in table:
+        raise NotSupportedError(f"{what}: expected one of {', '.join(table)}, found {found!r}{_nearest(found, table)}")
+
+
+def _nearest(found: Any, table: Any) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(found), list(table), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _activations(given: str | Sequence[str], depth: int) -> tuple[Activation, ...]:
+    texts = [given] * depth if isinstance(given, str) else list(given)
+    if len(texts) != depth:
+        raise ShapeError(
+            f"activation: expected one for all layers or one for each of the {depth} layers after the input, "
+            f"found {len(texts)}: {texts}"
+        )
+    return tuple(_activation(text) for text in texts)
+
+
+def _activation(text: str) -> Activation:
+    if not isinstance(text, str):
+        raise NotSupportedError(f"activation: expected a name such as 'relu', found {text!r}")
+    name, opening, rest = text.strip().partition("(")
+    _known("activation", name, ACTIVATIONS)
+    settings = {key: value for key, value in ACTIVATIONS[name].settings.items() if key != "axis"}
+    values = [part for part in rest.removesuffix(")").split(",") if part.strip()] if opening else []
+    if opening and (not rest.endswith(")") or len(values) > len(settings)):
+        shown = f"{name}({', '.join(settings)})" if settings else name
+        raise NotSupportedError(f"activation: expected {shown}, found {text!r}")
+    for key, value in zip(settings, values, strict=False):
+        try:
+            settings[key] = float(value.partition("=")[2] or value)
+        except ValueError:
+            raise NotSupportedError(f"activation: expected a number for {key} in {text!r}, found {value!r}") from None
+        if not np.isfinite(settings[key]):
+            raise NotSupportedError(f"activation: expected a finite {key} in {text!r}")
+    return Activation(name, tuple(settings.items()))

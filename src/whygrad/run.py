@@ -1,0 +1,617 @@
+"""A run: one forward pass of a network on some examples, and everything that can be asked of it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.codegen import numpy_program, scalar_program
+from whygrad.errors import NotSupportedError, QuantityError, ShapeError, WhygradError
+from whygrad.gradients import Backward, Gradients
+from whygrad.graph import Entry, Graph, Recording
+from whygrad.network import Network, numbers
+from whygrad.notation import Quantity
+from whygrad.ops import OPS
+from whygrad.paths import Path, Walker
+from whygrad.semirings import SEMIRINGS
+from whygrad.sweep import Sweep, counts
+
+if TYPE_CHECKING:
+    from whygrad.derive import Derivation
+
+Array: TypeAlias = Any
+
+# Networks with at most this many (costs x parameters) run as scalar code: above, NumPy's calls cost less.
+SCALAR_UP_TO = 400
+
+
+class Recorded(NamedTuple):
+    """A run as a graph, and where its quantities are: (kind, layer) -> node."""
+
+    graph: Graph
+    nodes: Mapping[tuple[str, int | None], int]
+
+
+class Run:
+    """The forward pass of a network on one or more examples.
+
+    Made by :meth:`whygrad.Network.run`; nothing is computed before it is asked for.
+
+    Attributes:
+        network: The network.
+        x: The inputs, (examples, inputs).
+        y: The targets, (examples, outputs).
+    """
+
+    def __init__(self, network: Network, x: Any, y: Any) -> None:
+        self.network = network
+        net = network.layered
+        self._flat: list[float] | None = None
+        self._scalar: list[float] | None = None
+        dtype = network.dtype
+        self.x = _examples("x", x, net.sizes[0], "inputs", dtype)
+        self.y = _examples("y", y, net.sizes[-1], "targets", dtype)
+        if len(self.x) != len(self.y):
+            raise ShapeError(f"run: expected as many inputs as targets, found x {self.x.shape} and y {self.y.shape}")
+        if len(self.x) == 1 and net.outputs * len(network.flat_parameters_within(SCALAR_UP_TO)) <= SCALAR_UP_TO:
+            self._flat = network.flat_parameters_within(SCALAR_UP_TO) or None
+
+    # The forward pass
+
+    @cached_property
+    def _states(self) -> tuple[Array, ...]:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            made = numpy_program.program(self.network.layered).forward(self.x, *self.network.parameters.values())
+        return tuple(made)
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return len(self.x)
+
+    def example(self, number: int) -> "Run":
+        """Returns the run of one example alone (counted from 0); with ``reduction = "mean"`` it is a mean over one.
+
+        Raises:
+            ShapeError: There is no such example.
+        """
+        if not 0 <= number < self.examples:
+            raise ShapeError(f"example: expected 0 to {self.examples - 1}, found {number}")
+        return Run(self.network, self.x[number], self.y[number])
+
+    def _scalars(self) -> list[float] | None:
+        """Returns costs and gradients from the scalar program, or nothing where it isn't used."""
+        if self._scalar is None and self._flat is not None:
+            run = scalar_program.program(self.network.layered).run
+            try:
+                made: list[float] = run(*self.x.ravel().tolist(), *self.y.ravel().tolist(), *self._flat)
+            except (OverflowError, ZeroDivisionError, ValueError):
+                # Python's float functions raise where NumPy's go to inf or nan.
+                self._flat = None
+                return None
+            self._scalar = made
+        return self._scalar
+
+    @cached_property
+    def costs(self) -> Array:
+        """The costs' values, (costs,): one for each output, summed or averaged over the examples, and R at the end.
+
+        Raises:
+            WhygradError: A cost is not a finite number.
+        """
+        scalars = self._scalars()
+        net = self.network.layered
+        if scalars is not None:
+            made = np.array(scalars[: net.outputs + (net.l2 > 0)], dtype=self.network.dtype)
+        else:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                program = numpy_program.program(net)
+                made = program.costs(self.y, self.x, *self._states, *self.network.parameters.values())
+        if not np.isfinite(made).all():
+            place = int(np.flatnonzero(~np.isfinite(made))[0])
+            raise WhygradError(
+                f"run: expected finite costs, found {self.cost_names[place]} = {made[place]}; "
+                f"{self._why_not_finite()}"
+            )
+        return made
+
+    def _why_not_finite(self) -> str:
+        for place, state in enumerate(self._states):
+            if not np.isfinite(state).all():
+                return f"layer {place // 2 + 1} overflows: try smaller weights or inputs"
+        cost = self.network.layered.cost
+        low, high = self.network.layered.bounds()
+        if low:
+            wanted = "between 0 and 1" if high else "above 0"
+            return f"{cost} needs outputs {wanted}: try a sigmoid or softmax output layer"
+        return "try smaller targets"
+
+    @property
+    def total(self) -> float:
+        """The sum of the costs."""
+        return float(self.costs.sum())
+
+    @cached_property
+    def cost_quantities(self) -> tuple[Quantity, ...]:
+        """The costs: C of each output, and R where the network has one."""
+        net = self.network.layered
+        made = tuple(Quantity("C", None, k) for k in range(net.outputs))
+        return (*made, Quantity("R")) if net.l2 else made
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """What the costs are called in the network's notation."""
+        return tuple(self.network.name(q) for q in self.cost_quantities)
+
+    # Gradients
+
+    def gradients(self, by: str = "cost") -> Gradients:
+        """Returns the gradient of each cost by every parameter: a mapping name -> array (costs, *shape).
+
+        Args:
+            by: ``"cost"`` for a row for each cost, ``"example"`` for a row for each example's share of the total.
+
+        Example:
+            >>> import whygrad as wg
+            >>> g = wg.Network.default().run().gradients()
+            >>> g["W3"][1, 0]         # C^1 does not contain the weights into output 0
+            array([0., 0., 0.])
+        """
+        net = self.network.layered
+        if by not in ("cost", "example"):
+            raise NotSupportedError(f"gradients: expected by='cost' or by='example', found {by!r}")
+        scalars = self._scalars() if by == "cost" else None
+        if scalars is not None:
+            flat = np.array(scalars, dtype=self.network.dtype)
+            if not isfinite(sum(scalars)):
+                self.costs  # noqa: B018 - raises with the reason
+            arrays = {
+                name: flat[start:stop].reshape(shape)
+                for name, start, stop, shape in scalar_program.program(net).slices
+            }
+            return Gradients(net, self.network.parameters, lambda: self._backward("cost"), arrays)
+        return Gradients(net, self.network.parameters, self._backward(by))
+
+    def _backward(self, rows: str) -> Backward:
+        net = self.network.layered
+        program = numpy_program.program(net, rows)
+        states = self._states
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            e, deltas = program.backward(self.y, self.x, *states, *self.network.parameters.values())
+        if not np.isfinite(e).all():
+            self.costs  # noqa: B018 - raises with the reason
+            raise WhygradError("run: the costs' derivatives by the outputs overflow; try smaller weights or targets")
+        inputs = (self.x, *states[1:-1:2])
+        return Backward(e, deltas, inputs, net.outputs if rows == "cost" else 0, program.restart)
+
+    def gradient(self, quantity: str | Quantity, cost: int | None = None) -> Any:
+        """Returns the derivative of the total, or of one cost, by a quantity.
+
+        Args:
+            quantity: A name in the network's notation, such as ``"w^0_{0,1}"``.
+            cost: The number of a cost; the total where there is none.
+
+        Returns:
+            A number; for an activation, pre-activation or input and several examples an array (examples,).
+
+        Example:
+            >>> import whygrad as wg
+            >>> run = wg.Network.default().run()
+            >>> run.gradient("w^0_{0,3}", cost=1)
+            0.0
+        """
+        return self.sweep("gradient").value(quantity, cost)
+
+    def jacobian(self, name: str = "x") -> Array:
+        """Returns each cost's derivatives by the inputs, a layer's activations or pre-activations of each example.
+
+        Args:
+            name: ``"x"``, or ``"a2"``, ``"z1"``, …
+
+        Returns:
+            An array (examples, costs, neurons) of dC^k of an example by that example's array. The costs are those of
+            the outputs; R doesn't depend on any of these.
+        """
+        net = self.network.layered
+        kind, layer = ("a", 0) if name == "x" else (name[:1], int(name[1:]) if name[1:].isdigit() else -1)
+        if kind not in ("a", "z") or not (0 <= layer <= net.depth) or (kind, layer) == ("z", 0):
+            raise QuantityError(f"jacobian: expected x, a1 to a{net.depth} or z1 to z{net.depth}, found {name!r}")
+        gradients = Gradients(net, self.network.parameters, self._backward("cost"))
+        if kind == "z" or (layer > 0 and net.activations[layer - 1].trivial):
+            return gradients.deltas(layer)
+        if layer == net.depth:
+            local = self.recorded.graph.local(self.recorded.nodes["C", None])
+            diagonal = OPS[net.cost].structure.partial(local, 0)  # type: ignore[attr-defined]
+            scale = 1 / self.examples if net.reduction == "mean" else 1
+            return np.eye(net.outputs, dtype=self.network.dtype) * (diagonal * scale)[:, None, :]
+        return gradients.sent_back(layer + 1, self.network.parameters[f"W{layer + 1}"])
+
+    # The graph
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """The run as a graph of nodes, for everything that follows single paths."""
+        net = self.network.layered
+        self.costs  # noqa: B018 - finite, or an error that says why not
+        recording = Recording()
+        nodes: dict[tuple[str, int | None], int] = {("a", 0): recording.leaf("x", self.x)}
+        for layer, activation in enumerate(net.activations, 1):
+            z_value, a_value = self._states[2 * layer - 2 : 2 * layer]
+            weight = nodes["w", layer] = recording.leaf(f"W{layer}", self.network.parameters[f"W{layer}"])
+            below = nodes["a", layer - 1]
+            product = None if net.bias else z_value
+            made = recording.apply(f"z{layer}", OPS["linear"], (below, weight), marked=True, value=product)
+            if net.bias:
+                nodes["b", layer] = recording.leaf(f"b{layer}", self.network.parameters[f"b{layer}"])
+                made = recording.apply(f"z{layer}", OPS["add"], (made, nodes["b", layer]), value=z_value)
+            nodes["z", layer] = made
+            if not activation.trivial:
+                settings = dict(activation.settings)
+                made = recording.apply(f"a{layer}", activation.op, (made,), settings, value=a_value)
+            nodes["a", layer] = made
+        nodes["y", None] = recording.leaf("y", self.y)
+        per_example = recording.apply("C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]))
+        nodes["C", None] = per_example
+        reduction = OPS["mean" if net.reduction == "mean" else "sum"]
+        joined = recording.apply("costs", reduction, (per_example,), {"axis": 0}, value=self.costs[: net.outputs])
+        nodes["costs", None] = joined
+        entries = [Entry(joined, k) for k in range(net.outputs)]
+        if net.l2:
+            terms = [
+                recording.apply(f"R{layer}", OPS["l2"], (nodes["w", layer],), {"strength": net.l2})
+                for layer in range(1, net.depth + 1)
+            ]
+            whole = terms[0]
+            for term in terms[1:]:
+                whole = recording.apply("R", OPS["add"], (whole, term))
+            nodes["R", None] = whole
+            entries.append(Entry(whole, 0))
+        return Recorded(recording.graph(tuple(entries), self.cost_names, self.examples), nodes)
+
+    def quantity(self, text: str | Quantity) -> Quantity:
+        """Returns the quantity that a name in the network's notation stands for."""
+        return self.network.quantity(text)
+
+    def entry(self, quantity: str | Quantity, example: int = 0) -> Entry:
+        """Returns where a quantity is in the graph (for one example, where it has a value for each)."""
+        q = self.quantity(quantity)
+        graph, nodes = self.recorded
+        if q.kind == "C":
+            return Entry(nodes["costs", None], q.to or 0)
+        if q.kind == "R":
+            return Entry(nodes["R", None], 0)
+        if q.kind not in ("w", "b", "a", "z", "y"):
+            raise NotSupportedError(f"{self.network.name(q)} is a sum or a derivative, not a quantity of the graph")
+        node = nodes[q.kind, q.layer]
+        shape = graph.nodes[node].value.shape
+        if q.kind == "w":
+            return Entry(node, int(q.to or 0) * shape[1] + int(q.source or 0))
+        if q.kind == "b":
+            return Entry(node, int(q.to or 0))
+        return Entry(node, example * shape[1] + int(q.to or 0))
+
+    def value(self, quantity: str | Quantity, example: int = 0) -> float:
+        """Returns a quantity's value (of one example, where it has one for each)."""
+        q = self.quantity(quantity)
+        if q.kind == "total":
+            return self.total
+        if q.kind == "delta":
+            return float(self.derivative(Quantity("total"), q._replace(kind="z"), example))
+        entry = self.entry(q, example)
+        return float(np.ravel(self.recorded.graph.nodes[entry.node].value)[entry.position])
+
+    def quantities_at(self, entry: Entry) -> list[Quantity]:
+        """Returns the quantities that are at an entry of the graph; the activation before the pre-activation.
+
+        Nothing is returned for a step that has no name, such as the sum over the weights before a bias is added.
+        """
+        graph, nodes = self.recorded
+        found: list[Quantity] = []
+        for (kind, layer), node in nodes.items():
+            if node != entry.node or kind == "C":
+                continue
+            shape = graph.nodes[node].value.shape
+            if kind == "w":
+                found.append(Quantity("w", layer, entry.position // shape[1], entry.position % shape[1]))
+            elif kind == "costs":
+                found.append(Quantity("C", None, entry.position))
+            elif kind == "R":
+                found.append(Quantity("R"))
+            else:
+                found.append(Quantity(kind, layer, entry.position % shape[-1]))
+        return sorted(found, key=lambda q: q.kind)
+
+    # Sweeps and paths
+
+    def sweep(self, semiring: str) -> "Values":
+        """Returns the values of a semiring at every quantity: ``run.sweep("strongest")["w^0_{0,1}"]``.
+
+        Args:
+            semiring: ``gradient``, ``total``, ``strongest``, ``extremes``, ``count``, ``reach``, ``entropy`` or
+                ``spectrum``.
+
+        Raises:
+            NotSupportedError: There is no such semiring.
+        """
+        if semiring not in SEMIRINGS:
+            raise NotSupportedError(f"sweep: expected one of {', '.join(SEMIRINGS)}, found {semiring!r}")
+        if semiring not in self._sweeps:
+            self._sweeps[semiring] = Values(self, semiring)
+        return self._sweeps[semiring]
+
+    @cached_property
+    def _sweeps(self) -> dict[str, "Values"]:
+        return {}
+
+    def derivative(self, of: str | Quantity, by: str | Quantity, example: int = 0) -> float:
+        """Returns the derivative of any quantity by any quantity, over all paths, for one example's activations.
+
+        Example:
+            >>> import whygrad as wg
+            >>> round(wg.Network.default().run().derivative("a^0_3", "a^0_2"), 12)   # the weight between them
+            0.5
+        """
+        of, by = self.quantity(of), self.quantity(by)
+        by = by._replace(kind="z") if by.kind == "delta" else by
+        sweep = self.seeded(of, example)
+        entry = self.entry(by, example)
+        return float(np.ravel(np.asarray(sweep.joined(entry.node)))[entry.position])
+
+    def seeded(self, of: str | Quantity, example: int = 0, semiring: str = "gradient") -> Sweep:
+        """Returns a sweep that starts at any quantity instead of at the costs (at all of them for the total)."""
+        return Sweep(self.graph_of(of, example), semiring)
+
+    def graph_of(self, of: str | Quantity, example: int = 0) -> Graph:
+        """Returns the run's graph with a quantity (or the costs, for the total) as what is differentiated."""
+        q = self.quantity(of)
+        graph = self.recorded.graph
+        if q.kind == "total":
+            return graph
+        return graph._replace(costs=(self.entry(q, example),), cost_names=(self.network.name(q),))
+
+    def paths(self, quantity: str | Quantity | None = None, cost: int | None = None, k: int = 10) -> "Paths":
+        """Returns the k strongest paths from a quantity to the costs, strongest first.
+
+        Args:
+            quantity: A name in the network's notation; ``"x"``, ``"W1"``, … for all entries of an array; every
+                parameter where there is none.
+            cost: The number of a cost; all where there is none.
+            k: How many to list. Sum, total and count are always those of all paths.
+
+        Example:
+            >>> import whygrad as wg
+            >>> paths = wg.Network.default().run().paths("w^0_{0,1}", k=3)
+            >>> paths.count, len(paths)
+            (6, 3)
+        """
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise ShapeError(f"paths: expected k to be a whole number from 1, found {k!r}")
+        rows = None if cost is None else (self.cost_row(cost),)
+        return Paths(self, self.starts(quantity), rows, int(k))
+
+    def cost_row(self, cost: int) -> int:
+        """Returns the number of a cost after checking that there is one."""
+        many = len(self.cost_quantities)
+        if isinstance(cost, bool) or not isinstance(cost, (int, np.integer)) or not 0 <= cost < many:
+            raise QuantityError(
+                f"cost: expected a number from 0 to {many - 1} ({', '.join(self.cost_names)}), found {cost!r}"
+            )
+        return int(cost)
+
+    def starts(self, quantity: str | Quantity | None) -> list[tuple[int, Array | None]]:
+        """Returns the nodes and flat positions that a quantity (or an array, or nothing: the parameters) stands for."""
+        nodes = self.recorded.nodes
+        net = self.network.layered
+        if quantity is None:
+            return [(nodes[name[0].lower(), int(name[1:])], None) for name in net.shapes]
+        if quantity == "x":
+            return [(nodes["a", 0], None)]
+        if isinstance(quantity, str) and quantity in net.shapes:
+            return [(nodes[quantity[0].lower(), int(quantity[1:])], None)]
+        q = self.quantity(quantity)
+        each = range(1) if q.kind in ("w", "b", "C", "R") else range(self.examples)
+        entries = [self.entry(q, example) for example in each]
+        return [(entries[0].node, np.array([entry.position for entry in entries]))]
+
+    # What others build on runs
+
+    def explain(self, quantity: str | Quantity | None = None, of: Any = None, by: Any = None, **options: Any) -> "Derivation":
+        """Returns the derivation of a derivative, step by step: prints in a terminal, renders in a notebook.
+
+        See :func:`whygrad.derive.explain` for the options.
+        """
+        from whygrad.derive import explain
+
+        return explain(self, quantity, of=of, by=by, **options)
+
+    def code(self, style: str = "numpy") -> str:
+        """Returns the network's forward pass and all gradients as a program that runs by itself.
+
+        Args:
+            style: ``"numpy"``, ``"scalar"`` (straight lines in the network's notation) or ``"pytorch"``.
+        """
+        from whygrad.codegen.programs import program_text
+
+        return program_text(self, style)
+
+    def __repr__(self) -> str:
+        many = "1 example" if self.examples == 1 else f"{self.examples} examples"
+        return f"Run({self.network.layered.title()}; {many})"
+
+
+class Values:
+    """The values of one semiring at every quantity of a run."""
+
+    def __init__(self, run: Run, semiring: str) -> None:
+        self._run = run
+        self._semiring = semiring
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """The backward sweep over the run's graph."""
+        return Sweep(self._run.recorded.graph, self._semiring)
+
+    def value(self, quantity: str | Quantity, cost: int | None = None) -> Any:
+        """Returns the value at a quantity over the paths to all costs, or to one.
+
+        Returns:
+            What the semiring says: a number (``count``: a whole number with ``.live``; ``entropy``: nothing where
+            there is no live path), a pair for ``extremes``, a tuple by length for ``spectrum``. Where a quantity has
+            a value for each of several examples, an array of them.
+        """
+        run = self._run
+        q = run.quantity(quantity)
+        rows = None if cost is None else (run.cost_row(cost),)
+        if q.kind == "delta":
+            q = q._replace(kind="z")
+        per_example = q.kind in ("a", "z", "y")
+        entries = [run.entry(q, example) for example in range(run.examples if per_example else 1)]
+        node, positions = entries[0].node, [entry.position for entry in entries]
+        if self._semiring == "count":
+            values = np.ravel(counts(run.recorded.graph, node, rows))[positions]
+        else:
+            joined = np.asarray(self.sweep.joined(node, rows))
+            shape = run.recorded.graph.nodes[node].value.shape
+            values = joined.reshape((-1, *joined.shape[len(shape) :]))[positions]
+        return values if len(entries) > 1 else self._plain(values[0])
+
+    def _plain(self, value: Any) -> Any:
+        if self._semiring == "count":
+            return value
+        if np.ndim(value):
+            return tuple(float(part) for part in value)
+        if self._semiring == "reach":
+            return bool(value)
+        if self._semiring == "live":
+            return int(value)
+        if self._semiring == "entropy" and np.isnan(value):
+            return None
+        return float(value)
+
+    def __getitem__(self, quantity: str | Quantity) -> Any:
+        return self.value(quantity)
+
+    def array(self, name: str) -> Array:
+        """Returns the values of every entry of ``x``, ``W1``, ``b1``, …: an array (costs, *shape)."""
+        ((node, _),) = self._run.starts(name)
+        return self.sweep.values(node)
+
+    def __repr__(self) -> str:
+        return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says})"
+
+
+class NamedPath(NamedTuple):
+    """A path with its quantities' names, from the quantity to the cost."""
+
+    quantities: tuple[str, ...]
+    contribution: float
+    path: Path
+
+
+class Paths:
+    """The strongest paths from some quantities to the costs, and the sums over all paths.
+
+    A sequence of :class:`NamedPath`, strongest first. ``count``, ``sum`` and ``total`` are those of all paths, listed
+    or not.
+    """
+
+    def __init__(self, run: Run, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int) -> None:
+        self._run, self._starts, self._rows, self._k = run, starts, rows, k
+
+    @cached_property
+    def _found(self) -> list[NamedPath]:
+        run = self._run
+        walker = Walker(run.recorded.graph, self._rows)
+        found = walker.strongest(run.sweep("strongest").sweep, self._starts, self._k)
+        return [NamedPath(self._names(path), path.contribution, path) for path in found]
+
+    def _names(self, path: Path) -> tuple[str, ...]:
+        run = self._run
+        named = [run.quantities_at(entry) for entry in path.entries]
+        return tuple(run.network.name(quantities[0]) for quantities in named if quantities)
+
+    def _over_all(self, semiring: str) -> float:
+        sweep = self._run.sweep(semiring).sweep
+        values = 0.0
+        for node, positions in self._starts:
+            flat = np.ravel(np.asarray(sweep.joined(node, self._rows)))
+            values += float((flat if positions is None else flat[positions]).sum())
+        return values
+
+    @property
+    def contribution(self) -> Array:
+        """The contributions of the listed paths, strongest first."""
+        return np.array([path.contribution for path in self._found])
+
+    @property
+    def quantities(self) -> list[tuple[str, ...]]:
+        """The names of the quantities along each listed path."""
+        return [path.quantities for path in self._found]
+
+    @cached_property
+    def sum(self) -> float:
+        """The sum of the contributions of all paths: the gradient."""
+        return self._over_all("gradient")
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of the absolute contributions of all paths."""
+        return self._over_all("total")
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        whole = live = 0
+        for node, positions in self._starts:
+            flat = np.ravel(counts(self._run.recorded.graph, node, self._rows))
+            for found in flat if positions is None else flat[positions]:
+                whole += int(found)
+                live += found.live
+        return whole, live
+
+    @property
+    def count(self) -> int:
+        """The number of all paths, exactly."""
+        return self._counts[0]
+
+    @property
+    def live(self) -> int:
+        """The number of paths on which every partial is nonzero."""
+        return self._counts[1]
+
+    @property
+    def shares(self) -> Array:
+        """Each listed path's absolute contribution as a share of ``total``, with its sign."""
+        return self.contribution / self.total if self.total else self.contribution
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Any:
+        return iter(self._found)
+
+    def __getitem__(self, place: int) -> NamedPath:
+        return self._found[place]
+
+    def __repr__(self) -> str:
+        return f"Paths({len(self)} of {self.count}, sum {self.sum:.6g})"
+
+
+def _examples(name: str, given: Any, width: int, what: str, dtype: Any) -> Array:
+    """Returns data as (examples, width), copied and checked."""
+    if type(given) is np.ndarray and given.dtype == dtype and given.size <= 64:
+        # The quick way for small arrays: a sum is finite where all entries are (or overflow, which is checked again).
+        array = given.copy()
+        if not isfinite(sum(array.ravel().tolist())):
+            array = numbers(name, given, dtype)
+    else:
+        array = numbers(name, given, dtype)
+    if array.ndim == 1:
+        array = array.reshape(1, -1)
+    if array.ndim != 2 or array.shape[1] != width or not array.shape[0]:
+        raise ShapeError(
+            f"{name}: expected the shape ({width},) or (examples, {width}) for {width} {what}, "
+            f"found {np.shape(given)}"
+        )
+    return array

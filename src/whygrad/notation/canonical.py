@@ -203,10 +203,16 @@ def pieces(text: str) -> list[Piece]:
         EquationError: a bracket is not closed, or nothing follows a `^` or `_`.
     """
     if len(text) > _LONGEST_NAME:
-        raise EquationError(
-            f"a name has at most {_LONGEST_NAME} signs; this has {len(text)}", text, _LONGEST_NAME
-        )
+        message = f"a name has at most {_LONGEST_NAME} signs; this has {len(text)}"
+        raise EquationError(message, text, _LONGEST_NAME)
+    # An underscore inside of typewriter letters; spaces without width keep the positions as they are.
+    text = _typewriter().sub(lambda match: "_".ljust(len(match.group()), "\u200b"), text)
     return _Reader(text).sequence()
+
+
+@cache
+def _typewriter() -> re.Pattern[str]:
+    return re.compile(r"\}\\?_\\?texttt\{")
 
 
 def canonical(text: str) -> str:

@@ -55,7 +55,7 @@ class Notation:
 
         Example:
             >>> NOTATIONS["cs231n"].latex(Quantity("w", 2, 0, 1), Layout((2, 3, 3, 2)))
-            '\\mathtt{W2[1,0]}'
+            '\\texttt{W2[1, 0]}'
         """
         if q in self._own_names:
             return typeset(self._own_names[q])
@@ -115,12 +115,13 @@ class Notation:
             >>> NOTATIONS["neuron-over-layer"].derivative(Quantity("C", None, 0), weight, layout)
             '\\frac{\\partial C^0}{\\partial w^0_{1,1}}'
             >>> NOTATIONS["pytorch"].derivative(Quantity("total"), weight, layout)
-            '\\mathtt{net[0].weight.grad[1,0]}'
+            '\\texttt{net[0].weight.grad[1, 0]}'
         """
         own = self._derivative_template(of, by, layout)
         if own is not None:
             return own.latex(self.slots(by, layout))
-        return rf"\frac{{\partial {self.latex(of, layout)}}}{{\partial {self.latex(by, layout)}}}"
+        sign = r"\partial\," if self.record.code else r"\partial "
+        return rf"\frac{{{sign}{self.latex(of, layout)}}}{{{sign}{self.latex(by, layout)}}}"
 
     def derivative_text(self, of: Quantity, by: Quantity, layout: Layout, unicode: bool = False) -> str:
         """Returns a derivative on one line: as one types it, or for the terminal.
@@ -148,7 +149,7 @@ class Notation:
         Example:
             >>> layout = Layout((2, 3, 3, 2))
             >>> [NOTATIONS[name].matrix("w", 2, layout) for name in ("neuron-over-layer", "ng", "cs231n")]
-            ['W_2', 'W^{[2]}', '\\mathtt{W2}']
+            ['W_2', 'W^{[2]}', '\\texttt{W2}']
         """
         if kind not in ("w", "b", "z", "a", "delta", "y"):
             raise QuantityError(f"there is no array of kind {kind!r}; there are w, b, z, a, delta and y")
@@ -385,7 +386,10 @@ class Notation:
             found = self.readings(text)
         except EquationError as error:
             raise EquationError(str(error).split("\n")[0], whole, (error.position or 0) + shift) from None
-        return self._chosen([r for r in found if r.kind in KINDS], layout, text, whole, shift)
+        plain_kinds = [reading for reading in found if reading.kind in KINDS]
+        if found and not plain_kinds:
+            raise refusal.derivative(text, whole, shift)
+        return self._chosen(plain_kinds, layout, text, whole, shift)
 
     def _chosen(self, found: list[Reading], layout: Layout, text: str, whole: str, shift: int) -> Quantity:
         """Returns the one quantity of this network among the readings of a text."""

@@ -34,10 +34,16 @@ def unreadable(notation: "Notation", text: str, whole: str, shift: int) -> Equat
         position = read[1].position if len(read) > 1 else len(text)
         message = f"the indices can't be read; {notation.name} writes {' or '.join(alike)}"
         return EquationError(message, whole, position + shift)
-    forms = ", ".join(pattern(notation.templates[kind][0]) for kind in KINDS)
+    words = notation.record.words
+    forms = ", ".join(words.get(kind) or pattern(notation.templates[kind][0]) for kind in KINDS)
     own = f", and the declared names {', '.join(notation.names)}" if notation.names else ""
     message = f"{notation.name} has no quantity with this name; it has {forms}{own}"
     return EquationError(message, whole, read[0].position + shift)
+
+
+def derivative(text: str, whole: str, shift: int) -> EquationError:
+    """Returns the error for the name of a derivative (`dW2[0, 0]`) where a quantity was asked for."""
+    return EquationError(f"{text.strip()} is a derivative; the name of a quantity was expected", whole, shift)
 
 
 def letters(
@@ -82,9 +88,9 @@ def missing(notation: "Notation", q: Quantity, layout: Layout, text: str) -> Qua
         labels = [notation.slots(Quantity(q.kind, layer), layout)[slot] for layer in layers]
         return QuantityError(f"{network} {form} with {slot} {_listed(labels)}")
     label = notation.slots(q, layout)[slot]
-    ranges = f'"to" {neurons(q.layer)}'
+    ranges = f"neuron {neurons(q.layer)}"
     if q.kind == "w":
-        ranges += f' and "from" {neurons(q.layer - 1)}'
+        ranges = f'"to" {neurons(q.layer)} and "from" {neurons(q.layer - 1)}'
     return QuantityError(f"{network} {form} with {ranges} where {slot} is {label}")
 
 
@@ -93,11 +99,12 @@ def pattern(template: Template) -> str:
 
     Example:
         >>> pattern(Template("w^{<layer>}_{<to><from>}")), pattern(Template("b<layer>[<to>]", code=True))
-        ('w^{layer}_{to,from}', 'b<layer>[<to>]')
+        ('w^{layer}_{to,from}', 'b<layer>[<neuron>]')
     """
+    source = template.source if "<from>" in template.source else template.source.replace("<to>", "<neuron>")
     if template.code:
-        return template.source
-    source = template.source.replace("><", ">,<").replace("<zero>", "0")
+        return source
+    source = source.replace("><", ">,<").replace("<zero>", "0")
     return plain(re.sub(r"<(\w+)>", r"\1", source))
 
 

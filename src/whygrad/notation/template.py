@@ -85,7 +85,8 @@ class Template:
         """Returns LaTeX for a formula; names of program code in typewriter letters."""
         name = self.filled(values)
         if self.code:
-            return r"\mathtt{" + name.replace("_", r"\_").replace(", ", ",") + "}"
+            # MathJax doesn't know \_ inside of \texttt, and LaTeX knows nothing else there.
+            return r"\texttt{" + name.replace("_", r"}\_\texttt{") + "}"
         return _without_needless_braces(name)
 
     def text(self, values: Mapping[str, str]) -> str:
@@ -177,10 +178,11 @@ def identifier(name: str) -> str:
     r"""Returns a Python identifier that reads like the name.
 
     Example:
-        >>> identifier("w^{0}_{03}"), identifier("out_{h1}"), identifier(r"\hat{y}_1"), identifier("W2[0, 1]")
-        ('w0_03', 'out_h1', 'y_hat_1', 'W2_0_1')
+        >>> [identifier(name) for name in ("w^{0}_{03}", "W^{[2]}_{11}", r"\hat{y}_1", "W2[0, 1]")]
+        ['w0_03', 'W2_11', 'y_hat_1', 'W2_0_1']
     """
     name = re.sub(r"\\?hat\{(\w+)\}", r"\1_hat", plain(name))
+    name = re.sub(r"\^\{?[(\[](.*?)[)\]]\}?", r"\1", name)
     for sign, word in WORDS.items():
         name = name.replace(sign, word)
     name = name.replace("^", "")

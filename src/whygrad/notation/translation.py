@@ -76,7 +76,7 @@ def translate(
         >>> translate("w^0_{0,3}", "nielsen", layout), translate("W^{[2]}_{11}", "cs231n", layout, frm="ng")
         ('w^4_{11}', 'W2[0, 0]')
         >>> translate(r"\frac{\partial C}{\partial w^0_{0,2}}", "pytorch", layout)
-        '\\mathtt{net[2].weight.grad[0,0]}'
+        '\\texttt{net[2].weight.grad[0, 0]}'
         >>> translate("dC/dw^0_{0,2}", "ng", layout)
         'dW^{[2]}_{11}'
     """

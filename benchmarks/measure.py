@@ -187,8 +187,8 @@ def added_mebibytes(call: Call) -> float:
 
     The call has run once before, so caches, thread pools and compiled code are there already. The kernel's
     peak counter is then reset (`/proc/self/clear_refs`), and the peak after the call is compared with what
-    was resident before it. Only on Linux; run it in a process of its own, with large allocations returned to the
-    system when they are freed (`MALLOC_MMAP_THRESHOLD_`), as `benchmarks.worker` does.
+    was resident before it. Only on Linux; run it in a process of its own, with large allocations returned to
+    the system when they are freed (`MALLOC_MMAP_THRESHOLD_`), as `benchmarks.worker` does.
     """
     state = call.fresh() if call.fresh else None
     call.run(state)

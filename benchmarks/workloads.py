@@ -219,7 +219,7 @@ W3 = Group(
                     Goal("G5 ambitious", 0.45, against=("nngeometry",)),
                     Goal("G5 ambitious", 1 / 150, against=("TorchJD autogram",)),
                     Goal("G5 ambitious", 10.0, "MiB"),
-                    Goal("G5 per layer", 1.1, against=("whygrad",), variant="whygrad, per layer"),
+                    Goal("G5 per layer", 1.1, against=("whygrad",), variant="whygrad, per parameter"),
                 ),
                 memory=True,
             )
@@ -261,7 +261,14 @@ AE = Group(
             f"{title}, {dtype}",
             task,
             replace(AUTOENCODER, dtype=dtype),
-            (Goal("5 x the best peer", 0.2, against=AE_PEERS),),
+            (
+                Goal("5 x the best peer", 0.2, against=AE_PEERS),
+                *(
+                    (Goal("like for like", 0.2, against=AE_PEERS, variant="whygrad, multiplied out"),)
+                    if task == "cotangents"
+                    else ()
+                ),
+            ),
             memory=True,
         )
         for dtype in ("float32", "float64")

@@ -24,6 +24,8 @@ CASES: tuple[tuple[Task, Problem], ...] = (
     ("example_gramian", replace(RELU, dtype="float32")),
     ("cotangents", NARROW),
     ("input_jacobian", NARROW),
+    ("sweep", RELU),
+    ("paths", replace(RELU, batch=1)),
 )
 
 
@@ -32,6 +34,7 @@ def pairs() -> list[tuple[Contestant, Task, Problem]]:
         (contestant, task, problem)
         for task, problem in CASES
         for contestant in contestants(Case(task, task, task, problem))[0]
+        if contestant.prepare(problem).numbers is not None   # only gradient sweeps have numbers
     ]
 
 

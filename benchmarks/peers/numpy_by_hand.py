@@ -77,7 +77,11 @@ def cotangents(problem: Problem, data: Data, activations: list[Array]) -> tuple[
 
 def gradients(problem: Problem, data: Data) -> dict[str, Array]:
     """Every cost's gradients, (costs, *shape): one product for each layer, with all costs' rows in it."""
-    activations = forward(problem, data)
+    return pull_back(problem, data, forward(problem, data))
+
+
+def pull_back(problem: Problem, data: Data, activations: list[Array]) -> dict[str, Array]:
+    """Every cost's gradients from the activations: the backward pass alone."""
     errors, hidden = cotangents(problem, data, activations)
     last, costs = problem.layers[-1], np.arange(problem.costs)
     result: dict[str, Array] = {}
@@ -175,17 +179,39 @@ def _call(function: Callable[[Problem, Data], Any], name: str | None = None) -> 
 
 
 def _backward(problem: Problem) -> Call:
-    """The backward pass alone, to all gradients of all costs, its forward pass not counted."""
     data = problem.data()
     activations = forward(problem, data)
+    return Call(lambda _: pull_back(problem, data, activations), numbers=lambda result: result)
 
-    def run(_: None) -> Any:
-        _errors, hidden = cotangents(problem, data, activations)
-        costs = problem.costs
-        rows = {layer: hidden[layer].reshape(problem.batch, -1) for layer in hidden}
-        return [(rows[layer].T @ activations[layer - 1]).reshape(costs, -1) for layer in rows]
 
-    return Call(run)
+def strongest_paths(problem: Problem, data: Data, count: int = 10) -> Array:
+    """The contributions of the `count` strongest paths from any parameter of one example, strongest first.
+
+    Each neuron keeps its `count` strongest ways to the costs; a layer's come from those of the layer above.
+    """
+    activations = forward(problem, data)
+    ways = _output_errors(problem, data, activations)[0][:, None]   # (neurons, at most count), from z
+    found = []
+    for layer in reversed(problem.layers):
+        inputs = activations[layer - 1][0]
+        if problem.bias:
+            found.append(ways.ravel())
+        found.append((inputs[:, None] * _strongest(ways.reshape(1, -1), count)).ravel())
+        if layer > 1:
+            weights = data.parameters[f"W{layer}"].T   # (neurons below, neurons above)
+            slope = SLOPES[problem.activations[layer - 2]](activations[layer - 1])
+            ways = _strongest((weights[:, :, None] * ways).reshape(len(weights), -1), count)
+            ways = ways if slope is None else ways * slope[0][:, None]
+    return _strongest(np.concatenate(found)[None], count)[0]
+
+
+def _strongest(rows: Array, count: int) -> Array:
+    """Each row's `count` entries of largest absolute value, largest first."""
+    if rows.shape[1] > count:
+        places = np.argpartition(-np.abs(rows), count - 1, axis=1)[:, :count]
+        rows = np.take_along_axis(rows, places, axis=1)
+    order = np.argsort(-np.abs(rows), axis=1)
+    return np.take_along_axis(rows, order, axis=1)
 
 
 CONTESTANTS = (
@@ -195,4 +221,5 @@ CONTESTANTS = (
     Contestant("NumPy by hand", "cotangents", _call(hidden_cotangents)),
     Contestant("NumPy by hand", "input_jacobian", _call(input_jacobian, "x")),
     Contestant("NumPy by hand", "sweep", _backward),
+    Contestant("NumPy by hand, sweep included", "paths", _call(strongest_paths, "contributions")),
 )

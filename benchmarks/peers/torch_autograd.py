@@ -123,7 +123,11 @@ def _backward(batched: bool) -> Callable[[Problem], Call]:
                 return differentiate(costs, net.leaves)
             return torch.autograd.grad(costs.sum(), net.leaves)
 
-        return Call(run, fresh=lambda: _costs(net)[0])
+        return Call(
+            run,
+            numbers=(lambda rows: named(net.names, _stacked(rows))) if batched else None,
+            fresh=lambda: _costs(net)[0],
+        )
 
     return prepare
 

@@ -2,7 +2,8 @@
 
 import re
 
-_D = r"(?:\\partial(?![A-Za-z])|partial|∂|𝜕|\\(?:mathrm|text)\{d\}|d)\s*"
+# The comma: what a copy that lost its backslashes has left of `\partial\,`.
+_D = r"(?:\\partial(?![A-Za-z])|partial|∂|𝜕|\\(?:mathrm|text)\{d\}|d),?\s*"
 
 
 def halves(text: str) -> tuple[tuple[int, int], tuple[int, int]] | None:

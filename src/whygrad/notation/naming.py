@@ -85,6 +85,19 @@ class Notation:
             return short(self._own_names[q])
         return self._template(q, layout).unicode(self.slots(q, layout))
 
+    def with_letter(self, q: Quantity, layout: Layout, letter: str, style: str) -> str:
+        r"""Returns a name with a letter for the neuron (a weight's target), in latex, unicode or ascii.
+
+        Example:
+            >>> q, layout = Quantity("a", 2, 0), Layout((2, 3, 3, 2))
+            >>> NOTATIONS["neuron-over-layer"].with_letter(q, layout, "j", "latex")
+            'a^j_2'
+        """
+        template, slots = self._template(q, layout), self.slots(q, layout) | {"to": letter}
+        if style == "latex":
+            return template.latex(slots)
+        return template.unicode(slots) if style == "unicode" else template.text(slots)
+
     def code(self, q: Quantity, layout: Layout) -> str:
         """Returns a Python identifier; different quantities of a network get different ones.
 
@@ -173,7 +186,7 @@ class Notation:
         if record.from_end:
             count = "from the end (L is the output)"
         row = "goes to" if record.weight_orientation == "to-from" else "comes from"
-        array = self._arrays["w"][0].text({"layer": "l", "module": "l"})
+        array = self._arrays["w"][0].text({"layer": "l", "module": "m"})
         weight = self.text(Quantity("w", 2, 1, 0), layout)
         sentences = [
             f"{weight} is the weight from neuron {first} of layer {before}",

@@ -157,16 +157,16 @@ def short(latex: str) -> str:
     r"""Returns a LaTeX name in Unicode; scripts that have no raised or lowered signs stay as they are typed.
 
     Example:
-        >>> short("w^0_{0,3}"), short(r"\delta^{(2)}_{11}"), short("W^{[2]}_{11}"), short("a^{(L-1)}_0")
-        ('w⁰₀,₃', 'δ⁽²⁾₁₁', 'W^[2]₁₁', 'a⁽ᴸ⁻¹⁾₀')
+        >>> [short(name) for name in ("w^0_{0,3}", r"\delta^{(L-1)}_{11}", "W^{[2]}_{11}", "E_{total}")]
+        ['w⁰₀,₃', 'δ⁽ᴸ⁻¹⁾₁₁', 'W^[2]₁₁', 'E_total']
     """
 
     def script(match: re.Match[str]) -> str:
         mark, inside = match.group(1), match.group(2).strip("{}")
         table = ABOVE if mark == "^" else BELOW
-        if all(sign in table for sign in inside):
+        if all(sign in table for sign in inside) and not (inside.isalpha() and len(inside) > 2):
             return "".join(table[sign] for sign in inside)
-        return mark + (inside if inside[0] in "([" or len(inside) == 1 else "{" + inside + "}")
+        return mark + (inside if inside[0] in "([" or inside.isalnum() else "{" + inside + "}")
 
     latex = latex.replace(r"\hat{y}", "ŷ").replace(r"\sum ", "Σ")
     latex = re.sub(r"\\(?:math\w+|operatorname|text\w*)\{([^{}]*)\}", r"\1", latex)

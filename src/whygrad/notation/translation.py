@@ -22,10 +22,8 @@ def notation(name: str) -> Notation:
         from difflib import get_close_matches
 
         near = get_close_matches(name.lower(), NOTATIONS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise NotSupportedError(
-            f"there is no notation {name!r}{hint} There are {', '.join(NOTATIONS)}.".replace("?;", "?")
-        )
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise NotSupportedError(f"there is no notation {name!r}{hint} There are {', '.join(NOTATIONS)}.")
     return found
 
 

@@ -6,7 +6,7 @@ equal labels and joins over the labels that the result lacks.
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ class _Plan(NamedTuple):
     right: tuple[str, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _plan(labels: Labels) -> _Plan:
     first, second, result = labels
     return _Plan(
@@ -88,7 +88,9 @@ def contract_best(
         (array([[-3.]]),)
     """
     plan = _plan(labels)
-    sizes = dict(zip(labels[0], first[0].shape, strict=True)) | dict(zip(labels[1], second[0].shape, strict=True))
+    sizes = dict(zip(labels[0], first[0].shape, strict=True)) | dict(
+        zip(labels[1], second[0].shape, strict=True)
+    )
     stack = prod(sizes[label] for label in plan.both)
     rows = prod(sizes[label] for label in plan.left)
     joined = prod(sizes[label] for label in plan.joined)
@@ -98,7 +100,9 @@ def contract_best(
         for part in first
     ]
     b = [
-        np.reshape(_arranged(part, labels[1], plan.both + plan.joined + plan.right, xp), (stack, joined, columns))
+        np.reshape(
+            _arranged(part, labels[1], plan.both + plan.joined + plan.right, xp), (stack, joined, columns)
+        )
         for part in second
     ]
     swapped = rows > columns and columns < 64  # the inner loop runs over the last axis: make it the long one

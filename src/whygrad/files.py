@@ -71,7 +71,9 @@ def _parameters(path: Path, entries: dict[str, Any]) -> dict[str, Any]:
         return entries
     others = [key for key in entries if key != "file"]
     if others:
-        raise NetworkFileError(f"{path}: [parameters] has both file and {', '.join(others)}; expected one or the other")
+        raise NetworkFileError(
+            f"{path}: [parameters] has both file and {', '.join(others)}; expected one or the other"
+        )
     return read_arrays(_beside(path, entries["file"], "parameters"))
 
 
@@ -105,14 +107,18 @@ def read_arrays(path: Path) -> dict[str, Any]:
                 return {name: archive[name] for name in archive.files}
         except (ValueError, OSError, BadZipFile, EOFError, KeyError, MemoryError) as error:
             raise NetworkFileError(f"{path}: not an npz file of plain arrays: {error}") from None
-    raise NetworkFileError(f"{path}: expected a .safetensors or .npz file, found {path.suffix or 'no ending'!r}")
+    raise NetworkFileError(
+        f"{path}: expected a .safetensors or .npz file, found {path.suffix or 'no ending'!r}"
+    )
 
 
 def _data(path: Path, entries: dict[str, Any], sizes: Any) -> tuple[Any, Any]:
     if "file" in entries:
         others = [key for key in entries if key != "file"]
         if others:
-            raise NetworkFileError(f"{path}: [data] has both file and {', '.join(others)}; expected one or the other")
+            raise NetworkFileError(
+                f"{path}: [data] has both file and {', '.join(others)}; expected one or the other"
+            )
         return read_data(_beside(path, entries["file"], "data"), sizes)
     for key in entries:
         if key not in ("x", "y"):
@@ -135,10 +141,14 @@ def read_data(path: Path, sizes: Any) -> tuple[Any, Any]:
         arrays = read_arrays(path)
         for key in ("x", "y"):
             if key not in arrays:
-                raise NetworkFileError(f"{path}: {key} missing; expected x and y, found {', '.join(arrays) or 'none'}")
+                raise NetworkFileError(
+                    f"{path}: {key} missing; expected x and y, found {', '.join(arrays) or 'none'}"
+                )
         return arrays["x"], arrays["y"]
     if path.suffix != ".csv":
-        raise NetworkFileError(f"{path}: expected a .npz, .safetensors or .csv file, found {path.suffix or 'no ending'!r}")
+        raise NetworkFileError(
+            f"{path}: expected a .npz, .safetensors or .csv file, found {path.suffix or 'no ending'!r}"
+        )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -162,7 +172,9 @@ def _columns(path: Path, lines: list[str], sizes: Any) -> tuple[Any, Any]:
         except ValueError:
             if not rows and number == 1:
                 continue
-            raise NetworkFileError(f"{path}, line {number}: expected numbers, found {line.strip()[:60]!r}") from None
+            raise NetworkFileError(
+                f"{path}, line {number}: expected numbers, found {line.strip()[:60]!r}"
+            ) from None
         if len(row) != wanted:
             raise NetworkFileError(
                 f"{path}, line {number}: expected {sizes[0]} inputs and {sizes[-1]} targets, found {len(row)} columns"

@@ -10,7 +10,7 @@ The syntax is Python's for expressions, except that ``^`` is the power, as peopl
 import ast
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.errors import FormulaError
@@ -157,7 +157,7 @@ _OPERATORS = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(text: str) -> Tree:
     """Returns the tree of a formula.
 
@@ -172,7 +172,9 @@ Number(value=2)))))
     try:
         body = ast.parse(text.replace("^", "**"), mode="eval").body
     except SyntaxError as error:
-        raise FormulaError(f"formula {text!r}: expected an expression such as '1 - y^2'; {error.msg}") from None
+        raise FormulaError(
+            f"formula {text!r}: expected an expression such as '1 - y^2'; {error.msg}"
+        ) from None
     return _tree(body, text)
 
 
@@ -272,7 +274,9 @@ def _show(tree: Tree, style: str, names: Mapping[str, str]) -> tuple[str, int]:
     raise AssertionError(tree)
 
 
-def _show_apply(head: str, arguments: tuple[Tree, ...], style: str, names: Mapping[str, str]) -> tuple[str, int]:
+def _show_apply(
+    head: str, arguments: tuple[Tree, ...], style: str, names: Mapping[str, str]
+) -> tuple[str, int]:
     if style in ("numpy", "scalar"):
         shorter = _shorter(head, arguments, style)
         if shorter is not None:
@@ -287,7 +291,9 @@ def _show_apply(head: str, arguments: tuple[Tree, ...], style: str, names: Mappi
         tighter = (place == 1 and head in ("sub", "div", "mul")) or head in ("pow", "neg")
         inside_braces = style == "latex" and head == "pow" and place == 1
         bare_argument = style == "latex" and head in ("log", "axis_max", "axis_sum")
-        if (not enclosed and not inside_braces and inner < strength + tighter) or (bare_argument and inner < CALL):
+        if (not enclosed and not inside_braces and inner < strength + tighter) or (
+            bare_argument and inner < CALL
+        ):
             text = f"\\left({text}\\right)" if style == "latex" and "\\frac" in text else f"({text})"
         parts.append(text)
     shown = getattr(function, style).format(*parts)
@@ -332,7 +338,8 @@ def _normal_density(x: float) -> float:
 
 
 SCALAR_NAMES: dict[str, Any] = {
-    name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "atan")
+    name: getattr(math, name)
+    for name in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "atan")
 } | {
     "sign": _sign,
     "sigmoid": _sigmoid,
@@ -345,7 +352,7 @@ SCALAR_NAMES: dict[str, Any] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def numpy_names() -> dict[str, Any]:
     """Returns what a formula's NumPy code may refer to: NumPy itself and the three functions it doesn't have."""
     import numpy as np
@@ -382,7 +389,7 @@ def compiled(tree: Tree, arguments: tuple[str, ...], style: str = "numpy") -> Ca
     return _compiled(show(tree, style), arguments, style)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(code: str, arguments: tuple[str, ...], style: str) -> Callable[..., Any]:
     names = numpy_names() if style == "numpy" else SCALAR_NAMES
     function: Callable[..., Any] = eval(f"lambda {', '.join(arguments)}: {code}", dict(names))

@@ -234,11 +234,15 @@ class Gradients(Mapping[str, Array]):
                     similar += 1
                 made *= similar
         elif self._diagonal(layer):
-            squares = ((done.e.T @ inputs) ** 2).sum(axis=1) if weights else np.zeros(done.e.shape[1], done.e.dtype)
+            squares = (
+                ((done.e.T @ inputs) ** 2).sum(axis=1) if weights else np.zeros(done.e.shape[1], done.e.dtype)
+            )
             made = np.diag(squares + (done.e.sum(axis=0) ** 2 if bias else 0))
         else:
             delta = self._delta(layer)
-            made = _weights_gramian(delta, inputs) if weights else np.zeros((delta.shape[1],) * 2, delta.dtype)
+            made = (
+                _weights_gramian(delta, inputs) if weights else np.zeros((delta.shape[1],) * 2, delta.dtype)
+            )
             if bias:
                 sums = delta.sum(axis=0)
                 made += sums @ sums.T

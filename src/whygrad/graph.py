@@ -29,7 +29,7 @@ class Node(NamedTuple):
     value: Array
     op: Op | None = None
     inputs: tuple[int, ...] = ()
-    settings: Mapping[str, Any] = {}  # noqa: RUF012 - a record's default, never changed
+    settings: Mapping[str, Any] = {}
     marked: bool = False
 
 

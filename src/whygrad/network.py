@@ -1,6 +1,7 @@
 """Layered networks: sizes, activations, costs and parameters, checked once and never changed afterwards."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -209,7 +210,9 @@ class Network:
         if x is None and y is None:
             x, y = self.data()
         elif x is None or y is None:
-            raise ShapeError(f"run: expected inputs and targets, found only {'targets' if x is None else 'inputs'}")
+            raise ShapeError(
+                f"run: expected inputs and targets, found only {'targets' if x is None else 'inputs'}"
+            )
         return Run(self, x, y)
 
     def data(self) -> tuple[Array, Array]:
@@ -278,11 +281,13 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     except TypeError:
         raise ShapeError(f"sizes: expected a list such as [2, 3, 3, 2], found {sizes!r}") from None
     if len(made) < 2:
-        raise ShapeError(f"sizes: expected the inputs and at least one layer, such as [2, 3, 2], found {list(made)}")
+        raise ShapeError(
+            f"sizes: expected the inputs and at least one layer, such as [2, 3, 2], found {list(made)}"
+        )
     for place, size in enumerate(made):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
             raise ShapeError(f"sizes: expected whole numbers from 1, found {size!r} at place {place}")
-    weights = sum(a * b for a, b in zip(made, made[1:], strict=False))
+    weights = sum(a * b for a, b in pairwise(made))
     if max(made) > MOST_NEURONS or weights > MOST_WEIGHTS:
         raise ShapeError(
             f"sizes: {list(made)} has {weights:,} weights; expected at most {MOST_WEIGHTS:,} "
@@ -293,7 +298,9 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 def _known(what: str, found: Any, table: Any) -> None:
     if not isinstance(found, str) or found not in table:
-        raise NotSupportedError(f"{what}: expected one of {', '.join(table)}, found {found!r}{_nearest(found, table)}")
+        raise NotSupportedError(
+            f"{what}: expected one of {', '.join(table)}, found {found!r}{_nearest(found, table)}"
+        )
 
 
 def _nearest(found: Any, table: Any) -> str:
@@ -327,7 +334,9 @@ def _activation(text: str) -> Activation:
         try:
             settings[key] = float(value.partition("=")[2] or value)
         except ValueError:
-            raise NotSupportedError(f"activation: expected a number for {key} in {text!r}, found {value!r}") from None
+            raise NotSupportedError(
+                f"activation: expected a number for {key} in {text!r}, found {value!r}"
+            ) from None
         if not np.isfinite(settings[key]):
             raise NotSupportedError(f"activation: expected a finite {key} in {text!r}")
     return Activation(name, tuple(settings.items()))

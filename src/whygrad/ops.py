@@ -54,7 +54,7 @@ class Cost(NamedTuple):
 
     low: float | None = None
     high: float | None = None
-    from_z: Mapping[str, str] = {}  # noqa: RUF012 - a record's default, never changed
+    from_z: Mapping[str, str] = {}
     says: str = ""
 
 
@@ -102,7 +102,10 @@ def contraction(signature: str, pattern: str, samples: Samples, **more: Any) -> 
     left, _, out = pattern.partition("->")
     first, second = (tuple(part.split()) for part in left.split(","))
     return _declare(
-        signature, lambda arguments: Contraction(arguments, (first, second, tuple(out.split()))), samples, **more
+        signature,
+        lambda arguments: Contraction(arguments, (first, second, tuple(out.split()))),
+        samples,
+        **more,
     )
 
 
@@ -143,7 +146,13 @@ neg = elementwise("neg(x)", "-x", {"x": "-1"}, reals(-3, 3), torch="neg")
 exp = elementwise("exp(x)", "exp(x)", {"x": "y"}, reals(-3, 3), torch="exp")
 log = elementwise("log(x)", "log(x)", {"x": "1/x"}, reals(0.1, 3), torch="log", symbol="\\ln")
 power = elementwise(
-    "power(x)", "x^p", {"x": "p*x^(p - 1)"}, reals(0.1, 3), torch="pow", settings={"p": 2}, symbol="(\\cdot)^p"
+    "power(x)",
+    "x^p",
+    {"x": "p*x^(p - 1)"},
+    reals(0.1, 3),
+    torch="pow",
+    settings={"p": 2},
+    symbol="(\\cdot)^p",
 )
 absolute = elementwise(
     "abs(x)",
@@ -166,9 +175,7 @@ total = reduction("sum(x)", "x", {"x": "1"}, reals(-3, 3), torch="sum", symbol="
 mean = reduction("mean(x)", "x/n", {"x": "1/n"}, reals(-3, 3), torch="mean")
 l2 = reduction("l2(x)", "strength*x^2/2", {"x": "strength*x"}, reals(-3, 3), settings={"strength": 1.0})
 transpose = selection("transpose(x)", np.transpose, reals(-3, 3), torch="t")
-reshape = selection(
-    "reshape(x)", np.reshape, reals(-3, 3), torch="reshape", settings={"shape": (-1,)}
-)
+reshape = selection("reshape(x)", np.reshape, reals(-3, 3), torch="reshape", settings={"shape": (-1,)})
 take = selection(
     "take(x)",
     lambda x, index: x[index],

@@ -112,9 +112,13 @@ class Walker:
         order = count()
         heap: list[tuple[float, int, _Walk, bool]] = []
 
-        def push(priorities: Array, node: int, positions: Array, partials: Array | None, before: _Walk | None) -> None:
+        def push(
+            priorities: Array, node: int, positions: Array, partials: Array | None, before: _Walk | None
+        ) -> None:
             # Each continuation yields at least one path, so that no more than k of them can matter.
-            chosen = np.argpartition(-priorities, k - 1)[:k] if len(priorities) > k else np.arange(len(priorities))
+            chosen = (
+                np.argpartition(-priorities, k - 1)[:k] if len(priorities) > k else np.arange(len(priorities))
+            )
             for place in chosen.tolist():
                 if priorities[place] > 0:
                     partial = 1.0 if partials is None else float(partials[place])
@@ -127,12 +131,18 @@ class Walker:
             push(bound(node)[every], node, every, None, None)
         found: list[Path] = []
         while heap and len(found) < k:
-            priority, _, walk, finished = heapq.heappop(heap)
+            _, _, walk, finished = heapq.heappop(heap)
             if finished:
                 found.append(walk.path())
                 continue
             if walk.entry in self._ends:
                 heapq.heappush(heap, (-abs(walk.product), next(order), walk, True))
             for user, positions, partials in self.steps(walk.entry):
-                push(abs(walk.product) * np.abs(partials) * bound(user)[positions], user, positions, partials, walk)
+                push(
+                    abs(walk.product) * np.abs(partials) * bound(user)[positions],
+                    user,
+                    positions,
+                    partials,
+                    walk,
+                )
         return found

@@ -54,8 +54,13 @@ class Run:
         self.x = _examples("x", x, net.sizes[0], "inputs", dtype)
         self.y = _examples("y", y, net.sizes[-1], "targets", dtype)
         if len(self.x) != len(self.y):
-            raise ShapeError(f"run: expected as many inputs as targets, found x {self.x.shape} and y {self.y.shape}")
-        if len(self.x) == 1 and net.outputs * len(network.flat_parameters_within(SCALAR_UP_TO)) <= SCALAR_UP_TO:
+            raise ShapeError(
+                f"run: expected as many inputs as targets, found x {self.x.shape} and y {self.y.shape}"
+            )
+        if (
+            len(self.x) == 1
+            and net.outputs * len(network.flat_parameters_within(SCALAR_UP_TO)) <= SCALAR_UP_TO
+        ):
             self._flat = network.flat_parameters_within(SCALAR_UP_TO) or None
 
     # The forward pass
@@ -63,7 +68,9 @@ class Run:
     @cached_property
     def _states(self) -> tuple[Array, ...]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            made = numpy_program.program(self.network.layered).forward(self.x, *self.network.parameters.values())
+            made = numpy_program.program(self.network.layered).forward(
+                self.x, *self.network.parameters.values()
+            )
         return tuple(made)
 
     @property
@@ -182,7 +189,9 @@ class Run:
             e, deltas = program.backward(self.y, self.x, *states, *self.network.parameters.values())
         if not np.isfinite(e).all():
             self.costs  # noqa: B018 - raises with the reason
-            raise WhygradError("run: the costs' derivatives by the outputs overflow; try smaller weights or targets")
+            raise WhygradError(
+                "run: the costs' derivatives by the outputs overflow; try smaller weights or targets"
+            )
         inputs = (self.x, *states[1:-1:2])
         return Backward(e, deltas, inputs, net.outputs if rows == "cost" else 0, program.restart)
 
@@ -217,7 +226,9 @@ class Run:
         net = self.network.layered
         kind, layer = ("a", 0) if name == "x" else (name[:1], int(name[1:]) if name[1:].isdigit() else -1)
         if kind not in ("a", "z") or not (0 <= layer <= net.depth) or (kind, layer) == ("z", 0):
-            raise QuantityError(f"jacobian: expected x, a1 to a{net.depth} or z1 to z{net.depth}, found {name!r}")
+            raise QuantityError(
+                f"jacobian: expected x, a1 to a{net.depth} or z1 to z{net.depth}, found {name!r}"
+            )
         gradients = Gradients(net, self.network.parameters, self._backward("cost"))
         if kind == "z" or (layer > 0 and net.activations[layer - 1].trivial):
             return gradients.deltas(layer)
@@ -255,7 +266,9 @@ class Run:
         per_example = recording.apply("C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]))
         nodes["C", None] = per_example
         reduction = OPS["mean" if net.reduction == "mean" else "sum"]
-        joined = recording.apply("costs", reduction, (per_example,), {"axis": 0}, value=self.costs[: net.outputs])
+        joined = recording.apply(
+            "costs", reduction, (per_example,), {"axis": 0}, value=self.costs[: net.outputs]
+        )
         nodes["costs", None] = joined
         entries = [Entry(joined, k) for k in range(net.outputs)]
         if net.l2:
@@ -283,7 +296,9 @@ class Run:
         if q.kind == "R":
             return Entry(nodes["R", None], 0)
         if q.kind not in ("w", "b", "a", "z", "y"):
-            raise NotSupportedError(f"{self.network.name(q)} is a sum or a derivative, not a quantity of the graph")
+            raise NotSupportedError(
+                f"{self.network.name(q)} is a sum or a derivative, not a quantity of the graph"
+            )
         node = nodes[q.kind, q.layer]
         shape = graph.nodes[node].value.shape
         if q.kind == "w":
@@ -417,7 +432,9 @@ class Run:
 
     # What others build on runs
 
-    def explain(self, quantity: str | Quantity | None = None, of: Any = None, by: Any = None, **options: Any) -> "Derivation":
+    def explain(
+        self, quantity: str | Quantity | None = None, of: Any = None, by: Any = None, **options: Any
+    ) -> "Derivation":
         """Returns the derivation of a derivative, step by step: prints in a terminal, renders in a notebook.
 
         See :func:`whygrad.derive.explain` for the options.
@@ -517,7 +534,9 @@ class Paths:
     or not.
     """
 
-    def __init__(self, run: Run, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int) -> None:
+    def __init__(
+        self, run: Run, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
+    ) -> None:
         self._run, self._starts, self._rows, self._k = run, starts, rows, k
 
     @cached_property

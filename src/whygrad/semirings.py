@@ -60,7 +60,9 @@ class SumSemiring(NamedTuple):
     unit: bool = False  # lift is 1 for every partial that exists
     exact: bool = False  # components are whole numbers: carry them in float64
 
-    def _combined(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
+    def _combined(
+        self, left: Element, right: Element, marked: bool, product: Callable[..., Array]
+    ) -> Element:
         results: dict[int, Array] = {}
         for out, i, j in self.products(len(left), marked):
             if left[i] is None:
@@ -76,14 +78,18 @@ class SumSemiring(NamedTuple):
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
         return self._combined(left, right, marked, lambda a, b: a * b)
 
-    def contract(self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False) -> Element:
+    def contract(
+        self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
+    ) -> Element:
         """Returns the sum over the labels that the result lacks of cotangent times lifted partials."""
         return self._combined(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
 
     def plus(self, left: Element, right: Element, xp: Any) -> Element:
         """Returns the elementwise sum."""
         width = max(len(left), len(right))
-        padded = zip(left + (None,) * (width - len(left)), right + (None,) * (width - len(right)), strict=True)
+        padded = zip(
+            left + (None,) * (width - len(left)), right + (None,) * (width - len(right)), strict=True
+        )
         made = (b if a is None else a if b is None else a + b for a, b in padded)
         if self.normalise is None:
             return tuple(made)
@@ -145,7 +151,9 @@ class OrderSemiring(NamedTuple):
             results.append(first)
         return self.finish(tuple(results), xp)
 
-    def contract(self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False) -> Element:
+    def contract(
+        self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
+    ) -> Element:
         """Returns the best, over the labels that the result lacks, of cotangent times lifted partials."""
         results = contract_best(left, right, labels, self.tracks, xp)
         return self.finish(results, xp)
@@ -191,7 +199,12 @@ Semiring: TypeAlias = SumSemiring | OrderSemiring
 
 
 def _best(kept: str, xp: Any) -> Any:
-    return {"largest": xp.maximum, "smallest": xp.minimum, "largest known": xp.fmax, "smallest known": xp.fmin}[kept]
+    return {
+        "largest": xp.maximum,
+        "smallest": xp.minimum,
+        "largest known": xp.fmax,
+        "smallest known": xp.fmin,
+    }[kept]
 
 
 def _best_along(kept: str, xp: Any) -> Callable[[Array, int], Array]:

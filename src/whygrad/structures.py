@@ -8,7 +8,7 @@ Shapes: a cotangent's components have the cost axis first, then the shape of the
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from math import prod
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -44,9 +44,7 @@ class Structure(Protocol):
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the output."""
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns the cotangent of an input from the output's."""
 
     def column(self, local: Local, which: int, position: int) -> Column:
@@ -56,7 +54,7 @@ class Structure(Protocol):
         """Returns the partial by an input as a formula."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _settled(text: str, settings: tuple[tuple[str, Any], ...]) -> Tree:
     numbers = {name: Number(value) for name, value in settings if isinstance(value, (int, float))}
     return substitute(parse(text), numbers)  # type: ignore[arg-type]
@@ -114,9 +112,7 @@ class Elementwise(NamedTuple):
         names = tuple(sorted(symbols(tree)))
         return compiled(tree, names)(*(known[name] for name in names))
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns cotangent times partial, joined over broadcast axes."""
         xp = local.xp
         fixed = constant(self.formula(which, local.settings))
@@ -155,9 +151,7 @@ class Contraction(NamedTuple):
         """Returns the labels with ``...`` spelled out for the ranks of the inputs."""
         spare = max(rank - len(labels) + 1 for rank, labels in zip(ranks, self.labels, strict=False))
         dots = tuple(f".{place}" for place in range(spare))
-        return tuple(
-            dots + labels[1:] if labels and labels[0] == "..." else labels for labels in self.labels
-        )
+        return tuple(dots + labels[1:] if labels and labels[0] == "..." else labels for labels in self.labels)
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the contraction of the two inputs."""
@@ -168,14 +162,14 @@ class Contraction(NamedTuple):
         """Returns the name of the other input."""
         return parse(self.arguments[1 - which])
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns the contraction of the cotangent with the other input."""
         fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
         rows = ("row",)
         labels = (rows + fitted[2], fitted[1 - which], rows + fitted[which])
-        return semiring.contract(cotangent, semiring.lift(local.inputs[1 - which], local.xp), labels, local.xp, marked)
+        return semiring.contract(
+            cotangent, semiring.lift(local.inputs[1 - which], local.xp), labels, local.xp, marked
+        )
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the output entries that share the entry's labels, with the other input's entries."""
@@ -231,9 +225,7 @@ class Reduction(NamedTuple):
         tree = settled(self.partials[self.argument], self._numbers(x, local.settings))
         return np.broadcast_to(np.asarray(compiled(tree, (self.argument,))(x), dtype=x.dtype), x.shape)
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns the output's cotangent at every entry that was summed, times the partial."""
         xp, (x,) = local.xp, local.inputs
         axes = self._axes(x, local.settings)
@@ -273,7 +265,9 @@ class DenseAlongAxis(NamedTuple):
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the formula's value, with ``axis_sum`` and ``axis_max`` along the axis."""
         axis = settings.get("axis", -1)
-        return np.moveaxis(compiled(parse(self.of), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis)
+        return np.moveaxis(
+            compiled(parse(self.of), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis
+        )
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial of output i by input j."""
@@ -284,7 +278,11 @@ class DenseAlongAxis(NamedTuple):
         axis = local.settings.get("axis", -1)
         x, y = (np.moveaxis(array, axis, -1) for array in (local.inputs[0], local.output))
         made = self._partials(
-            x[..., :, None], y[..., :, None], x[..., None, :], y[..., None, :], np.eye(x.shape[-1], dtype=x.dtype)
+            x[..., :, None],
+            y[..., :, None],
+            x[..., None, :],
+            y[..., None, :],
+            np.eye(x.shape[-1], dtype=x.dtype),
         )
         return np.broadcast_to(made, (*x.shape, x.shape[-1]))
 
@@ -294,9 +292,7 @@ class DenseAlongAxis(NamedTuple):
         names = tuple(sorted(symbols(tree)))
         return compiled(tree, names)(*(known[name] for name in names))
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns the contraction of the cotangent with the matrix of partials along the axis."""
         xp = local.xp
         axis = local.settings.get("axis", -1) % len(local.output.shape)
@@ -342,9 +338,7 @@ class Selection(NamedTuple):
         places[which] = np.arange(prod(local.inputs[which].shape)).reshape(local.inputs[which].shape)
         return np.ravel(self.select(*places, **local.settings))
 
-    def pull(
-        self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool
-    ) -> Element:
+    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
         """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
         xp = local.xp
         sources = self._sources(local, which)

@@ -146,7 +146,10 @@ class Sweep:
         """
         known = [part for part in parts if part is not None]
         limit = np.finfo(known[0].dtype).maxexp // 4
-        size = max(max(float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None))) for part in known)
+        size = max(
+            max(float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None)))
+            for part in known
+        )
         if not np.isfinite(size) or size == 0:
             return parts, exponent
         found = int(np.frexp(size)[1])
@@ -227,7 +230,8 @@ class Sweep:
         shape = self.graph.nodes[number].value.shape
         if cotangent is None:
             parts: Element = tuple(
-                np.full((len(every), *shape), none, dtype=self._dtype(number)) for none in self.semiring.absent()
+                np.full((len(every), *shape), none, dtype=self._dtype(number))
+                for none in self.semiring.absent()
             )
             return self.semiring.read(parts, 0, self.graph.xp)
         parts = self._spread(cotangent.parts, cotangent.rows, every)
@@ -238,7 +242,9 @@ class Sweep:
         cotangent = self.cotangent(number)
         shape = self.graph.nodes[number].value.shape
         wanted = [
-            place for place, row in enumerate(cotangent.rows if cotangent else ()) if rows is None or row in rows
+            place
+            for place, row in enumerate(cotangent.rows if cotangent else ())
+            if rows is None or row in rows
         ]
         if cotangent is None or not wanted:
             parts: Element = tuple(

@@ -109,7 +109,9 @@ def cost_code(net: Layered, style: str, a: str, z: str, target: str) -> str:
     names = {"z": z, "t": target, "top": f"top_{net.depth}", "whole": f"whole_{net.depth}"}
     tree = parse(stable)
     if style != "scalar":
-        tree = substitute(tree, {"top": parse("axis_max(z)"), "whole": parse("axis_sum(exp(z - axis_max(z)))")})
+        tree = substitute(
+            tree, {"top": parse("axis_max(z)"), "whole": parse("axis_sum(exp(z - axis_max(z)))")}
+        )
     return show(tree, style, names)
 
 

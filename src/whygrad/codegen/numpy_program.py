@@ -14,12 +14,12 @@ from whygrad.formula import numpy_names, show
 Lines = list[str]
 
 HELPERS = {
-    "sigmoid": '''
+    "sigmoid": """
 def sigmoid(z):
     with np.errstate(over="ignore"):    # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))
-''',
-    "Phi": '''
+""",
+    "Phi": """
 from math import erfc
 
 _cdf = np.frompyfunc(lambda z: 0.5 * erfc(-z / 2**0.5), 1, 1)
@@ -27,11 +27,11 @@ _cdf = np.frompyfunc(lambda z: 0.5 * erfc(-z / 2**0.5), 1, 1)
 
 def Phi(z):                             # distribution function of the standard normal
     return np.asarray(_cdf(z)).astype(z.dtype)
-''',
-    "phi": '''
+""",
+    "phi": """
 def phi(z):                             # density of the standard normal
     return np.exp(-z * z / 2) / np.sqrt(2 * np.pi).astype(z.dtype)
-''',
+""",
 }
 
 SENT_BACK = '''
@@ -72,7 +72,9 @@ def forward_lines(net: Layered) -> Lines:
         last = f"a{net.depth}"
         info = f"np.finfo({last}.dtype)"
         top = f"1 - {info}.epsneg" if high else "None"
-        lines.append(f"{last} = np.clip({last}, {info}.tiny * 2.0**20, {top})  # the slope of log stays finite")
+        lines.append(
+            f"{last} = np.clip({last}, {info}.tiny * 2.0**20, {top})  # the slope of log stays finite"
+        )
     return lines
 
 
@@ -230,8 +232,6 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
         y: The targets.
         literal: Whether the numbers stand in the program; else it draws random ones of the right shapes.
     """
-    last = net.depth
-    states = ", ".join(f"z{layer}, a{layer}" for layer in range(1, last + 1))
     parameters = ", ".join(net.shapes)
     diagonal = net.elementwise_outputs
     lines = [
@@ -252,7 +252,9 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     commented += cost_lines(net)
     commented += ["", "# backward: how cost k changes with output k alone"]
     commented += output_lines(net)
-    commented += ["# ... and with every layer below: the sum over the neurons above is the sum over all paths"]
+    commented += [
+        "# ... and with every layer below: the sum over the neurons above is the sum over all paths"
+    ]
     commented += delta_lines(net, "cost")
     commented += ["", "# gradients: rows of each are the costs"]
     commented += _gradient_lines(net, diagonal)
@@ -262,8 +264,8 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     source += f"    return C, dict({', '.join(f'{name}=d{name}' for name in net.shapes)})\n"
     source += '\n\nif __name__ == "__main__":\n' + _numbers_code(net, numbers, x, y, literal)
     source += f"    C, d = gradients(x, y, {parameters})\n"
-    source += '    print("costs", C)\n    for name, gradient in d.items():\n        print(f"d{name}", gradient, sep="\\n")\n'
-    del states
+    source += '    print("costs", C)\n    for name, gradient in d.items():\n'
+    source += '        print(f"d{name}", gradient, sep="\\n")\n'
     return source
 
 
@@ -274,8 +276,10 @@ def _gradient_lines(net: Layered, diagonal: bool) -> Lines:
         if layer == last and diagonal:
             shape = f"({net.outputs}, {net.outputs}, {net.sizes[-2]})"
             lines.append(f"dW{layer} = np.zeros({shape}, dtype=e.dtype)")
-            lines.append(f"dW{layer}[np.arange({net.outputs}), np.arange({net.outputs})] = e.T @ a{layer - 1}"
-                         f"  # row k is C^k's: no path, no share")
+            lines.append(
+                f"dW{layer}[np.arange({net.outputs}), np.arange({net.outputs})] = e.T @ a{layer - 1}"
+                f"  # row k is C^k's: no path, no share"
+            )
             if net.bias:
                 lines.append(f"db{layer} = np.diag(e.sum(axis=0))")
         else:
@@ -283,7 +287,9 @@ def _gradient_lines(net: Layered, diagonal: bool) -> Lines:
             if net.bias:
                 lines.append(f"db{layer} = delta{layer}.sum(axis=0)")
         if net.l2:
-            lines.append(f"dW{layer} = np.concatenate([dW{layer}, {net.l2!r} * W{layer}[None]])  # the last row is R's")
+            lines.append(
+                f"dW{layer} = np.concatenate([dW{layer}, {net.l2!r} * W{layer}[None]])  # the last row is R's"
+            )
             if net.bias:
                 lines.append(f"db{layer} = np.concatenate([db{layer}, np.zeros((1, {net.sizes[layer]}))])")
     return lines
@@ -291,7 +297,10 @@ def _gradient_lines(net: Layered, diagonal: bool) -> Lines:
 
 def _numbers_code(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
     if literal:
-        made = [f"    {name} = np.array({array.tolist()!r})" for name, array in {**numbers, "x": x, "y": y}.items()]
+        made = [
+            f"    {name} = np.array({array.tolist()!r})"
+            for name, array in {**numbers, "x": x, "y": y}.items()
+        ]
         return "\n".join(made) + "\n"
     lines = ["    random = np.random.default_rng(0)  # put your own numbers here"]
     for name, shape in net.shapes.items():

@@ -42,7 +42,9 @@ def _sum(terms: list[str]) -> str:
 
 
 def _product(*factors: str) -> str:
-    return "*".join(f"({factor})" if " + " in factor or " - " in factor else factor for factor in factors if factor != "1")
+    return "*".join(
+        f"({factor})" if " + " in factor or " - " in factor else factor for factor in factors if factor != "1"
+    )
 
 
 def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) -> Scalars:
@@ -79,8 +81,10 @@ def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) ->
         if activation.dense:
             forward.extend(_softmax_lines(net, layer, z, a))
         else:
-            for j in range(sizes[layer]):
-                forward.append(f"{a(layer, j)} = {value_code(activation, 'scalar', z(layer, j))}")
+            forward.extend(
+                f"{a(layer, j)} = {value_code(activation, 'scalar', z(layer, j))}"
+                for j in range(sizes[layer])
+            )
     low, high = net.bounds()
     if low:
         top = "0.9999999999999999" if high else "1.0"
@@ -93,7 +97,12 @@ def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) ->
         for k, cost in enumerate(cost_names)
     ]
     if net.l2:
-        weights = [w(layer, j, i) for layer in range(1, last + 1) for j in range(sizes[layer]) for i in range(sizes[layer - 1])]
+        weights = [
+            w(layer, j, i)
+            for layer in range(1, last + 1)
+            for j in range(sizes[layer])
+            for i in range(sizes[layer - 1])
+        ]
         regular = name(Quantity("R"))
         costs.append(f"{regular} = {net.l2!r}/2*({_sum([f'{v}*{v}' for v in weights])})")
         cost_names.append(regular)
@@ -139,7 +148,9 @@ def _parameter_names(net: Layered, name: Naming) -> list[str]:
     made = []
     for layer in range(1, net.depth + 1):
         made += [
-            name(Quantity("w", layer, j, i)) for j in range(net.sizes[layer]) for i in range(net.sizes[layer - 1])
+            name(Quantity("w", layer, j, i))
+            for j in range(net.sizes[layer])
+            for i in range(net.sizes[layer - 1])
         ]
         if net.bias:
             made += [name(Quantity("b", layer, j)) for j in range(net.sizes[layer])]
@@ -164,10 +175,16 @@ def _softmax_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
     places = range(net.sizes[layer])
     logarithm = net.activations[layer - 1].name == "log_softmax"
     top, whole = f"top_{layer}", f"whole_{layer}"
-    lines = [f"{top} = max({', '.join(z(layer, j) for j in places)})"] if len(places) > 1 else [f"{top} = {z(layer, 0)}"]
+    lines = (
+        [f"{top} = max({', '.join(z(layer, j) for j in places)})"]
+        if len(places) > 1
+        else [f"{top} = {z(layer, 0)}"]
+    )
     lines.append(f"{whole} = {_sum([f'exp({z(layer, j)} - {top})' for j in places])}")
     for j in places:
-        value = f"{z(layer, j)} - {top} - log({whole})" if logarithm else f"exp({z(layer, j)} - {top})/{whole}"
+        value = (
+            f"{z(layer, j)} - {top} - log({whole})" if logarithm else f"exp({z(layer, j)} - {top})/{whole}"
+        )
         lines.append(f"{a(layer, j)} = {value}")
     return lines
 
@@ -195,12 +212,21 @@ def _slopes(net: Layered, z: Any, a: Any) -> tuple[list[str], dict[tuple[int, in
                 tree = activation.op.structure.formula(0, dict(activation.settings))
                 lines.append(f"{names[layer, i, j]} = {show(tree, 'scalar', spelled)}")
             else:
-                lines.append(f"{names[layer, j, j]} = {slope_code(activation, 'scalar', z(layer, j), a(layer, j))}")
+                lines.append(
+                    f"{names[layer, j, j]} = {slope_code(activation, 'scalar', z(layer, j), a(layer, j))}"
+                )
     return lines, names
 
 
 def _deltas(
-    net: Layered, k: int, cost: str, target: str, slopes: dict[tuple[int, int, int], str], z: Any, a: Any, w: Any
+    net: Layered,
+    k: int,
+    cost: str,
+    target: str,
+    slopes: dict[tuple[int, int, int], str],
+    z: Any,
+    a: Any,
+    w: Any,
 ) -> tuple[list[str], dict[int, list[str | None]]]:
     """Returns the lines of one cost's way back, and the names of dC^k/dz by layer (nothing where no path leads)."""
     last = net.depth
@@ -214,7 +240,9 @@ def _deltas(
         by_z: list[str | None] = []
         for j in range(net.sizes[layer]):
             sources = range(net.sizes[layer]) if activation.dense else (j,)
-            terms = [_product(str(by_a[i]), slopes.get((layer, i, j), "1")) for i in sources if by_a[i] is not None]
+            terms = [
+                _product(str(by_a[i]), slopes.get((layer, i, j), "1")) for i in sources if by_a[i] is not None
+            ]
             if not terms or activation.trivial:
                 by_z.append(by_a[j])
                 continue
@@ -279,17 +307,23 @@ def written(net: Layered, name: Naming, numbers: dict[str, float]) -> str:
     made = scalars(net, name, comments=True)
     text = "\n".join(made.forward + made.costs + made.backward)
     lines = [f'"""{net.title()}: every quantity and every derivative on a line of its own."""', ""]
-    needed = [f for f in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "atan") if f"{f}(" in text]
+    needed = [
+        f for f in ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "atan") if f"{f}(" in text
+    ]
     helpers = _helpers(text)
     needed += [f for f in ("erfc", "pi", "sqrt", "exp", "log1p") if f in helpers and f not in needed]
     if needed:
         lines += [f"from math import {', '.join(sorted(set(needed)))}", ""]
     if helpers:
         lines += ["", helpers, "", ""]
-    for heading, group in (("inputs", made.inputs), ("targets", made.targets), ("parameters", made.parameters)):
+    for heading, group in (
+        ("inputs", made.inputs),
+        ("targets", made.targets),
+        ("parameters", made.parameters),
+    ):
         lines.append(f"# {heading}")
         lines += [f"{each} = {numbers[each]!r}" for each in group]
-    lines += made.forward + ["# costs"] + made.costs + ["# slopes, then each cost's way back"] + made.backward
+    lines += [*made.forward, "# costs", *made.costs, "# slopes, then each cost's way back", *made.backward]
     lines.append("")
     for k, found in enumerate(made.gradients):
         for expressions in found.values():

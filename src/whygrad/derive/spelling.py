@@ -1,0 +1,150 @@
+"""Mathematics said three ways at once: as LaTeX, as Unicode for a terminal, and as plain ASCII.
+
+A line of a derivation is built once, by a function of a :class:`Speller`; :func:`spelled` calls it with all three.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from whygrad.formula import Tree, show
+from whygrad.notation import Layout, Notation, Quantity
+
+
+class Math(NamedTuple):
+    """A piece of mathematics in three spellings."""
+
+    latex: str
+    unicode: str
+    ascii: str
+
+
+class Speller:
+    """How quantities, derivatives and numbers are written in one of the three styles.
+
+    Args:
+        style: ``"latex"``, ``"unicode"`` or ``"ascii"``.
+        notation: What quantities are called.
+        layout: The network that they belong to.
+    """
+
+    def __init__(self, style: str, notation: Notation, layout: Layout) -> None:
+        self.style = style
+        self._notation = notation
+        self._layout = layout
+
+    def choose(self, latex: str, unicode: str, ascii: str) -> str:  # noqa: A002 - the name of the style
+        """Returns the spelling for this style."""
+        return {"latex": latex, "unicode": unicode, "ascii": ascii}[self.style]
+
+    def q(self, quantity: Quantity) -> str:
+        """Returns a quantity's name."""
+        if self.style == "latex":
+            return self._notation.latex(quantity, self._layout)
+        if self.style == "unicode":
+            return self._notation.unicode(quantity, self._layout)
+        return self._notation.text(quantity, self._layout)
+
+    def any(self, quantity: Quantity, letter: str = "j") -> str:
+        """Returns a quantity's name with a letter for its neuron."""
+        return self._notation.with_letter(quantity, self._layout, letter, self.style)
+
+    def d(self, of: Quantity, by: Quantity) -> str:
+        """Returns a derivative."""
+        if self.style == "latex":
+            return self._notation.derivative(of, by, self._layout)
+        return self._notation.derivative_text(of, by, self._layout, unicode=self.style == "unicode")
+
+    def ratio(self, of: str, by: str) -> str:
+        """Returns a derivative of what is spelled out already."""
+        return self.choose(rf"\frac{{\partial {of}}}{{\partial {by}}}", f"∂{of}/∂{by}", f"d{of}/d{by}")
+
+    def formula(self, tree: Tree, names: Mapping[str, Quantity]) -> str:
+        """Returns a formula with quantities for its symbols."""
+        spelled = {name: self.q(quantity) for name, quantity in names.items()}
+        return show(tree, "latex" if self.style == "latex" else "text", spelled)
+
+    def inserted(self, tree: Tree, values: Mapping[str, float]) -> str:
+        """Returns a formula with numbers for its symbols."""
+        spelled = {name: self.number(value) for name, value in values.items()}
+        return show(tree, "latex" if self.style == "latex" else "text", spelled)
+
+    def equals(self, value: float) -> str:
+        """Returns an equals sign, or an approximate one where six digits don't hold the value."""
+        near = abs(float(f"{value:.6g}") - value) <= 1e-12 * max(1.0, abs(value))
+        return "=" if near else self.choose(r"\approx", "≈", "~")
+
+    def product(self, *factors: str) -> str:
+        """Returns factors next to each other; sums among them in parentheses."""
+        shown = [self.enclosed(factor) for factor in factors if factor]
+        return self.choose(r" \, ", " · ", " * ").join(shown) or "1"
+
+    def times(self, *factors: str) -> str:
+        """Returns a product of numbers; negative ones in parentheses."""
+        shown = [f"({factor})" if factor.startswith("-") and place else factor for place, factor in enumerate(factors)]
+        return self.choose(r" \cdot ", " · ", " * ").join(shown)
+
+    def enclosed(self, factor: str) -> str:
+        """Returns a sum in parentheses, anything else as it is."""
+        bare = _outside_brackets(factor)
+        if " + " in bare or " - " in bare or factor.startswith("-") or ", else" in bare:
+            return self.choose(f"\\left({factor}\\right)", f"({factor})", f"({factor})")
+        return factor
+
+    def added(self, *terms: str) -> str:
+        """Returns a sum; a term that begins with a minus is subtracted."""
+        made = terms[0] if terms else "0"
+        for term in terms[1:]:
+            made += f" - {term[1:]}" if term.startswith("-") else f" + {term}"
+        return made
+
+    def over(self, letter: str, low: str, high: str) -> str:
+        """Returns the sign of a sum over a letter."""
+        return self.choose(rf"\sum_{{{letter}={low}}}^{{{high}}} ", f"Σ[{letter}={low}..{high}] ", f"sum[{letter}={low}..{high}] ")
+
+    def number(self, value: float) -> str:
+        """Returns a number to six digits."""
+        text = f"{value:.6g}"
+        if self.style == "latex" and "e" in text:
+            digits, _, exponent = text.partition("e")
+            return rf"{digits} \cdot 10^{{{int(exponent)}}}"
+        if text == "-0":
+            return "0"
+        return text.replace("inf", self.choose(r"\infty", "∞", "inf"))
+
+    def dots(self) -> str:
+        """Returns the sign for what is left out."""
+        return self.choose(r"\cdots", "…", "...")
+
+
+def _outside_brackets(text: str) -> str:
+    """Returns what of a text stands outside all brackets and braces."""
+    depth, kept = 0, []
+    for sign in text:
+        depth -= sign in ")]}"
+        if depth == 0:
+            kept.append(sign)
+        depth += sign in "([{"
+    return "".join(kept)
+
+
+class Spelling:
+    """The three spellers of one notation and network."""
+
+    def __init__(self, notation: Notation, layout: Layout) -> None:
+        self._spellers = tuple(Speller(style, notation, layout) for style in ("latex", "unicode", "ascii"))
+
+    def __call__(self, build: Callable[[Speller], str]) -> Math:
+        """Returns what a function says in each of the three styles."""
+        return Math(*(build(speller) for speller in self._spellers))
+
+    def q(self, quantity: Quantity) -> Math:
+        """Returns a quantity's name."""
+        return self(lambda s: s.q(quantity))
+
+    def d(self, of: Quantity, by: Quantity) -> Math:
+        """Returns a derivative."""
+        return self(lambda s: s.d(of, by))
+
+    def number(self, value: float) -> Math:
+        """Returns a number."""
+        return self(lambda s: s.number(value))

@@ -1,0 +1,1 @@
+"""Records to text (rich), LaTeX, MathML, HTML and JSON. Printing only: nothing is computed here."""

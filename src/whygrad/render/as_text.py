@@ -1,0 +1,265 @@
+"""Derivations as text for a terminal, with rich: readable at 80 columns, without colour and without Unicode."""
+
+from io import StringIO
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
+from whygrad.derive.spelling import Math
+
+MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
+GAIN, LOSS = "green", "red"
+
+
+class Style:
+    """How much a terminal can show.
+
+    Args:
+        unicode: Whether it can show more than ASCII.
+    """
+
+    def __init__(self, unicode: bool) -> None:
+        self.unicode = unicode
+
+    def math(self, math: Math, style: str = MATH) -> Text:
+        """Returns a piece of mathematics."""
+        return Text(math.unicode if self.unicode else math.ascii, style=style)
+
+    def words(self, words: Words) -> Text:
+        """Returns words with the mathematics in them marked."""
+        made = Text()
+        for piece in words:
+            made.append(self.math(piece) if isinstance(piece, Math) else Text(self.plain(piece)))
+        return made
+
+    def plain(self, text: str) -> str:
+        """Returns a text without the few signs that ASCII lacks."""
+        if self.unicode:
+            return text
+        for sign, spelled in (("→", "->"), ("·", "*"), ("≈", "~"), ("…", "..."), ("Σ", "sum "), ("ᵀ", "^T")):
+            text = text.replace(sign, spelled)
+        return text
+
+
+def number(value: float) -> str:
+    """Returns a number to six digits."""
+    return "0" if value == 0 else f"{value:.6g}"
+
+
+def print_derivation(derivation: Derivation, console: Console) -> None:
+    """Prints a derivation on a console, as wide and as colourful as that is."""
+    unicode = not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
+    for part in parts(derivation, Style(unicode), console.width):
+        console.print(part)
+
+
+def derivation_text(derivation: Derivation, width: int = 80, unicode: bool = True, color: bool = False) -> str:
+    """Returns a derivation as text of some width."""
+    file = StringIO()
+    console = Console(
+        file=file, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None
+    )
+    for part in parts(derivation, Style(unicode), width):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def parts(d: Derivation, style: Style, width: int) -> list[object]:
+    """Returns what is printed, from top to bottom."""
+    made: list[object] = [_heading(d, style), ""]
+    for words in d.words:
+        made += [style.words(words), ""]
+    if len(d.costs) > 1 and len(d.costs) <= 12:
+        made += [Text("Each cost by itself", HEADING), _costs(d, style), ""]
+    for place, step in enumerate(d.steps, 1):
+        made += [_step(place, step, style), ""]
+    if d.paths.count:
+        made += [_paths_title(d, style), PathLines(d, style), ""]
+    made += [_checks(d, style), ""]
+    for group in d.groups:
+        made += [_group(group, style), ""]
+    if d.examples:
+        made += [_examples(d), ""]
+    if d.layerwise:
+        made += [Text("The same in whole layers", HEADING), Padding(_layers(d.layerwise, style), (0, 0, 0, 3)), ""]
+    for words in d.notes:
+        made.append(Text("note  ", FAINT) + style.words(words))
+    made.append(Text(f"      Network: {d.network}. Notation: {d.notation}.", FAINT))
+    return made
+
+
+def _heading(d: Derivation, style: Style) -> Text:
+    made = style.math(d.heading, "bold cyan")
+    made.append(" = ", style="default")
+    made.append(number(d.value), style=VALUE)
+    return made
+
+
+def _costs(d: Derivation, style: Style) -> Padding:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column()
+    for name, value in d.costs.items():
+        reason = d.cost_reasons.get(name, "")
+        table.add_row(Text(name, MATH), Text(number(value), VALUE), Text(reason, FAINT))
+    if d.of not in d.costs:
+        table.add_row(Text("sum", FAINT), Text(number(sum(d.costs.values())), VALUE), "")
+    return Padding(table, (0, 0, 0, 3))
+
+
+def _step(place: int, step: Step, style: Style) -> Group:
+    title = Text(f"{place}. {step.title}", HEADING)
+    lines: list[object] = [title, Padding(style.words(step.says), (0, 0, 0, 3))]
+    lines += [Padding(style.math(line.math), (0, 0, 0, 5)) for line in step.lines]
+    return Group(*lines)  # type: ignore[arg-type]
+
+
+def _paths_title(d: Derivation, style: Style) -> Text:
+    many = d.paths.count
+    what = "The one path" if many == 1 else f"The {many:,} paths".replace(",", " ")
+    if d.paths.others:
+        what += f", the {len(d.paths.rows)} strongest first"
+    elif many > 1:
+        what += ", strongest first"
+    return Text(what, HEADING)
+
+
+class PathLines:
+    """The table of paths: one line a path where there is room, two where not."""
+
+    def __init__(self, derivation: Derivation, style: Style) -> None:
+        self._derivation, self._style = derivation, style
+
+    def _path(self, row: PathRow) -> str:
+        arrow = " → " if self._style.unicode else " -> "
+        return arrow.join(math.unicode if self._style.unicode else math.ascii for math in row.maths)
+
+    def _product(self, row: PathRow) -> str:
+        times = " · " if self._style.unicode else " * "
+        return times.join(f"({value:.4g})" if value < 0 else f"{value:.4g}" for _, value in row.factors)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = self._derivation.paths.rows
+        paths = [self._path(row) for row in rows]
+        products = [self._product(row) for row in rows]
+        widest = max(map(cell_len, paths)), max(map(cell_len, products))
+        one_line = sum(widest) + 36 <= options.max_width
+        table = Table.grid(padding=(0, 2))
+        table.add_column(overflow="fold")
+        if one_line:
+            table.add_column(justify="right")
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True, width=9)
+        largest = max(abs(row.share) for row in rows) or 1.0
+        for row, path, product in zip(rows, paths, products, strict=True):
+            colour = GAIN if row.contribution > 0 else LOSS if row.contribution < 0 else FAINT
+            bar = Text(self._bar(row.share / largest), colour)
+            shown = [Text(path, MATH)] if one_line else [Text(path, MATH) + Text(f"\n  {product}", FAINT)]
+            if one_line:
+                shown.append(Text(product, FAINT))
+            table.add_row(*shown, Text(number(row.contribution), colour), Text(f"{row.share:+.1%}", FAINT), bar)
+        yield Padding(table, (0, 0, 0, 3))
+        others = self._derivation.paths.others
+        if others:
+            many = f"{others:,}".replace(",", " ")
+            kind = "other" if others == 1 else "others"
+            yield Padding(
+                Text(f"and {many} {kind}, together {number(self._derivation.paths.others_sum)}", FAINT), (0, 0, 0, 3)
+            )
+
+    def _bar(self, share: float) -> str:
+        length = max(1, round(8 * abs(share))) if share else 0
+        # The sign is in the shape too, for those who can't tell the colours apart.
+        return ("█" if share > 0 else "▒") * length if self._style.unicode else ("+" if share > 0 else "-") * length
+
+
+def _checks(d: Derivation, style: Style) -> Group:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column()
+    listed = "sum of all paths" if d.paths.count != 1 else "product along the path"
+    agree = "" if d.sums_agree else "these two should agree to rounding: please report it"
+    table.add_row(listed, Text(number(d.paths.sum), VALUE), "")
+    table.add_row("backward pass", Text(number(d.value), VALUE), Text(agree, "red"))
+    shown = "can't be changed by hand" if d.finite_difference is None else number(d.finite_difference)
+    table.add_row("finite difference", Text(shown, VALUE), Text("changed a little, run forward again", FAINT))
+    if d.paths.total and d.paths.count > 1:
+        cancelled = 1 - abs(d.value) / d.paths.total
+        table.add_row("cancellation", Text(f"{max(cancelled, 0.0):.1%}", VALUE), Text(_cancelled(d), FAINT))
+    return Group(Text("Three ways to the same number", HEADING), Padding(table, (0, 0, 0, 3)))
+
+
+def _cancelled(d: Derivation) -> str:
+    return f"of {number(d.paths.total)}, the sum without signs"
+
+
+def _group(group: object, style: Style) -> Group:
+    from whygrad.derive.derivation import Groups
+
+    assert isinstance(group, Groups)
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    for name, many, value in group.rows:
+        paths = "1 path" if many == 1 else f"{many:,} paths".replace(",", " ")
+        table.add_row(Text("through ") + style.math(name), Text(paths, FAINT), Text(number(value), VALUE))
+    return Group(Text(f"The paths {group.title}", HEADING), Padding(table, (0, 0, 0, 3)))
+
+
+def _examples(d: Derivation) -> Group:
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    strongest = sorted(d.examples, key=lambda pair: -abs(pair[1]))[:10]
+    for example, value in sorted(strongest):
+        table.add_row(f"example {example}", Text(number(value), VALUE))
+    left = len(d.examples) - len(strongest)
+    if left:
+        rest = sum(value for _, value in d.examples) - sum(value for _, value in strongest)
+        table.add_row(f"{left} others", Text(number(rest), VALUE))
+    return Group(Text("Each example's share", HEADING), Padding(table, (0, 0, 0, 3)))
+
+
+def _layers(lines: tuple[Layerwise, ...], style: Style) -> Group:
+    made: list[object] = []
+    for line in lines:
+        if line.result is None:
+            made.append(style.math(line.math))
+            continue
+        shown, transposed = _grid(line.result)
+        equation = Text("").join([style.math(line.math)])
+        if len(shown) == 1:
+            name = style.math(line.name, FAINT)
+            mark = ("ᵀ" if style.unicode else "^T") if transposed else ""
+            equation.append("   ")
+            made.append(equation + name + Text(f"{mark} = ", FAINT) + shown[0])
+        else:
+            made.append(equation)
+            made += [Padding(row, (0, 0, 0, 2)) for row in shown]
+    return Group(*made)  # type: ignore[arg-type]
+
+
+def _grid(grid: Grid) -> tuple[list[Text], bool]:
+    """Returns the rows of a small matrix, the marked entry in brackets and bold; columns lie down."""
+    column = len(grid.values[0]) == 1
+    values = (tuple(row[0] for row in grid.values),) if column else grid.values
+    marked = (grid.marked[1], grid.marked[0]) if grid.marked and column else grid.marked
+    texts = [[f"{value:.4g}" for value in row] for row in values]
+    width = max(len(text) for row in texts for text in row) + 2
+    rows = []
+    for i, row in enumerate(texts):
+        made = Text("[" if column else "", FAINT)
+        for j, text in enumerate(row):
+            here = (i, j) == marked
+            cell = f">{text}<" if here else f" {text} "
+            made.append(cell.rjust(width) if not column else cell, style="bold magenta" if here else "default")
+        rows.append(made + Text("]" if column else "", FAINT))
+    return rows, column

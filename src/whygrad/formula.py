@@ -52,6 +52,11 @@ class Function(NamedTuple):
     text: str
     strength: int = 9
 
+    @property
+    def arity(self) -> int:
+        """How many arguments it takes."""
+        return sum(f"{{{place}}}" in self.numpy for place in range(3))
+
 
 def _call(name: str, *, numpy: str = "", scalar: str = "", torch: str = "", latex: str = "") -> Function:
     return Function(
@@ -63,19 +68,24 @@ def _call(name: str, *, numpy: str = "", scalar: str = "", torch: str = "", late
     )
 
 
-SUM, PRODUCT, SIGN, POWER, CALL = 3, 5, 6, 7, 9
+COMPARISON, SUM, PRODUCT, SIGN, POWER, CALL = 2, 3, 5, 6, 7, 9
+
+
+def _operator(template: str, strength: int, *, latex: str = "", text: str = "") -> Function:
+    return Function(template, template, template, latex or template, text or template, strength)
+
 
 FUNCTIONS: dict[str, Function] = {
-    "add": Function(*["{0} + {1}"] * 5, SUM),
-    "sub": Function(*["{0} - {1}"] * 5, SUM),
-    "mul": Function("{0}*{1}", "{0}*{1}", "{0}*{1}", "{0} \\, {1}", "{0}·{1}", PRODUCT),
-    "div": Function("{0}/{1}", "{0}/{1}", "{0}/{1}", "\\frac{{{0}}}{{{1}}}", "{0}/{1}", PRODUCT),
-    "neg": Function(*["-{0}"] * 5, SIGN),
-    "pow": Function("{0}**{1}", "{0}**{1}", "{0}**{1}", "{0}^{{{1}}}", "{0}^{1}", POWER),
-    "gt": Function(*["{0} > {1}"] * 5, 2),
-    "lt": Function(*["{0} < {1}"] * 5, 2),
-    "ge": Function("{0} >= {1}", "{0} >= {1}", "{0} >= {1}", "{0} \\ge {1}", "{0} ≥ {1}", 2),
-    "le": Function("{0} <= {1}", "{0} <= {1}", "{0} <= {1}", "{0} \\le {1}", "{0} ≤ {1}", 2),
+    "add": _operator("{0} + {1}", SUM),
+    "sub": _operator("{0} - {1}", SUM),
+    "mul": _operator("{0}*{1}", PRODUCT, latex="{0} \\, {1}", text="{0}·{1}"),
+    "div": _operator("{0}/{1}", PRODUCT, latex="\\frac{{{0}}}{{{1}}}"),
+    "neg": _operator("-{0}", SIGN),
+    "pow": _operator("{0}**{1}", POWER, latex="{0}^{{{1}}}", text="{0}^{1}"),
+    "gt": _operator("{0} > {1}", COMPARISON),
+    "lt": _operator("{0} < {1}", COMPARISON),
+    "ge": _operator("{0} >= {1}", COMPARISON, latex="{0} \\ge {1}", text="{0} ≥ {1}"),
+    "le": _operator("{0} <= {1}", COMPARISON, latex="{0} \\le {1}", text="{0} ≤ {1}"),
     "exp": _call("exp", latex="e^{{{0}}}"),
     "expm1": _call("expm1", latex="(e^{{{0}}} - 1)"),
     "log": _call("log", latex="\\ln {0}"),
@@ -99,7 +109,7 @@ FUNCTIONS: dict[str, Function] = {
     "phi": _call(
         "phi",
         numpy="phi({0})",
-        torch="(torch.exp(-{0}**2/2)/2.5066282746310002)",
+        torch="(torch.exp(-({0})**2/2)/2.5066282746310002)",
         latex="\\varphi({0})",
     ),
     "max": Function(
@@ -171,10 +181,9 @@ Number(value=2)))))
     """
     try:
         body = ast.parse(text.replace("^", "**"), mode="eval").body
-    except SyntaxError as error:
-        raise FormulaError(
-            f"formula {text!r}: expected an expression such as '1 - y^2'; {error.msg}"
-        ) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        # Null bytes and deep nesting are not syntax errors to Python.
+        raise FormulaError(f"formula {text!r}: expected an expression such as '1 - y^2'; {error}") from None
     return _tree(body, text)
 
 
@@ -191,6 +200,11 @@ def _tree(node: ast.expr, text: str) -> Tree:
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
             return Apply(_OPERATORS[type(op)], (_tree(left, text), _tree(right, text)))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
+            wanted = FUNCTIONS[name].arity
+            if len(arguments) != wanted:
+                raise FormulaError(
+                    f"formula {text!r}: {name} takes {wanted} arguments, found {len(arguments)}"
+                )
             return Apply(name, tuple(_tree(argument, text) for argument in arguments))
     found = ast.unparse(node)
     raise FormulaError(
@@ -277,11 +291,13 @@ def _show(tree: Tree, style: str, names: Mapping[str, str]) -> tuple[str, int]:
 def _show_apply(
     head: str, arguments: tuple[Tree, ...], style: str, names: Mapping[str, str]
 ) -> tuple[str, int]:
-    if style in ("numpy", "scalar"):
-        shorter = _shorter(head, arguments, style)
-        if shorter is not None:
-            return _show(shorter, style, names)
+    if style == "scalar" and head == "pow" and isinstance(arguments[0], Symbol) and arguments[1] == Number(2):
+        # x*x is several times quicker than x**2 in Python
+        return _show(Apply("mul", (arguments[0], arguments[0])), style, names)
     function = FUNCTIONS[head]
+    template: str = getattr(function, style)
+    if not template:
+        raise FormulaError(f"{head} can't be written in style {style!r}: it joins the entries along an axis")
     strength = function.strength
     enclosed = strength == CALL or (style == "latex" and head == "div")
     parts = []
@@ -291,23 +307,28 @@ def _show_apply(
         tighter = (place == 1 and head in ("sub", "div", "mul")) or head in ("pow", "neg")
         inside_braces = style == "latex" and head == "pow" and place == 1
         bare_argument = style == "latex" and head in ("log", "axis_max", "axis_sum")
-        if (not enclosed and not inside_braces and inner < strength + tighter) or (
-            bare_argument and inner < CALL
+        misread = style in ("latex", "text") and _misread(head, place, argument, text, style)
+        if (
+            (not enclosed and not inside_braces and inner < strength + tighter)
+            or (bare_argument and inner < CALL)
+            or misread
         ):
             text = f"\\left({text}\\right)" if style == "latex" and "\\frac" in text else f"({text})"
         parts.append(text)
-    shown = getattr(function, style).format(*parts)
+    shown = template.format(*parts)
     return shown, CALL if enclosed and head != "div" else strength
 
 
-def _shorter(head: str, arguments: tuple[Tree, ...], style: str) -> Tree | None:
-    """Returns a quicker way to write an application in code: a mask for where(c, 1, 0), x*x for x^2."""
-    match head, arguments:
-        case "where", (condition, Number(1), Number(0)) if style == "numpy":
-            return condition
-        case "pow", (Symbol() as base, Number(2)) if style == "scalar":
-            return Apply("mul", (base, base))
-    return None
+def _misread(head: str, place: int, argument: Tree, text: str, style: str) -> bool:
+    """Returns whether people (not Python) would misread an argument without brackets around it."""
+    if head in ("add", "sub", "mul") and place == 1 and text.startswith("-"):
+        return True  # a · -b
+    raised = isinstance(argument, Symbol) and "^" in text
+    called = argument.head if isinstance(argument, Apply) else ""
+    if head == "pow" and place == 0:
+        # a^0_1^{2} and e^{x}^{2} are errors in LaTeX, and \\ln x^{2} is another number.
+        return raised or (style == "latex" and called in ("exp", "log"))
+    return style == "latex" and head == "mul" and place == 0 and called == "log"
 
 
 def _strength(text: str) -> int:
@@ -369,7 +390,9 @@ def numpy_names() -> dict[str, Any]:
         return np.asarray(cdf(x)).astype(x.dtype)
 
     def phi(x: Any) -> Any:
-        return np.exp(-x * x / 2) / np.sqrt(2 * np.pi).astype(np.asarray(x).dtype)
+        # x*x may be inf, and exp(-inf) is the right 0
+        with np.errstate(over="ignore"):
+            return np.exp(-x * x / 2) / np.sqrt(2 * np.pi).astype(np.asarray(x).dtype)
 
     return {"np": np, "sigmoid": sigmoid, "Phi": Phi, "phi": phi}
 

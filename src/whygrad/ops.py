@@ -59,6 +59,8 @@ class Cost(NamedTuple):
 
 
 OPS: dict[str, Op] = {}
+ACTIVATIONS: dict[str, Op] = {}
+COSTS: dict[str, Op] = {}
 
 
 def _declare(
@@ -89,6 +91,10 @@ def _declare(
         cost,
     )
     OPS[name] = op
+    if op.activation:
+        ACTIVATIONS[name] = op
+    if op.cost is not None:
+        COSTS[name] = op
     return op
 
 
@@ -175,7 +181,13 @@ total = reduction("sum(x)", "x", {"x": "1"}, reals(-3, 3), torch="sum", symbol="
 mean = reduction("mean(x)", "x/n", {"x": "1/n"}, reals(-3, 3), torch="mean")
 l2 = reduction("l2(x)", "strength*x^2/2", {"x": "strength*x"}, reals(-3, 3), settings={"strength": 1.0})
 transpose = selection("transpose(x)", np.transpose, reals(-3, 3), torch="t")
-reshape = selection("reshape(x)", np.reshape, reals(-3, 3), torch="reshape", settings={"shape": (-1,)})
+reshape = selection(
+    "reshape(x)",
+    lambda x, shape: np.reshape(x, shape),
+    reals(-3, 3),
+    torch="reshape",
+    settings={"shape": (-1,)},
+)
 take = selection(
     "take(x)",
     lambda x, index: x[index],
@@ -323,6 +335,3 @@ absolute_error = elementwise(
     source="0 at the kink, as PyTorch has it",
     cost=Cost(says="the absolute error"),
 )
-
-ACTIVATIONS: dict[str, Op] = {name: op for name, op in OPS.items() if op.activation}
-COSTS: dict[str, Op] = {name: op for name, op in OPS.items() if op.cost is not None}

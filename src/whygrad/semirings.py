@@ -12,12 +12,12 @@ An *element* is a tuple of arrays, its components, all of one shape. There are t
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.contraction import Labels, contract_best, contract_sum
+from whygrad.contraction import Labels, Tracks, contract_best, contract_sum
 
 Array: TypeAlias = Any
 Element: TypeAlias = tuple[Array | None, ...]
@@ -44,19 +44,19 @@ class Count(int):
 class SumSemiring(NamedTuple):
     """A semiring whose plus is a sum and whose times is bilinear.
 
-    ``lift`` makes a partial's components; ``products`` lists, for the number of components that a cotangent has and
-    for whether the operation is marked, the triples (component of the result, component of the cotangent, component
-    of the lifted partial) whose products are added up.
+    ``lift`` makes a partial's components; ``products`` lists, for the numbers of components of two factors (a
+    cotangent and a lifted partial, or two cotangents one after the other) and for whether the operation is marked,
+    the triples (component of the result, component of the first, component of the second) whose products are added up.
     """
 
     name: str
     says: str
     lift: Callable[[Array, Any], Element]
-    products: Callable[[int, bool], tuple[tuple[int, int, int], ...]]
+    products: Callable[[int, int, bool], tuple[tuple[int, int, int], ...]]
     read: Callable[[Element, int, Any], Any]
     one: tuple[float, ...] = (1.0,)
     rescale: Callable[[Element, int, Any], Element] | None = None
-    normalise: Callable[[Array, Any], Array] | None = None
+    normalise: Callable[[Array], Array] | None = None
     unit: bool = False  # lift is 1 for every partial that exists
     exact: bool = False  # components are whole numbers: carry them in float64
 
@@ -64,15 +64,17 @@ class SumSemiring(NamedTuple):
         self, left: Element, right: Element, marked: bool, product: Callable[..., Array]
     ) -> Element:
         results: dict[int, Array] = {}
-        for out, i, j in self.products(len(left), marked):
-            if left[i] is None:
+        for out, i, j in self.products(len(left), len(right), marked):
+            if left[i] is None or right[j] is None:
                 continue
             term = product(left[i], right[j])
             results[out] = term if out not in results else results[out] + term
-        made = (results.get(out) for out in range(max(results, default=0) + 1))
+        return self._normal(results.get(out) for out in range(max(results, default=0) + 1))
+
+    def _normal(self, parts: Iterable[Array | None]) -> Element:
         if self.normalise is None:
-            return tuple(made)
-        return tuple(None if part is None else self.normalise(part, np) for part in made)
+            return tuple(parts)
+        return tuple(None if part is None else self.normalise(part) for part in parts)
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
@@ -84,23 +86,23 @@ class SumSemiring(NamedTuple):
         """Returns the sum over the labels that the result lacks of cotangent times lifted partials."""
         return self._combined(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
 
+    def compose(self, left: Element, right: Element, labels: Labels, xp: Any) -> Element:
+        """Returns the contraction of two cotangents, one after the other: the beginnings of paths and their ends."""
+        return self.contract(left, right, labels, xp)
+
     def plus(self, left: Element, right: Element, xp: Any) -> Element:
         """Returns the elementwise sum."""
         width = max(len(left), len(right))
         padded = zip(
             left + (None,) * (width - len(left)), right + (None,) * (width - len(right)), strict=True
         )
-        made = (b if a is None else a if b is None else a + b for a, b in padded)
-        if self.normalise is None:
-            return tuple(made)
-        return tuple(None if part is None else self.normalise(part, xp) for part in made)
+        return self._normal(b if a is None else a if b is None else a + b for a, b in padded)
 
     def reduce(self, element: Element, axes: tuple[int, ...], xp: Any) -> Element:
         """Returns the sum over axes, which stay with length 1."""
-        made = (None if part is None else xp.sum(part, axis=axes, keepdims=True) for part in element)
-        if self.normalise is None:
-            return tuple(made)
-        return tuple(None if part is None else self.normalise(part, xp) for part in made)
+        return self._normal(
+            None if part is None else xp.sum(part, axis=axes, keepdims=True) for part in element
+        )
 
     def absent(self) -> tuple[float, ...]:
         """Returns the components of zero: the value of an empty sum of paths."""
@@ -108,33 +110,34 @@ class SumSemiring(NamedTuple):
 
     def scatter(self, element: Element, index: Array, size: int, xp: Any) -> Element:
         """Returns, for a cotangent (rows, n), the sums at each of ``size`` places that the n entries came from."""
-        made = []
+        made: list[Array | None] = []
         for part in element:
-            if part is None:
-                made.append(None)
-                continue
-            out = xp.zeros((part.shape[0], size), dtype=part.dtype)
-            np.add.at(out, (slice(None), index), part)
+            out = None
+            if part is not None:
+                out = xp.zeros((part.shape[0], size), dtype=part.dtype)
+                np.add.at(out, _columns(index), part)
             made.append(out)
-        return tuple(made)
+        return self._normal(made)
 
 
 class OrderSemiring(NamedTuple):
     """A semiring whose plus keeps the better of two elements.
 
-    ``lift`` makes a partial's components, ``act`` multiplies a cotangent by them elementwise, and ``better`` is the
-    plus. ``tracks`` says how a contraction keeps running bests: pairs of (cotangent component, partial component)
-    for each result component, and whether the largest or the smallest is kept.
+    ``lift`` makes a partial's components. ``tracks`` says how products are formed and which is kept: pairs of
+    (cotangent component, partial component) for each result component, and whether the largest or the smallest of
+    these products is kept. ``composed`` says the same of two cotangents one after the other, where that is another
+    matter (a partial has one sign, the paths of a cotangent have both).
     """
 
     name: str
     says: str
     lift: Callable[[Array, Any], Element]
-    tracks: tuple[tuple[tuple[tuple[int, int], ...], str], ...]
+    tracks: Tracks
     finish: Callable[[Element, Any], Element]
     read: Callable[[Element, int, Any], Any]
     one: tuple[float, ...]
     none: tuple[float, ...]
+    composed: Tracks | None = None
     rescale: Callable[[Element, int, Any], Element] | None = None
     unit: bool = False
     exact: bool = False
@@ -155,8 +158,11 @@ class OrderSemiring(NamedTuple):
         self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
     ) -> Element:
         """Returns the best, over the labels that the result lacks, of cotangent times lifted partials."""
-        results = contract_best(left, right, labels, self.tracks, xp)
-        return self.finish(results, xp)
+        return self.finish(contract_best(left, right, labels, self.tracks, xp), xp)
+
+    def compose(self, left: Element, right: Element, labels: Labels, xp: Any) -> Element:
+        """Returns the contraction of two cotangents, one after the other: the beginnings of paths and their ends."""
+        return self.finish(contract_best(left, right, labels, self.composed or self.tracks, xp), xp)
 
     def plus(self, left: Element, right: Element, xp: Any) -> Element:
         """Returns the better of two elements at each place."""
@@ -186,7 +192,7 @@ class OrderSemiring(NamedTuple):
         absent = self._split(self.none)
         for part, none, (_, kept) in zip(self._split(element), absent, self.tracks, strict=True):
             out = xp.full((part.shape[0], size), none, dtype=part.dtype)
-            _best(kept, np).at(out, (slice(None), index), part)
+            _best(kept, np).at(out, _columns(index), part)
             results.append(out)
         return self.finish(tuple(results), xp)
 
@@ -196,6 +202,10 @@ class OrderSemiring(NamedTuple):
 
 
 Semiring: TypeAlias = SumSemiring | OrderSemiring
+
+
+def _columns(index: Array) -> Any:
+    return slice(None), index
 
 
 def _best(kept: str, xp: Any) -> Any:
@@ -214,7 +224,7 @@ def _best_along(kept: str, xp: Any) -> Callable[[Array, int], Array]:
 
 def _scaled(element: Element, exponent: int, xp: Any) -> Element:
     """Returns the components times 2**exponent: exact, since only the exponents change."""
-    return tuple(None if part is None else part * 2.0**exponent for part in element)
+    return tuple(None if part is None else _ldexp(part, exponent) for part in element)
 
 
 def _signed_largest(parts: Element, xp: Any) -> Element:
@@ -223,9 +233,11 @@ def _signed_largest(parts: Element, xp: Any) -> Element:
 
 
 def _ldexp(part: Array, exponent: int) -> Array:
-    # In two halves: 2.0**exponent itself may overflow where the product does not.
-    half = exponent // 2
-    return part * 2.0**half * 2.0 ** (exponent - half) if exponent else part
+    """Returns part * 2**exponent, infinite or zero only where the product is, not where 2**exponent is."""
+    if not exponent:
+        return part
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(part, exponent)
 
 
 def _split_signs(partial: Array, xp: Any) -> Element:
@@ -241,8 +253,7 @@ def _entropy_lift(partial: Array, xp: Any) -> Element:
 def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:
     # sum of c s log(c s) = s (sum of c log c + log s * sum of c)
     weight, product = element
-    scale = 2.0**exponent
-    return weight * scale, scale * (product + exponent * math.log(2.0) * weight)  # type: ignore[operator]
+    return _ldexp(weight, exponent), _ldexp(product + exponent * math.log(2.0) * weight, exponent)  # type: ignore[operator]
 
 
 def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
@@ -261,12 +272,12 @@ def _exists(partial: Array, xp: Any) -> Element:
     return (xp.ones_like(partial, dtype=np.float64),)
 
 
-def _same(width: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
-    return tuple((place, place, 0) for place in range(width))
+def _single(left: int, right: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
+    return ((0, 0, 0),)
 
 
-def _shifted(width: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
-    return tuple((place + marked, place, 0) for place in range(width))
+def _polynomial(left: int, right: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
+    return tuple((i + j + marked, i, j) for i in range(left) for j in range(right))
 
 
 def _stacked(element: Element, exponent: int, xp: Any) -> Array:
@@ -275,6 +286,7 @@ def _stacked(element: Element, exponent: int, xp: Any) -> Array:
     return xp.stack(parts, axis=-1)
 
 
+EVERY_PAIR = ((0, 0), (0, 1), (1, 0), (1, 1))
 SIGNED_LARGEST = ((((0, 0),), "largest"), (((0, 0),), "smallest"))
 
 SEMIRINGS: dict[str, Semiring] = {
@@ -284,7 +296,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "gradient",
             "the sum of all contributions",
             lift=lambda p, xp: (p,),
-            products=_same,
+            products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: _ldexp(e[0], exponent),
         ),
@@ -292,7 +304,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "total",
             "the sum of absolute contributions",
             lift=lambda p, xp: (xp.abs(p),),
-            products=_same,
+            products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: _ldexp(e[0], exponent),
         ),
@@ -312,6 +324,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "the most positive and the most negative contribution of a live path (NaN where there is none)",
             lift=_split_signs,
             tracks=((((0, 0), (1, 1)), "largest known"), (((1, 0), (0, 1)), "smallest known")),
+            composed=((EVERY_PAIR, "largest known"), (EVERY_PAIR, "smallest known")),
             finish=lambda parts, xp: parts,
             read=_stacked,
             one=(1.0, 1.0),
@@ -322,7 +335,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "live",
             "the number of paths on which every partial is nonzero",
             lift=_live,
-            products=_same,
+            products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: _ldexp(e[0], exponent),
             exact=True,
@@ -331,7 +344,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "count",
             "the number of paths",
             lift=_exists,
-            products=_same,
+            products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: _ldexp(e[0], exponent),
             unit=True,
@@ -341,16 +354,16 @@ SEMIRINGS: dict[str, Semiring] = {
             "reach",
             "whether there is any path",
             lift=_exists,
-            products=_same,
-            normalise=lambda part, xp: (part > 0).astype(np.float64),
-            read=lambda e, exponent, xp: e[0] > 0,
+            products=_single,
+            normalise=lambda part: (part > 0).astype(np.float64),
+            read=lambda e, exponent, xp: np.asarray(e[0]) > 0,
             unit=True,
         ),
         SumSemiring(
             "entropy",
             "the entropy of the live paths, weighted by absolute contribution, in nats (NaN where there is none)",
             lift=_entropy_lift,
-            products=lambda width, marked: ((0, 0, 0), (1, 1, 0), (1, 0, 1)),
+            products=lambda left, right, marked: ((0, 0, 0), (1, 1, 0), (1, 0, 1)),
             one=(1.0, 0.0),
             rescale=_entropy_rescale,
             read=_entropy_read,
@@ -359,7 +372,7 @@ SEMIRINGS: dict[str, Semiring] = {
             "spectrum",
             "the gradient by the number of marked operations on the path",
             lift=lambda p, xp: (p,),
-            products=_shifted,
+            products=_polynomial,
             rescale=_scaled,
             read=_stacked,
         ),

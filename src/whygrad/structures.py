@@ -57,7 +57,7 @@ class Structure(Protocol):
 @cache
 def _settled(text: str, settings: tuple[tuple[str, Any], ...]) -> Tree:
     numbers = {name: Number(value) for name, value in settings if isinstance(value, (int, float))}
-    return substitute(parse(text), numbers)  # type: ignore[arg-type]
+    return substitute(parse(text), numbers)
 
 
 def settled(text: str, settings: Settings) -> Tree:
@@ -99,7 +99,12 @@ class Elementwise(NamedTuple):
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the formula's value on the inputs."""
-        return compiled(settled(self.of, settings), self.arguments)(*inputs)
+        made = np.asarray(compiled(settled(self.of, settings), self.arguments)(*inputs))
+        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        if made.dtype.kind in "bi":
+            # where(x > 0, 1, 0) is made of whole numbers
+            made = made.astype(np.result_type(*inputs))
+        return made if made.shape == shape else np.broadcast_to(made, shape)
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial."""
@@ -266,12 +271,12 @@ class DenseAlongAxis(NamedTuple):
         """Returns the formula's value, with ``axis_sum`` and ``axis_max`` along the axis."""
         axis = settings.get("axis", -1)
         return np.moveaxis(
-            compiled(parse(self.of), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis
+            compiled(settled(self.of, settings), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis
         )
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial of output i by input j."""
-        return parse(self.partials[self.argument])
+        return settled(self.partials[self.argument], settings)
 
     def _jacobian(self, local: Local) -> Array:
         """Returns the partials (…, i, j) with the axis moved to the end."""
@@ -283,11 +288,14 @@ class DenseAlongAxis(NamedTuple):
             x[..., None, :],
             y[..., None, :],
             np.eye(x.shape[-1], dtype=x.dtype),
+            local.settings,
         )
         return np.broadcast_to(made, (*x.shape, x.shape[-1]))
 
-    def _partials(self, x_i: Array, y_i: Array, x_j: Array, y_j: Array, delta: Array) -> Array:
-        tree = self.formula(0, {})
+    def _partials(
+        self, x_i: Array, y_i: Array, x_j: Array, y_j: Array, delta: Array, settings: Settings
+    ) -> Array:
+        tree = self.formula(0, settings)
         known = {f"{self.argument}_i": x_i, f"{self.argument}_j": x_j, "y_i": y_i, "y_j": y_j, "delta": delta}
         names = tuple(sorted(symbols(tree)))
         return compiled(tree, names)(*(known[name] for name in names))
@@ -312,7 +320,8 @@ class DenseAlongAxis(NamedTuple):
             np.moveaxis(array, axis, -1)[tuple(entry)]
             for array in (local.inputs[0], local.output, np.arange(prod(shape)).reshape(shape))
         )
-        return Column(places, self._partials(x, y, x[j], y[j], np.eye(len(x), dtype=x.dtype)[j]))
+        made = self._partials(x, y, x[j], y[j], np.eye(len(x), dtype=x.dtype)[j], local.settings)
+        return Column(places, np.broadcast_to(made, places.shape))
 
 
 class Selection(NamedTuple):

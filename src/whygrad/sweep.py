@@ -44,6 +44,15 @@ class _Block(NamedTuple):
     node: int
 
 
+def _size(parts: Element) -> float:
+    """Returns the largest absolute entry, 0 where there is none; NaN (no live path) is passed over."""
+    size = 0.0
+    for part in parts:
+        if part is not None:
+            size = np.fmax(size, np.fmax(np.fmax.reduce(part, axis=None), -np.fmin.reduce(part, axis=None)))
+    return float(size)
+
+
 class Sweep:
     """The result of one backward sweep over a graph.
 
@@ -146,10 +155,7 @@ class Sweep:
         """
         known = [part for part in parts if part is not None]
         limit = np.finfo(known[0].dtype).maxexp // 4
-        size = max(
-            max(float(np.fmax.reduce(part, axis=None)), -float(np.fmin.reduce(part, axis=None)))
-            for part in known
-        )
+        size = _size(parts)
         if not np.isfinite(size) or size == 0:
             return parts, exponent
         found = int(np.frexp(size)[1])
@@ -163,16 +169,19 @@ class Sweep:
         pending[number] = new if old is None else self._plus(old, new)
 
     def _plus(self, a: Cotangent, b: Cotangent) -> Cotangent:
-        exponent = max(a.exponent, b.exponent)
+        exponent = a.exponent
+        if a.exponent != b.exponent:
+            # Zeros have no size: they take the other's exponent, which they would else push out of range.
+            exponent = max((side.exponent for side in (a, b) if _size(side.parts) > 0), default=a.exponent)
         rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
-        sides = []
-        for side in (a, b):
-            parts = side.parts
-            if side.exponent != exponent:
-                assert self.semiring.rescale is not None
-                parts = self.semiring.rescale(parts, side.exponent - exponent, self.graph.xp)
-            sides.append(self._spread(parts, side.rows, rows))
-        return Cotangent(rows, self.semiring.plus(*sides, self.graph.xp), exponent, a.block)
+        left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
+        return Cotangent(rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block)
+
+    def _at_exponent(self, cotangent: Cotangent, exponent: int) -> Element:
+        if cotangent.exponent == exponent:
+            return cotangent.parts
+        assert self.semiring.rescale is not None
+        return self.semiring.rescale(cotangent.parts, cotangent.exponent - exponent, self.graph.xp)
 
     def _spread(self, parts: Element, rows: tuple[int, ...], wanted: tuple[int, ...]) -> Element:
         """Returns the parts with rows for more costs: zero for those that are not reached."""
@@ -180,14 +189,13 @@ class Sweep:
             return parts
         places = [wanted.index(row) for row in rows]
         absent = self.semiring.absent()
-        made = []
+        made: list[Array | None] = []
         for number, part in enumerate(parts):
-            if part is None:
-                made.append(None)
-                continue
-            none = absent[min(number, len(absent) - 1)]
-            full = self.graph.xp.full((len(wanted), *part.shape[1:]), none, dtype=part.dtype)
-            full[places] = part
+            full = None
+            if part is not None:
+                none = absent[min(number, len(absent) - 1)]
+                full = self.graph.xp.full((len(wanted), *part.shape[1:]), none, dtype=part.dtype)
+                full[places] = part
             made.append(full)
         return tuple(made)
 
@@ -202,12 +210,10 @@ class Sweep:
         labels = (("row", "n", "m"), ("m", "n", "j"), ("row", "n", "j"))
         while cotangent is not None and cotangent.block:
             factor, node = self._blocks[cotangent.block - 1]
-            xp = self.graph.xp
-            right = tuple(None if part is None else part for part in cotangent.parts)
             if node == number:
                 cotangent = factor
                 continue
-            parts = self.semiring.contract(factor.parts, right, labels, xp)
+            parts = self.semiring.compose(factor.parts, cotangent.parts, labels, self.graph.xp)
             cotangent = Cotangent(factor.rows, parts, factor.exponent + cotangent.exponent, factor.block)
         return cotangent
 
@@ -312,7 +318,7 @@ class ExactCounts:
         assert cotangent is not None
         (part,) = cotangent.parts
         rows = len(cotangent.rows)
-        return int(np.frexp(float(np.max(part)))[1]) + cotangent.exponent + rows.bit_length()
+        return int(np.frexp(float(np.max(np.asarray(part))))[1]) + cotangent.exponent + rows.bit_length()
 
     def _residue(self, place: int) -> tuple[int, Sweep]:
         while len(self._residues) <= place:
@@ -321,8 +327,9 @@ class ExactCounts:
             base = SEMIRINGS[self._semiring]
             assert isinstance(base, SumSemiring)
             # Residues below 2**31 leave room to add up 2**22 of them exactly before they are reduced again.
-            modular = base._replace(rescale=None, normalise=lambda part, xp, p=prime: part % p)  # type: ignore[misc]
-            self._residues.append((prime, Sweep(self._graph, modular)))
+            modular = base._replace(rescale=None, normalise=lambda part, p=prime: part % p)  # type: ignore[misc]
+            # A restart would multiply residues by residues, beyond what float64 holds exactly.
+            self._residues.append((prime, Sweep(self._graph, modular, restart=False)))
         return self._residues[place]
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from whygrad.formula import parse, show, substitute
+from whygrad.formula import Apply, Number, parse, show, substitute
 from whygrad.ops import OPS, Op
 from whygrad.structures import DenseAlongAxis, settled
 
@@ -31,7 +31,13 @@ class Activation(NamedTuple):
     def __str__(self) -> str:
         if not self.settings:
             return self.name
-        return f"{self.name}({', '.join(f'{value:g}' for _, value in self.settings)})"
+        return f"{self.name}({', '.join(_shortest(value) for _, value in self.settings)})"
+
+
+def _shortest(value: float) -> str:
+    """Returns a number as people write it, with all digits that it needs to be read back."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 class Layered(NamedTuple):
@@ -74,10 +80,14 @@ class Layered(NamedTuple):
         return not self.activations[-1].dense
 
     def bounds(self) -> tuple[bool, bool]:
-        """Returns whether the cost needs output activations above 0, and below 1."""
+        """Returns whether output activations are to be kept above 0, and below 1, where they round to it.
+
+        Only where they are inside by nature (softmax, sigmoid): anything else that is outside is outside.
+        """
         cost = OPS[self.cost].cost
         assert cost is not None
-        return cost.low is not None, cost.high is not None
+        inside = self.activations[-1].name in cost.from_z
+        return inside and cost.low is not None, inside and cost.high is not None
 
     def title(self) -> str:
         """Returns the network in one line, such as ``2-3-3-2, tanh, no bias, squared_error``."""
@@ -96,6 +106,9 @@ def value_code(activation: Activation, style: str, z: str) -> str:
 def slope_code(activation: Activation, style: str, z: str, a: str) -> str:
     """Returns the activation function's slope at a pre-activation as code (elementwise activations)."""
     tree = activation.op.structure.formula(0, dict(activation.settings))
+    match tree:
+        case Apply("where", (condition, Number(1), Number(0))) if style == "numpy":
+            tree = condition  # a mask multiplies as ones and zeros do, at less cost
     return show(tree, style, {activation.op.arguments[0]: z, "y": a})
 
 

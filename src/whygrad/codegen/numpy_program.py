@@ -6,10 +6,11 @@ two-dimensional matrix products over all examples and costs, without copies.
 
 from collections.abc import Mapping
 from functools import lru_cache
+from textwrap import indent
 from typing import Any, NamedTuple
 
 from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
-from whygrad.formula import numpy_names, show
+from whygrad.formula import numpy_names, show, symbols
 
 Lines = list[str]
 
@@ -100,7 +101,8 @@ def output_lines(net: Layered) -> Lines:
     lines = [f"e = ({slope}){divided}" if divided else f"e = {slope}"]
     activation = net.activations[-1]
     if not activation.dense and not activation.trivial:
-        lines.append(f"e = e * ({slope_code(activation, 'numpy', f'z{last}', f'a{last}')})")
+        # in place: a float64 constant in the slope doesn't turn float32 into float64
+        lines.append(f"e *= {slope_code(activation, 'numpy', f'z{last}', f'a{last}')}")
     return lines
 
 
@@ -126,6 +128,8 @@ def _through_activation(net: Layered, layer: int) -> Lines:
     if activation.dense:
         return [f"delta{layer} = delta{layer} @ ({_jacobian_code(net, layer)})"]
     slope = slope_code(activation, "numpy", f"z{layer}", f"a{layer}")
+    if not symbols(activation.op.structure.formula(0, dict(activation.settings))):
+        return [f"delta{layer} *= {slope}"]  # a number, the same for all
     return [f"delta{layer} *= ({slope})[:, None, :]"]
 
 
@@ -262,7 +266,7 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     source = "\n".join(lines) + helpers + "\n" + SENT_BACK
     source += f"\n\ndef gradients(x, y, {parameters}):\n    a0 = x\n{body}\n"
     source += f"    return C, dict({', '.join(f'{name}=d{name}' for name in net.shapes)})\n"
-    source += '\n\nif __name__ == "__main__":\n' + _numbers_code(net, numbers, x, y, literal)
+    source += '\n\nif __name__ == "__main__":\n' + indent(numbers_code(net, numbers, x, y, literal), "    ")
     source += f"    C, d = gradients(x, y, {parameters})\n"
     source += '    print("costs", C)\n    for name, gradient in d.items():\n'
     source += '        print(f"d{name}", gradient, sep="\\n")\n'
@@ -295,16 +299,22 @@ def _gradient_lines(net: Layered, diagonal: bool) -> Lines:
     return lines
 
 
-def _numbers_code(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
+def numbers_code(
+    net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool, style: str = "numpy"
+) -> str:
+    """Returns the lines that set the parameters and the data, to the numbers or to random ones."""
+    make = "np.array" if style == "numpy" else "torch.tensor"
     if literal:
-        made = [
-            f"    {name} = np.array({array.tolist()!r})"
-            for name, array in {**numbers, "x": x, "y": y}.items()
-        ]
+        made = [f"{name} = {make}({array.tolist()!r})" for name, array in {**numbers, "x": x, "y": y}.items()]
         return "\n".join(made) + "\n"
-    lines = ["    random = np.random.default_rng(0)  # put your own numbers here"]
+    if style == "numpy":
+        lines = ["random = np.random.default_rng(0)  # put your own numbers here"]
+        normal, uniform = "random.normal(size={})", "random.uniform(size={})"
+    else:
+        lines = ["torch.manual_seed(0)  # put your own numbers here"]
+        normal, uniform = "torch.randn({})", "torch.rand({})"
     for name, shape in net.shapes.items():
-        lines.append(f"    {name} = random.normal(size={shape}) / {shape[-1]}**0.5")
-    lines.append(f"    x = random.normal(size={tuple(x.shape)})")
-    lines.append(f"    y = random.uniform(size={tuple(y.shape)})")
+        lines.append(f"{name} = {normal.format(shape)} / {shape[-1]}**0.5")
+    lines.append(f"x = {normal.format(tuple(x.shape))}")
+    lines.append(f"y = {uniform.format(tuple(y.shape))}")
     return "\n".join(lines) + "\n"

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
-from whygrad.formula import SCALAR_NAMES, show
+from whygrad.formula import SCALAR_NAMES, Apply, Symbol, Tree, show
 from whygrad.notation import Quantity
+from whygrad.structures import settled
 
 Naming = Callable[[Quantity], str]
 
@@ -79,7 +80,7 @@ def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) ->
         if activation.trivial:
             continue
         if activation.dense:
-            forward.extend(_softmax_lines(net, layer, z, a))
+            forward.extend(_dense_lines(net, layer, z, a))
         else:
             forward.extend(
                 f"{a(layer, j)} = {value_code(activation, 'scalar', z(layer, j))}"
@@ -170,22 +171,36 @@ def _regular(net: Layered, name: Naming) -> dict[str, list[str]]:
     return found
 
 
-def _softmax_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
-    """Returns the lines of a dense activation: the largest is taken off first, so that exp can't overflow."""
-    places = range(net.sizes[layer])
-    logarithm = net.activations[layer - 1].name == "log_softmax"
-    top, whole = f"top_{layer}", f"whole_{layer}"
-    lines = (
-        [f"{top} = max({', '.join(z(layer, j) for j in places)})"]
-        if len(places) > 1
-        else [f"{top} = {z(layer, 0)}"]
+def _dense_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
+    """Returns the lines of a dense activation, what it joins along the layer first: the largest, sums."""
+    op = net.activations[layer - 1].op
+    argument = op.arguments[0]
+    lines: list[str] = []
+    joined: dict[Tree, str] = {}
+
+    def with_names(tree: Tree) -> Tree:
+        if not isinstance(tree, Apply):
+            return tree
+        tree = Apply(tree.head, tuple(with_names(part) for part in tree.arguments))
+        if tree.head not in ("axis_max", "axis_sum"):
+            return tree
+        if tree not in joined:
+            kind = "top" if tree.head == "axis_max" else "whole"
+            others = sum(name.startswith(kind) for name in joined.values())
+            joined[tree] = f"{kind}_{layer}" + (f"_{others}" if others else "")
+            terms = [
+                show(tree.arguments[0], "scalar", {argument: z(layer, j)}) for j in range(net.sizes[layer])
+            ]
+            # max() of a single number is an error in Python
+            together = _sum(terms) if kind == "whole" or len(terms) == 1 else f"max({', '.join(terms)})"
+            lines.append(f"{joined[tree]} = {together}")
+        return Symbol(joined[tree])
+
+    settings = dict(net.activations[layer - 1].settings)
+    value = with_names(settled(op.structure.of, settings))  # type: ignore[attr-defined]
+    lines.extend(
+        f"{a(layer, j)} = {show(value, 'scalar', {argument: z(layer, j)})}" for j in range(net.sizes[layer])
     )
-    lines.append(f"{whole} = {_sum([f'exp({z(layer, j)} - {top})' for j in places])}")
-    for j in places:
-        value = (
-            f"{z(layer, j)} - {top} - log({whole})" if logarithm else f"exp({z(layer, j)} - {top})/{whole}"
-        )
-        lines.append(f"{a(layer, j)} = {value}")
     return lines
 
 

@@ -537,22 +537,22 @@ class Paths:
     def __init__(
         self, run: Run, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
     ) -> None:
-        self._run, self._starts, self._rows, self._k = run, starts, rows, k
+        self.run, self._starts, self._rows, self._k = run, starts, rows, k
 
     @cached_property
     def _found(self) -> list[NamedPath]:
-        run = self._run
+        run = self.run
         walker = Walker(run.recorded.graph, self._rows)
         found = walker.strongest(run.sweep("strongest").sweep, self._starts, self._k)
         return [NamedPath(self._names(path), path.contribution, path) for path in found]
 
     def _names(self, path: Path) -> tuple[str, ...]:
-        run = self._run
+        run = self.run
         named = [run.quantities_at(entry) for entry in path.entries]
         return tuple(run.network.name(quantities[0]) for quantities in named if quantities)
 
     def _over_all(self, semiring: str) -> float:
-        sweep = self._run.sweep(semiring).sweep
+        sweep = self.run.sweep(semiring).sweep
         values = 0.0
         for node, positions in self._starts:
             flat = np.ravel(np.asarray(sweep.joined(node, self._rows)))
@@ -583,7 +583,7 @@ class Paths:
     def _counts(self) -> tuple[int, int]:
         whole = live = 0
         for node, positions in self._starts:
-            flat = np.ravel(counts(self._run.recorded.graph, node, self._rows))
+            flat = np.ravel(counts(self.run.recorded.graph, node, self._rows))
             for found in flat if positions is None else flat[positions]:
                 whole += int(found)
                 live += found.live

@@ -35,18 +35,22 @@ def phi(z):                             # density of the standard normal
 """,
 }
 
-SENT_BACK = '''
+SHARED = {
+    "sent_back": '''
+
 def sent_back(delta, W):
     """Each neuron below gets its weights times the deltas above, summed over the neurons above."""
     examples, costs, above = delta.shape
     return (delta.reshape(examples * costs, above) @ W).reshape(examples, costs, -1)
-
+''',
+    "by_weights": '''
 
 def by_weights(delta, a):
     """dC^k/dW: delta times the activation that the weight multiplies, summed over the examples."""
     examples, costs, above = delta.shape
     return (delta.reshape(examples, costs * above).T @ a).reshape(costs, above, -1)
-'''
+''',
+}
 
 
 def narrow_layer(net: Layered, rows: int) -> int | None:
@@ -203,7 +207,7 @@ def _engine_source(net: Layered, rows: str) -> tuple[str, int | None]:
         *("    " + line for line in delta_lines(net, rows, restart)),
         f"    return e, ({deltas}{',' if deltas else ''})",
     ]
-    return SENT_BACK + "\n\n" + "\n".join(body) + "\n", restart
+    return SHARED["sent_back"] + "\n\n" + "\n".join(body) + "\n", restart
 
 
 @lru_cache(maxsize=64)
@@ -249,7 +253,7 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     forward = forward_lines(net)
     backward = output_lines(net) + delta_lines(net, "cost")
     everything = "\n".join(forward + cost_lines(net) + backward)
-    helpers = "".join("\n" + text for name, text in HELPERS.items() if f"{name}(" in everything)
+    helpers = "".join(text for name, text in HELPERS.items() if f"{name}(" in everything)
     commented = ["# forward: layer by layer"]
     commented += forward
     commented += ["# one cost for each output, joined over the examples"]
@@ -263,7 +267,8 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     commented += ["", "# gradients: rows of each are the costs"]
     commented += _gradient_lines(net, diagonal)
     body = "\n".join(f"    {line}" if line else "" for line in commented)
-    source = "\n".join(lines) + helpers + "\n" + SENT_BACK
+    helpers += "".join(text for name, text in SHARED.items() if f"{name}(" in body)
+    source = "\n".join(lines) + "\n" + helpers
     source += f"\n\ndef gradients(x, y, {parameters}):\n    a0 = x\n{body}\n"
     source += f"    return C, dict({', '.join(f'{name}=d{name}' for name in net.shapes)})\n"
     source += '\n\nif __name__ == "__main__":\n' + indent(numbers_code(net, numbers, x, y, literal), "    ")

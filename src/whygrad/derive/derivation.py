@@ -61,7 +61,6 @@ class PathTable(NamedTuple):
 class Groups(NamedTuple):
     """The paths summed by the neuron that they pass in one layer: (name, number of paths, sum of contributions)."""
 
-    title: str
     rows: tuple[tuple[Math, int, float], ...]
 
 
@@ -105,6 +104,7 @@ class Derivation:
         self.heading: Math = parts["heading"]
         self.value: float = parts["value"]
         self.costs: Mapping[str, float] = parts["costs"]
+        self.cost_maths: Mapping[str, Math] = parts["cost_maths"]
         self.cost_reasons: Mapping[str, str] = parts["cost_reasons"]
         self.words: tuple[Words, ...] = parts["words"]
         self.steps: tuple[Step, ...] = parts["steps"]
@@ -142,6 +142,16 @@ class Derivation:
         from whygrad.render.as_html import derivation_html
 
         return derivation_html(self)
+
+    def to_document(self, format: str) -> str:  # noqa: A002 - the option's name
+        """Returns a whole document, ``"latex"`` or ``"html"``, that stands by itself."""
+        if format == "latex":
+            from whygrad.render.as_latex import document as latex_document
+
+            return latex_document(self.to_latex())
+        from whygrad.render.as_html import document as html_document
+
+        return html_document(self.to_html(), f"d {self.of} / d {self.quantity}")
 
     def to_text(self, width: int = 80, unicode: bool = True, color: bool = False) -> str:
         """Returns the derivation as text for a terminal."""

@@ -83,6 +83,7 @@ def explain(
         heading=spell.d(target, source),
         value=value,
         costs=costs,
+        cost_maths={run.network.name(q): spell.q(q) for q in run.cost_quantities},
         cost_reasons=reasons,
         words=_words(run, target, source, value, table, costs, spell),
         steps=chain_steps(question, derivatives) if derivatives.reaches(source) else (),
@@ -187,14 +188,14 @@ def _ways(
 ) -> Words:
     each = f" in each of the {run.examples} examples" if run.examples > 1 else ""
     if table.count == 1:
-        count: Words = ("There is exactly one path from ", spell.q(by), " to ", _ends(run, of, table), each, ". ")
+        count: Words = ("There is exactly one path from ", spell.q(by), " to ", *_ends(run, of, table, spell), each, ". ")
         rule = (
             "Along it the local derivatives are multiplied, each the effect of one quantity on the next; with a single "
             "path there is nothing to add up. "
         )
     else:
         number = f"{table.count:,}".replace(",", " ")
-        count = (spell.q(by), f" reaches {_ends(run, of, table)} along {number} paths{each}. ")
+        count = (spell.q(by), " reaches ", *_ends(run, of, table, spell), f" along {number} paths{each}. ")
         rule = (
             "Along a path the local derivatives are multiplied, each the effect of one quantity on the next. Every path "
             "carries a part of the effect, so one product can't be the answer: the products of all paths are added up. "
@@ -216,15 +217,18 @@ def _ways(
     return (*count, rule, off, sums, check)
 
 
-def _ends(run: Run, of: Quantity, table: PathTable) -> str:
+def _ends(run: Run, of: Quantity, table: PathTable, spell: Spelling) -> Words:
+    """Returns what the paths lead to, in words."""
     if of != TOTAL:
-        return run.network.name(of)
-    ends = sorted({row.cost for row in table.rows}, key=lambda name: run.cost_names.index(name))
-    if table.others or len(ends) > 4:
-        return f"the {len(run.cost_names)} costs" if len(run.cost_names) > 1 else "the cost"
-    if len(ends) < 2:
-        return ends[0] if ends else "the cost"
-    return f"{', '.join(ends[:-1])} and {ends[-1]}"
+        return (spell.q(of),)
+    found = {row.cost for row in table.rows}
+    ends = [spell.q(cost) for cost in run.cost_quantities if run.network.name(cost) in found]
+    if table.others or not ends or len(ends) > 4:
+        return (f"the {len(run.cost_names)} costs" if len(run.cost_names) > 1 else "the cost",)
+    made: Words = (ends[0],)
+    for place, end in enumerate(ends[1:], 2):
+        made = (*made, " and " if place == len(ends) else ", ", end)
+    return made
 
 
 def _examples(run: Run, traced: Traced, of: Quantity, by: Quantity) -> tuple[tuple[int, float], ...]:

@@ -56,17 +56,23 @@ class Speller:
 
     def ratio(self, of: str, by: str) -> str:
         """Returns a derivative of what is spelled out already."""
-        return self.choose(rf"\frac{{\partial {of}}}{{\partial {by}}}", f"∂{of}/∂{by}", f"d{of}/d{by}")
+        over, under = (f"d {name}" if name[:2].isalpha() and len(name) > 1 else f"d{name}" for name in (of, by))
+        return self.choose(rf"\frac{{\partial {of}}}{{\partial {by}}}", f"∂{of}/∂{by}", f"{over}/{under}")
 
     def formula(self, tree: Tree, names: Mapping[str, Quantity]) -> str:
         """Returns a formula with quantities for its symbols."""
         spelled = {name: self.q(quantity) for name, quantity in names.items()}
-        return show(tree, "latex" if self.style == "latex" else "text", spelled)
+        return self._powers(show(tree, "latex" if self.style == "latex" else "text", spelled))
 
     def inserted(self, tree: Tree, values: Mapping[str, float]) -> str:
         """Returns a formula with numbers for its symbols."""
         spelled = {name: self.number(value) for name, value in values.items()}
-        return show(tree, "latex" if self.style == "latex" else "text", spelled)
+        return self._powers(show(tree, "latex" if self.style == "latex" else "text", spelled))
+
+    def _powers(self, text: str) -> str:
+        if self.style == "unicode":
+            return text.replace("^2", "²").replace("^3", "³")
+        return text.replace("·", "*").replace("≥", ">=").replace("≤", "<=") if self.style == "ascii" else text
 
     def equals(self, value: float) -> str:
         """Returns an equals sign, or an approximate one where six digits don't hold the value."""

@@ -165,5 +165,5 @@ class Traced:
                 if many:
                     rows.append((self._spell.q(neuron), many, inner * float(above[entry.position])))
             if len(rows) > 1:
-                made.append(Groups("by the neuron that they pass", tuple(rows)))
+                made.append(Groups(tuple(rows)))
         return tuple(made)

@@ -59,7 +59,7 @@ _TABLE = (
             "total": (r"\sum C", "total", "C", "C_{total}", "E_{total}"),
             "R": ("R",),
         },
-        arrays={"w": "W_{<layer>}", "a0": "x"},
+        arrays={"w": "W_{<layer>}"},
         words={"total": "total"},
         remark="The superscript is a neuron and not a power; C^0 is the cost of output 0.",
     ),

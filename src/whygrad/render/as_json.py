@@ -4,6 +4,7 @@ from typing import Any
 
 from whygrad.derive.derivation import Derivation, Words
 from whygrad.derive.spelling import Math
+from whygrad.run import Paths
 
 
 def plain(words: Words) -> str:
@@ -57,12 +58,7 @@ def derivation_json(derivation: Derivation) -> dict[str, Any]:
             for line in step.lines
         ],
         "groups": [
-            {
-                "title": group.title,
-                "rows": [
-                    {"neuron": name.ascii, "paths": many, "contribution": value} for name, many, value in group.rows
-                ],
-            }
+            [{"neuron": name.ascii, "paths": many, "contribution": value} for name, many, value in group.rows]
             for group in derivation.groups
         ],
         "layers": [
@@ -75,4 +71,17 @@ def derivation_json(derivation: Derivation) -> dict[str, Any]:
         ],
         "examples": [{"example": example, "contribution": value} for example, value in derivation.examples],
         "notes": [plain(words) for words in derivation.notes],
+    }
+
+
+def paths_json(paths: Paths) -> dict[str, Any]:
+    """Returns a list of the strongest paths with the sums over all paths."""
+    return {
+        "version": 1,
+        "paths": [{"quantities": list(path.quantities), "contribution": path.contribution} for path in paths],
+        "shares": [float(share) for share in paths.shares],
+        "path_count": paths.count,
+        "live_path_count": paths.live,
+        "path_sum": paths.sum,
+        "path_total": paths.total,
     }

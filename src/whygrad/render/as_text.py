@@ -1,6 +1,7 @@
 """Derivations as text for a terminal, with rich: readable at 80 columns, without colour and without Unicode."""
 
 from io import StringIO
+from textwrap import wrap
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -8,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
+from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
+from whygrad.run import Paths
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
 GAIN, LOSS = "green", "red"
@@ -50,10 +52,19 @@ def number(value: float) -> str:
     return "0" if value == 0 else f"{value:.6g}"
 
 
+def spaced(count: int) -> str:
+    """Returns a whole number with spaces between thousands."""
+    return f"{count:,}".replace(",", " ")
+
+
+def shows_unicode(console: Console) -> bool:
+    """Returns whether a console can show more than ASCII."""
+    return not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
+
+
 def print_derivation(derivation: Derivation, console: Console) -> None:
     """Prints a derivation on a console, as wide and as colourful as that is."""
-    unicode = not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
-    for part in parts(derivation, Style(unicode), console.width):
+    for part in parts(derivation, Style(shows_unicode(console))):
         console.print(part)
 
 
@@ -63,12 +74,12 @@ def derivation_text(derivation: Derivation, width: int = 80, unicode: bool = Tru
     console = Console(
         file=file, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None
     )
-    for part in parts(derivation, Style(unicode), width):
+    for part in parts(derivation, Style(unicode)):
         console.print(part)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
-def parts(d: Derivation, style: Style, width: int) -> list[object]:
+def parts(d: Derivation, style: Style) -> list[object]:
     """Returns what is printed, from top to bottom."""
     made: list[object] = [_heading(d, style), ""]
     for words in d.words:
@@ -80,16 +91,25 @@ def parts(d: Derivation, style: Style, width: int) -> list[object]:
     if d.paths.count:
         made += [_paths_title(d, style), PathLines(d, style), ""]
     made += [_checks(d, style), ""]
-    for group in d.groups:
-        made += [_group(group, style), ""]
+    if d.groups:
+        made += [Text("The paths by the neuron that they pass", HEADING)]
+        for group in d.groups:
+            made += [_group(group, style), ""]
     if d.examples:
         made += [_examples(d), ""]
     if d.layerwise:
         made += [Text("The same in whole layers", HEADING), Padding(_layers(d.layerwise, style), (0, 0, 0, 3)), ""]
     for words in d.notes:
-        made.append(Text("note  ", FAINT) + style.words(words))
-    made.append(Text(f"      Network: {d.network}. Notation: {d.notation}.", FAINT))
+        made.append(_note(style.words(words)))
+    made.append(_note(Text(f"Network: {d.network}. Notation: {d.notation}.")))
     return made
+
+
+def _note(words: Text) -> Table:
+    words.stylize(FAINT)
+    table = Table.grid(padding=(0, 1))
+    table.add_row(Text("note", FAINT), words)
+    return table
 
 
 def _heading(d: Derivation, style: Style) -> Text:
@@ -106,7 +126,7 @@ def _costs(d: Derivation, style: Style) -> Padding:
     table.add_column()
     for name, value in d.costs.items():
         reason = d.cost_reasons.get(name, "")
-        table.add_row(Text(name, MATH), Text(number(value), VALUE), Text(reason, FAINT))
+        table.add_row(style.math(d.cost_maths[name]), Text(number(value), VALUE), Text(reason, FAINT))
     if d.of not in d.costs:
         table.add_row(Text("sum", FAINT), Text(number(sum(d.costs.values())), VALUE), "")
     return Padding(table, (0, 0, 0, 3))
@@ -115,13 +135,27 @@ def _costs(d: Derivation, style: Style) -> Padding:
 def _step(place: int, step: Step, style: Style) -> Group:
     title = Text(f"{place}. {step.title}", HEADING)
     lines: list[object] = [title, Padding(style.words(step.says), (0, 0, 0, 3))]
-    lines += [Padding(style.math(line.math), (0, 0, 0, 5)) for line in step.lines]
+    lines += [MathLine(style.math(line.math)) for line in step.lines]
     return Group(*lines)  # type: ignore[arg-type]
+
+
+class MathLine:
+    """An equation on a line of its own; where it is too long, what follows is set in further."""
+
+    def __init__(self, math: Text) -> None:
+        self._math = math
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = self._math.plain
+        lead = " " * (5 + len(plain) - len(plain.lstrip()))
+        width = max(options.max_width, 40)
+        for line in wrap(plain.strip(), width, initial_indent=lead, subsequent_indent=lead + "    ", break_long_words=False):
+            yield Text(line, self._math.style, no_wrap=True, overflow="ignore")
 
 
 def _paths_title(d: Derivation, style: Style) -> Text:
     many = d.paths.count
-    what = "The one path" if many == 1 else f"The {many:,} paths".replace(",", " ")
+    what = "The one path" if many == 1 else f"The {spaced(many)} paths"
     if d.paths.others:
         what += f", the {len(d.paths.rows)} strongest first"
     elif many > 1:
@@ -167,10 +201,9 @@ class PathLines:
         yield Padding(table, (0, 0, 0, 3))
         others = self._derivation.paths.others
         if others:
-            many = f"{others:,}".replace(",", " ")
             kind = "other" if others == 1 else "others"
             yield Padding(
-                Text(f"and {many} {kind}, together {number(self._derivation.paths.others_sum)}", FAINT), (0, 0, 0, 3)
+                Text(f"and {spaced(others)} {kind}, together {number(self._derivation.paths.others_sum)}", FAINT), (0, 0, 0, 3)
             )
 
     def _bar(self, share: float) -> str:
@@ -200,18 +233,15 @@ def _cancelled(d: Derivation) -> str:
     return f"of {number(d.paths.total)}, the sum without signs"
 
 
-def _group(group: object, style: Style) -> Group:
-    from whygrad.derive.derivation import Groups
-
-    assert isinstance(group, Groups)
+def _group(group: Groups, style: Style) -> Padding:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(justify="right")
     table.add_column(justify="right")
     for name, many, value in group.rows:
-        paths = "1 path" if many == 1 else f"{many:,} paths".replace(",", " ")
+        paths = "1 path" if many == 1 else f"{spaced(many)} paths"
         table.add_row(Text("through ") + style.math(name), Text(paths, FAINT), Text(number(value), VALUE))
-    return Group(Text(f"The paths {group.title}", HEADING), Padding(table, (0, 0, 0, 3)))
+    return Padding(table, (0, 0, 0, 3))
 
 
 def _examples(d: Derivation) -> Group:
@@ -263,3 +293,28 @@ def _grid(grid: Grid) -> tuple[list[Text], bool]:
             made.append(cell.rjust(width) if not column else cell, style="bold magenta" if here else "default")
         rows.append(made + Text("]" if column else "", FAINT))
     return rows, column
+
+
+def print_paths(paths: Paths, console: Console) -> None:
+    """Prints the strongest paths, one a line, and the sums over all paths."""
+    style = Style(shows_unicode(console))
+    arrow = " → " if style.unicode else " -> "
+    run = paths.run
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for path, share in zip(paths, paths.shares, strict=True):
+        names = path.quantities
+        if style.unicode:
+            names = tuple(run.network.notation.unicode(run.quantity(name), run.network.layout) for name in names)
+        colour = GAIN if path.contribution > 0 else LOSS
+        table.add_row(Text(arrow.join(names), MATH), Text(number(path.contribution), colour), Text(f"{share:+.2%}", FAINT))
+    console.print(table)
+    left = paths.count - len(paths)
+    if left:
+        rest = paths.sum - float(paths.contribution.sum())
+        console.print(Text(f"and {spaced(left)} others, together {number(rest)}", FAINT))
+    if paths.live < paths.count:
+        console.print(Text(f"{spaced(paths.count - paths.live)} of them have a factor that is 0", FAINT))
+    console.print(Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE))

@@ -1,0 +1,166 @@
+"""Derivations as HTML with MathML: self-contained, light and dark, nothing loaded from anywhere."""
+
+import re
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
+from whygrad.derive.spelling import Math
+
+
+_SIGN = r"(<mo[^>]*>(?:\(|=|&#x00028;|&#x0003D;|&#x022C5;|&#x02248;)</mo>)<mo>(&#x02212;)</mo>"
+
+
+@lru_cache(maxsize=4096)
+def mathml(latex: str, display: str = "inline") -> str:
+    """Returns LaTeX as MathML.
+
+    Example:
+        >>> mathml("a^0_1").startswith("<math")
+        True
+    """
+    from latex2mathml.converter import convert
+
+    # A minus after a bracket or an equals sign is a sign, not a difference: it takes no space after it.
+    return re.sub(_SIGN, r"\1<mo form='prefix'>\2</mo>", convert(latex, display=display))
+
+
+@lru_cache(maxsize=1)
+def stylesheet() -> str:
+    """Returns the style that every piece of HTML brings along."""
+    return (Path(__file__).parent / "whygrad.css").read_text(encoding="utf-8")
+
+
+def document(body: str, title: str) -> str:
+    """Returns a whole page around a piece of HTML."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{escape(title)}</title>\n<style>body {{ margin: 0; }}</style>\n</head>\n<body>\n{body}\n</body>\n</html>'
+    )
+
+
+def number(value: float) -> str:
+    """Returns a number to six digits with a real minus sign."""
+    return f"{0.0 if value == 0 else value:.6g}".replace("-", "−")
+
+
+def prose(words: Words) -> str:
+    """Returns words with inline mathematics."""
+    return "".join(mathml(piece.latex) if isinstance(piece, Math) else escape(piece) for piece in words)
+
+
+def derivation_html(d: Derivation) -> str:
+    """Returns a derivation as one element with its style."""
+    parts = [
+        f"<h2>{mathml(d.heading.latex, 'block')} <span>= {number(d.value)}</span></h2>",
+        *(f"<p>{prose(words)}</p>" for words in d.words),
+    ]
+    if 1 < len(d.costs) <= 12:
+        parts.append(_costs(d))
+    if d.steps:
+        parts.append("<h3>Step by step</h3><ol class='steps'>" + "".join(_step(step) for step in d.steps) + "</ol>")
+    if d.paths.rows:
+        parts.append(_paths(d))
+    parts.append(_checks(d))
+    if d.groups:
+        parts.append("<h3>The paths by the neuron that they pass</h3>" + "".join(_group(group) for group in d.groups))
+    if d.layerwise:
+        lines = "".join(_layer(line) for line in d.layerwise)
+        parts.append(f"<h3>The same in whole layers</h3><div class='layers'>{lines}</div>")
+    notes = "".join(f"<li>{prose(words)}</li>" for words in d.notes)
+    parts.append(f"<ul class='notes'>{notes}<li>Network: {escape(d.network)}. Notation: {escape(d.notation)}.</li></ul>")
+    body = "\n".join(parts)
+    return f"<section class='whygrad'>\n<style>{stylesheet()}</style>\n{body}\n</section>"
+
+
+def _costs(d: Derivation) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{mathml(d.cost_maths[name].latex)}</th><td class='n'>{number(value)}</td>"
+        f"<td class='why'>{escape(d.cost_reasons.get(name, ''))}</td></tr>"
+        for name, value in d.costs.items()
+    )
+    total = ""
+    if d.of not in d.costs:
+        total = f"<tr class='sum'><th scope='row'>sum</th><td class='n'>{number(sum(d.costs.values()))}</td><td></td></tr>"
+    return f"<h3>Each cost by itself</h3><table>{rows}{total}</table>"
+
+
+def _step(step: Step) -> str:
+    lines = "".join(f"<div class='line'>{mathml(line.math.latex, 'block')}</div>" for line in step.lines)
+    return f"<li><strong>{escape(step.title)}.</strong> {prose(step.says)}<div class='lines'>{lines}</div></li>"
+
+
+def _paths(d: Derivation) -> str:
+    largest = max(abs(row.share) for row in d.paths.rows) or 1.0
+    rows = "".join(_path(row, largest) for row in d.paths.rows)
+    others = ""
+    if d.paths.others:
+        many = f"{d.paths.others:,}".replace(",", " ")
+        others = f"<tr><td colspan='2' class='why'>and {many} others, together</td><td class='n'>{number(d.paths.others_sum)}</td><td colspan='2'></td></tr>"
+    title = "The one path" if d.paths.count == 1 else f"The {_many(d.paths.count)}, strongest first"
+    return (
+        f"<h3>{title}</h3><div class='wide'><table class='paths'><thead><tr><th>path</th><th>product</th>"
+        f"<th class='n'>contribution</th><th class='n'>share</th><th></th></tr></thead><tbody>{rows}{others}</tbody>"
+        f"<tfoot><tr class='sum'><td colspan='2'>sum of all paths</td><td class='n'>{number(d.paths.sum)}</td>"
+        "<td colspan='2'></td></tr></tfoot></table></div>"
+    )
+
+
+def _path(row: PathRow, largest: float) -> str:
+    path = r" \to ".join(math.latex for math in row.maths)
+    product = r" \cdot ".join(f"({value:.4g})" if value < 0 else f"{value:.4g}" for _, value in row.factors)
+    width = round(100 * abs(row.share) / largest)
+    kind = "gain" if row.contribution > 0 else "loss"
+    share = f"{row.share:+.1%}".replace("-", "−")
+    return (
+        f"<tr><td>{mathml(path)}</td><td class='why'>{mathml(product)}</td><td class='n'>{number(row.contribution)}</td>"
+        f"<td class='n why'>{share}</td><td class='bar'><span class='{kind}' style='width:{width}%'></span></td></tr>"
+    )
+
+
+def _checks(d: Derivation) -> str:
+    difference = "can’t be changed by hand" if d.finite_difference is None else number(d.finite_difference)
+    rows = [
+        ("sum of all paths", number(d.paths.sum), ""),
+        ("backward pass", number(d.value), "" if d.sums_agree else "should agree with the sum to rounding"),
+        ("finite difference", difference, "changed a little, run forward again"),
+    ]
+    if d.paths.total and d.paths.count > 1:
+        cancelled = max(1 - abs(d.value) / d.paths.total, 0.0)
+        rows.append(("cancellation", f"{cancelled:.1%}", f"of {number(d.paths.total)}, the sum without signs"))
+    body = "".join(
+        f"<tr><th scope='row'>{name}</th><td class='n'>{value}</td><td class='why'>{says}</td></tr>"
+        for name, value, says in rows
+    )
+    return f"<h3>Three ways to the same number</h3><table>{body}</table>"
+
+
+def _group(group: Groups) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>through {mathml(name.latex)}</th><td class='n why'>{_many(many)}</td>"
+        f"<td class='n'>{number(value)}</td></tr>"
+        for name, many, value in group.rows
+    )
+    return f"<table class='group'>{rows}</table>"
+
+
+def _many(count: int) -> str:
+    return "1 path" if count == 1 else f"{count:,} paths".replace(",", " ")
+
+
+def _layer(line: Layerwise) -> str:
+    result = f"<span class='why'>=</span>{_grid(line.result)}" if line.result else ""
+    return f"<div class='layer'>{mathml(line.math.latex, 'block')}{result}</div>"
+
+
+def _grid(grid: Grid) -> str:
+    rows = []
+    for i, row in enumerate(grid.values):
+        cells = "".join(
+            f"<td{' class=marked' if (i, j) == grid.marked else ''}>{value:.4g}</td>".replace("-", "−")
+            for j, value in enumerate(row)
+        )
+        rows.append(f"<tr>{cells}</tr>")
+    return f"<table class='matrix'>{''.join(rows)}</table>"

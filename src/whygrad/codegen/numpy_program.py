@@ -16,20 +16,18 @@ Lines = list[str]
 
 HELPERS = {
     "sigmoid": """
+
 def sigmoid(z):
     with np.errstate(over="ignore"):    # exp(-z) may be inf, and 1 / inf is the right 0
         return 1 / (1 + np.exp(-z))
 """,
     "Phi": """
-from math import erfc
-
-_cdf = np.frompyfunc(lambda z: 0.5 * erfc(-z / 2**0.5), 1, 1)
-
 
 def Phi(z):                             # distribution function of the standard normal
-    return np.asarray(_cdf(z)).astype(z.dtype)
+    return np.vectorize(lambda z: 0.5 * math.erfc(-z / 2**0.5), otypes=[z.dtype])(z)
 """,
     "phi": """
+
 def phi(z):                             # density of the standard normal
     return np.exp(-z * z / 2) / np.sqrt(2 * np.pi).astype(z.dtype)
 """,
@@ -248,6 +246,7 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
         "delta_l[n, k, j] is dC^k/dz^j_l for example n: how cost k changes with pre-activation j of layer l.",
         '"""',
         "",
+        *(["import math", ""] if "gelu" in {activation.name for activation in net.activations} else []),
         "import numpy as np",
     ]
     forward = forward_lines(net)

@@ -23,15 +23,17 @@ def _torch(run: Run) -> str:
 
 
 def _literal(run: Run) -> bool:
-    return sum(array.size for array in (*run.network.parameters.values(), run.x, run.y)) <= LITERAL_UP_TO
+    return bool(
+        sum(array.size for array in (*run.network.parameters.values(), run.x, run.y)) <= LITERAL_UP_TO
+    )
 
 
 def _scalar(run: Run) -> str:
     net = run.network
-    weights = sum(array.size for array in net.parameters.values())
-    if weights * net.layered.outputs > SCALAR_UP_TO:
+    lines = sum(array.size for array in net.parameters.values()) * net.layered.outputs
+    if lines > SCALAR_UP_TO:
         raise ShapeError(
-            f"code: scalar lines for {net.layered.title()} would be {weights * net.layered.outputs:,} derivatives long; "
+            f"code: scalar lines for {net.layered.title()} would be {lines:,} derivatives long; "
             f"expected at most {SCALAR_UP_TO:,}: try --style numpy"
         )
     if run.examples > 1:

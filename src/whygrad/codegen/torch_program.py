@@ -21,11 +21,22 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
         literal: Whether the numbers stand in the program; else it draws random ones of the right shapes.
     """
     last = net.depth
-    lines = [f'"""{net.title()}: the same costs and gradients by PyTorch\'s autograd."""', "", "import torch", ""]
+    lines = [
+        f'"""{net.title()}: the same costs and gradients by PyTorch\'s autograd."""',
+        "",
+        "import torch",
+        "",
+    ]
     lines += ["torch.set_default_dtype(torch.float64)", ""]
     lines += numbers_code(net, numbers, x, y, literal, style="torch").splitlines()
     lines += [f"parameters = dict({', '.join(f'{name}={name}' for name in net.shapes)})", ""]
-    lines += ["for parameter in parameters.values():", "    parameter.requires_grad_()", "", "# forward: layer by layer", "a0 = x"]
+    lines += [
+        "for parameter in parameters.values():",
+        "    parameter.requires_grad_()",
+        "",
+        "# forward: layer by layer",
+        "a0 = x",
+    ]
     for layer, activation in enumerate(net.activations, 1):
         bias = f" + b{layer}" if net.bias else ""
         lines.append(f"z{layer} = a{layer - 1} @ W{layer}.T{bias}")

@@ -1,6 +1,7 @@
 """The record of a derivation: everything an explanation says, as data; printing comes later, in ``render``."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.derive.spelling import Math
@@ -38,7 +39,8 @@ class PathRow(NamedTuple):
     share: float
 
 
-class PathTable(NamedTuple):
+@dataclass(frozen=True)
+class PathTable:
     """The paths that are listed, and the sums over all of them, listed or not."""
 
     rows: tuple[PathRow, ...]
@@ -143,7 +145,7 @@ class Derivation:
 
         return derivation_html(self)
 
-    def to_document(self, format: str) -> str:  # noqa: A002 - the option's name
+    def to_document(self, format: str) -> str:
         """Returns a whole document, ``"latex"`` or ``"html"``, that stands by itself."""
         if format == "latex":
             from whygrad.render.as_latex import document as latex_document

@@ -101,7 +101,9 @@ def explain(
 def _asked(run: Run, quantity: Any, of: Any, by: Any) -> tuple[Quantity, Quantity]:
     """Returns what is differentiated, and by what."""
     if by is not None and quantity is not None and of is not None:
-        raise NotSupportedError("explain: expected a quantity and of=, or a quantity and by=, found all three")
+        raise NotSupportedError(
+            "explain: expected a quantity and of=, or a quantity and by=, found all three"
+        )
     if by is not None:
         of, quantity = (quantity if quantity is not None else of), by
     source = Quantity("w", 1, 0, 0) if quantity is None else run.quantity(quantity)
@@ -145,7 +147,9 @@ def _by_cost(run: Run, traced: Traced, of: Quantity, by: Quantity) -> tuple[dict
         places = [entry.position for entry in traced.entries]
         costs[name] = float(sum(float(flat[place]) for place in places))
         if not any(there[place] for place in places):
-            reasons[name] = f"{name} does not contain {run.network.name(by)}: no path leads from it to this cost"
+            reasons[name] = (
+                f"{name} does not contain {run.network.name(by)}: no path leads from it to this cost"
+            )
         elif all(weight[place] == 0 for place in places):
             reasons[name] = "every path has a factor that is 0"
         elif costs[name] == 0:
@@ -154,7 +158,13 @@ def _by_cost(run: Run, traced: Traced, of: Quantity, by: Quantity) -> tuple[dict
 
 
 def _words(
-    run: Run, of: Quantity, by: Quantity, value: float, table: PathTable, costs: dict[str, float], spell: Spelling
+    run: Run,
+    of: Quantity,
+    by: Quantity,
+    value: float,
+    table: PathTable,
+    costs: dict[str, float],
+    spell: Spelling,
 ) -> tuple[Words, ...]:
     """Returns the answer for somebody who has never seen backpropagation."""
     what: Words = ("the total cost",) if of == TOTAL else (spell.q(of),)
@@ -178,7 +188,12 @@ def _words(
     if value == 0:
         change: Words = (*what, " does not change (to first order): the derivative is 0")
     else:
-        change = (*what, f" {direction} by about ", spell.number(abs(value)), " times as much: that is the derivative")
+        change = (
+            *what,
+            f" {direction} by about ",
+            spell.number(abs(value)),
+            " times as much: that is the derivative",
+        )
     opening: Words = ("When ", *here, " is increased a little, ", *change, ".")
     return opening, _ways(run, of, by, table, costs, spell)
 
@@ -188,7 +203,14 @@ def _ways(
 ) -> Words:
     each = f" in each of the {run.examples} examples" if run.examples > 1 else ""
     if table.count == 1:
-        count: Words = ("There is exactly one path from ", spell.q(by), " to ", *_ends(run, of, table, spell), each, ". ")
+        count: Words = (
+            "There is exactly one path from ",
+            spell.q(by),
+            " to ",
+            *_ends(run, of, table, spell),
+            each,
+            ". ",
+        )
         rule = (
             "Along it the local derivatives are multiplied, each the effect of one quantity on the next; with a single "
             "path there is nothing to add up. "
@@ -197,8 +219,8 @@ def _ways(
         number = f"{table.count:,}".replace(",", " ")
         count = (spell.q(by), " reaches ", *_ends(run, of, table, spell), f" along {number} paths{each}. ")
         rule = (
-            "Along a path the local derivatives are multiplied, each the effect of one quantity on the next. Every path "
-            "carries a part of the effect, so one product can't be the answer: the products of all paths are added up. "
+            "Along a path the local derivatives are multiplied, each the effect of one quantity on the next. Every "
+            "path carries a part of the effect, so one product can't be the answer: the products of all paths are added up. "
         )
     sums = ""
     reached = [name for name in costs if costs[name] != 0]
@@ -237,9 +259,7 @@ def _examples(run: Run, traced: Traced, of: Quantity, by: Quantity) -> tuple[tup
         return ()
     if of.kind == "R":
         return ()
-    above = np.asarray(
-        traced.run.seeded(of).joined(run.recorded.nodes["z", by.layer])
-    )[:, int(by.to or 0)]
+    above = np.asarray(traced.run.seeded(of).joined(run.recorded.nodes["z", by.layer]))[:, int(by.to or 0)]
     if by.kind == "w":
         below = run.recorded.graph.nodes[run.recorded.nodes["a", int(by.layer or 1) - 1]].value
         above = above * below[:, int(by.source or 0)]
@@ -258,19 +278,28 @@ def _notes(run: Run, by: Quantity, example: int | None, spell: Spelling) -> tupl
     formula = spell(lambda s: f"{s.q(k)} = {s.formula(tree, names)}")
     notes: list[Words] = [("Cost: ", formula, f" ({op.cost.says}; {many}).")]
     if net.l2:
-        notes.append((
-            "And ",
-            spell(lambda s: f"{s.q(Quantity('R'))} = {s.number(net.l2 / 2)} " + s.choose(r"\sum w^2", "Σ w²", "sum of w^2")),
-            " over all weights.",
-        ))
+        notes.append(
+            (
+                "And ",
+                spell(
+                    lambda s: (
+                        f"{s.q(Quantity('R'))} = {s.number(net.l2 / 2)} "
+                        + s.choose(r"\sum w^2", "Σ w²", "sum of w^2")
+                    )
+                ),
+                " over all weights.",
+            )
+        )
     if example is not None:
         notes.append((f"Example {example} alone (counted from 0).",))
     elif run.examples > 1:
         joined = "averaged" if net.reduction == "mean" else "summed"
-        notes.append((
-            f"Costs and contributions are {joined} over {run.examples} examples; the numbers in the steps and the "
-            "layers are those of example 0.",
-        ))
+        notes.append(
+            (
+                f"Costs and contributions are {joined} over {run.examples} examples; the numbers in the steps and the "
+                "layers are those of example 0.",
+            )
+        )
     notes.extend(_kinks(run))
     return tuple(notes)
 
@@ -287,15 +316,21 @@ def _kinks(run: Run) -> list[Words]:
         if len(places):
             q = Quantity("z", layer, int(places[0][1]))
             more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-            notes.append((
-                f"On a kink: {run.network.name(q)}{more} is exactly 0, where {activation.name} has no slope; taken is "
-                f"{activation.op.source}.",
-            ))
+            notes.append(
+                (
+                    f"On a kink: {run.network.name(q)}{more} is exactly 0, where {activation.name} has no slope; "
+                    f"taken is {activation.op.source}.",
+                )
+            )
     op = OPS[net.cost]
     if op.kinks:
         a, y = graph.nodes[nodes["a", net.depth]].value, run.y
         places = np.argwhere(a == y)
         if len(places):
             name = run.network.name(Quantity("a", net.depth, int(places[0][1])))
-            notes.append((f"On a kink: {name} is exactly on target, where {net.cost} has no slope; taken is {op.source}.",))
+            notes.append(
+                (
+                    f"On a kink: {name} is exactly on target, where {net.cost} has no slope; taken is {op.source}.",
+                )
+            )
     return notes

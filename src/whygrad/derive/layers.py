@@ -37,7 +37,11 @@ def layerwise(run: Run, of: Quantity, by: Quantity, example: int, spell: Spellin
     delta_l = W_{l+1}ᵀ delta_{l+1} ⊙ f'(z_l) is the same sum over paths, for all neurons of a layer at once
     (Nielsen 2015, equations BP1 to BP4).
     """
-    if of.kind not in ("total", "C") or by.kind not in ("w", "b", "z", "a") or (by.kind == "a" and not by.layer):
+    if (
+        of.kind not in ("total", "C")
+        or by.kind not in ("w", "b", "z", "a")
+        or (by.kind == "a" and not by.layer)
+    ):
         return ()
     net = run.network.layered
     sweep = run.seeded(of, example)
@@ -96,10 +100,14 @@ def _delta_line(run: Run, name: _Arrays, of: Quantity, layer: int, rows_are_sour
         z = array("z", layer)
         if activation.dense:
             jacobian = s.choose(rf"{symbol}'({z})^{{\top}}", f"{symbol}'({z})ᵀ", f"{symbol}'({z}).T")
-            return line + s.choose(rf"{jacobian} \, {below}", f"{jacobian} · {below}", f"{jacobian} @ {below}")
+            return line + s.choose(
+                rf"{jacobian} \, {below}", f"{jacobian} · {below}", f"{jacobian} @ {below}"
+            )
         if layer < net.depth:
             below = s.choose(rf"\left({below}\right)", f"({below})", f"({below})")
-        return line + s.choose(rf"{below} \odot {symbol}'({z})", f"{below} ⊙ {symbol}'({z})", f"{below} * {symbol}'({z})")
+        return line + s.choose(
+            rf"{below} \odot {symbol}'({z})", f"{below} ⊙ {symbol}'({z})", f"{below} * {symbol}'({z})"
+        )
 
     return build
 
@@ -130,9 +138,13 @@ def _gradient_line(
         delta, below = array("delta", layer), array("a", layer - 1)
         if rows_are_sources:
             raised = _raised_any(below)
-            return f"{left} = " + s.choose(rf"{raised}^{{\top}} \, {delta}", f"{below}ᵀ {delta}", f"{below}.T @ {delta}")
+            return f"{left} = " + s.choose(
+                rf"{raised}^{{\top}} \, {delta}", f"{below}ᵀ {delta}", f"{below}.T @ {delta}"
+            )
         raised = _raised_any(below)
-        return f"{left} = " + s.choose(rf"{delta} \, {raised}^{{\top}}", f"{delta} {below}ᵀ", f"{delta} @ {below}.T")
+        return f"{left} = " + s.choose(
+            rf"{delta} \, {raised}^{{\top}}", f"{delta} {below}ᵀ", f"{delta} @ {below}.T"
+        )
 
     symbol = Math(
         rf"\frac{{\partial {run.network.notation.latex(of, run.network.layout)}}}{{\partial {weight.latex}}}",

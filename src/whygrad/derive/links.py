@@ -1,8 +1,8 @@
 """The links of a layered network: from a quantity to what it acts on next, with the local derivative.
 
 Links go from station to station. A station is an activation wherever the activation function works on single
-neurons, so that a link's local derivative is a weight times a slope, w σ'(z), as people write it. Where all neurons of a
-layer depend on each other (softmax), its pre-activations are stations of their own.
+neurons, so that a link's local derivative is a weight times a slope, w σ'(z), as people write it. Where all neurons
+of a layer depend on each other (softmax), its pre-activations are stations of their own.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,9 @@ class Links:
         """Returns the links from a quantity to all that it acts on next."""
         if q.kind == "w":
             layer, source = int(q.layer or 0), Quantity("a", int(q.layer or 0) - 1, q.source)
-            made = self._into(layer, int(q.to or 0), lambda s: s.q(source), self._value(source), self._zero_input(source))
+            made = self._into(
+                layer, int(q.to or 0), lambda s: s.q(source), self._value(source), self._zero_input(source)
+            )
             if self._net.l2:
                 made.append(self._regular(q))
             return made
@@ -76,7 +78,9 @@ class Links:
         if q.kind == "z":
             return self._through(int(q.layer or 0), int(q.to or 0))
         if q.kind == "a" and int(q.layer or 0) < self._net.depth:
-            return [link for to in range(self._net.sizes[int(q.layer or 0) + 1]) for link in self._along(q, to)]
+            return [
+                link for to in range(self._net.sizes[int(q.layer or 0) + 1]) for link in self._along(q, to)
+            ]
         if q.kind in ("a", "y"):
             return [self._to_cost(q)]
         if q.kind in ("C", "R"):
@@ -131,7 +135,9 @@ class Links:
         argument = activation.op.arguments[0]
         if activation.trivial:
             return [Link(Quantity("a", layer, j), lambda s: "", None, (1.0,), "1: the identity")]
-        column = structure.column(graph.local(nodes["a", layer]), 0, self._run.entry(z, self._example).position)
+        column = structure.column(
+            graph.local(nodes["a", layer]), 0, self._run.entry(z, self._example).position
+        )
         if activation.dense:
             return [self._dense(layer, i, j, float(value)) for i, value in enumerate(column.partials)]
         a = Quantity("a", layer, j)
@@ -139,7 +145,11 @@ class Links:
         symbol = activation.op.symbol
 
         def slope(s: Speller) -> str:
-            return s.choose(rf"{symbol}'({s.q(z)})", f"{_sign(activation.name)}'({s.q(z)})", f"{activation.name}'({s.q(z)})")
+            return s.choose(
+                rf"{symbol}'({s.q(z)})",
+                f"{_sign(activation.name)}'({s.q(z)})",
+                f"{activation.name}'({s.q(z)})",
+            )
 
         def explicit(s: Speller) -> str:
             return s.formula(tree, {argument: z, "y": a})
@@ -173,7 +183,9 @@ class Links:
         a, y, cost = Quantity("a", self._net.depth, k), Quantity("y", None, k), Quantity("C", None, k)
         which = 0 if q.kind == "a" else 1
         graph, nodes = self._run.recorded
-        column = op.structure.column(graph.local(nodes["C", None]), which, self._run.entry(q, self._example).position)
+        column = op.structure.column(
+            graph.local(nodes["C", None]), which, self._run.entry(q, self._example).position
+        )
         tree = op.structure.formula(which, {})
         value = float(column.partials[0])
         reason = f"0: {self._name(a)} is on target" if value == 0 and self._value(a) == self._value(y) else ""

@@ -32,7 +32,7 @@ class Speller:
         self._notation = notation
         self._layout = layout
 
-    def choose(self, latex: str, unicode: str, ascii: str) -> str:  # noqa: A002 - the name of the style
+    def choose(self, latex: str, unicode: str, ascii: str) -> str:
         """Returns the spelling for this style."""
         return {"latex": latex, "unicode": unicode, "ascii": ascii}[self.style]
 
@@ -56,7 +56,9 @@ class Speller:
 
     def ratio(self, of: str, by: str) -> str:
         """Returns a derivative of what is spelled out already."""
-        over, under = (f"d {name}" if name[:2].isalpha() and len(name) > 1 else f"d{name}" for name in (of, by))
+        over, under = (
+            f"d {name}" if name[:2].isalpha() and len(name) > 1 else f"d{name}" for name in (of, by)
+        )
         return self.choose(rf"\frac{{\partial {of}}}{{\partial {by}}}", f"∂{of}/∂{by}", f"{over}/{under}")
 
     def formula(self, tree: Tree, names: Mapping[str, Quantity]) -> str:
@@ -86,7 +88,10 @@ class Speller:
 
     def times(self, *factors: str) -> str:
         """Returns a product of numbers; negative ones in parentheses."""
-        shown = [f"({factor})" if factor.startswith("-") and place else factor for place, factor in enumerate(factors)]
+        shown = [
+            f"({factor})" if factor.startswith("-") and place else factor
+            for place, factor in enumerate(factors)
+        ]
         return self.choose(r" \cdot ", " · ", " * ").join(shown)
 
     def enclosed(self, factor: str) -> str:
@@ -105,7 +110,11 @@ class Speller:
 
     def over(self, letter: str, low: str, high: str) -> str:
         """Returns the sign of a sum over a letter."""
-        return self.choose(rf"\sum_{{{letter}={low}}}^{{{high}}} ", f"Σ[{letter}={low}..{high}] ", f"sum[{letter}={low}..{high}] ")
+        return self.choose(
+            rf"\sum_{{{letter}={low}}}^{{{high}}} ",
+            f"Σ[{letter}={low}..{high}] ",
+            f"sum[{letter}={low}..{high}] ",
+        )
 
     def number(self, value: float) -> str:
         """Returns a number to six digits."""

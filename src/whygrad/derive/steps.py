@@ -83,7 +83,10 @@ def _step(question: Question, derivatives: Derivatives, known: dict[Quantity, li
     place = next(iter(known))
     title, says = _heading(question, place, known[place], alone=len(known) == 1)
     if len(shown) < len(known):
-        says = (*says, f" Of the {len(known)} neurons of this layer, the {len(shown)} with the largest derivatives are shown.")
+        says = (
+            *says,
+            f" Of the {len(known)} neurons of this layer, the {len(shown)} with the largest derivatives are shown.",
+        )
     reasons = [(q, link) for q in shown for link in known[q] if link.reason]
     return Step(title, says + _reasons(question, reasons), tuple(lines))
 
@@ -92,12 +95,25 @@ def _heading(question: Question, q: Quantity, links: list[Link], alone: bool) ->
     name = question.spell.q
     if q.kind == "w":
         below = Quantity("a", int(q.layer or 0) - 1, q.source)
-        words: Words = ("The weight ", name(q), " is multiplied with ", name(below), " and enters ", name(links[0].to))
+        words: Words = (
+            "The weight ",
+            name(q),
+            " is multiplied with ",
+            name(below),
+            " and enters ",
+            name(links[0].to),
+        )
         if len(links) > 1:
             words = (*words, "; it is also in the l2 cost")
         return "Where the weight enters", (*words, ". Nothing else contains it.")
     if q.kind == "b":
-        return "Where the bias enters", ("The bias ", name(q), " is added on the way into ", name(links[0].to), " only.")
+        return "Where the bias enters", (
+            "The bias ",
+            name(q),
+            " is added on the way into ",
+            name(links[0].to),
+            " only.",
+        )
     if all(link.to.kind in ("C", "R", "total") for link in links):
         return _at_the_costs(question, q, links)
     here = "its own layer" if links[0].to.layer == q.layer else "the next layer"
@@ -105,7 +121,10 @@ def _heading(question: Question, q: Quantity, links: list[Link], alone: bool) ->
     if len(links) == 1:
         return title, (name(q), " acts on ", name(links[0].to), " only, so that the sum has one term.")
     subject: Words = (name(q), " acts on ") if alone else ("Each of these neurons acts on ",)
-    return title, (*subject, f"{'both' if len(links) == 2 else f'all {len(links)}'} neurons of {here}; the ways are added up.")
+    return title, (
+        *subject,
+        f"{'both' if len(links) == 2 else f'all {len(links)}'} neurons of {here}; the ways are added up.",
+    )
 
 
 def _at_the_costs(question: Question, q: Quantity, links: list[Link]) -> tuple[str, Words]:
@@ -113,9 +132,7 @@ def _at_the_costs(question: Question, q: Quantity, links: list[Link]) -> tuple[s
         net = question.run.network.layered
         if net.outputs == 1:
             return "At the cost", ("The cost contains the output directly.",)
-        return "At the costs", (
-            "Each output is in its own cost only, so no other cost has to be looked at.",
-        )
+        return "At the costs", ("Each output is in its own cost only, so no other cost has to be looked at.",)
     return "At the end", ("This is what the derivative is taken of.",)
 
 
@@ -136,7 +153,11 @@ def _equation(question: Question, derivatives: Derivatives, q: Quantity, links: 
     flows = [(link, derivatives.at(link.to)) for link in links]
     flows.sort(key=lambda flow: -abs(flow[0].value * flow[1]))
     chosen = flows[:MOST_TERMS]
-    kept = [flow for flow in ((link, derivatives.at(link.to)) for link in links) if flow[0] in [c[0] for c in chosen]]
+    kept = [
+        flow
+        for flow in ((link, derivatives.at(link.to)) for link in links)
+        if flow[0] in [c[0] for c in chosen]
+    ]
     left_out = len(links) - len(kept)
     lines = []
     general = _general(question, q, links)
@@ -151,7 +172,9 @@ def _equation(question: Question, derivatives: Derivatives, q: Quantity, links: 
     if any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
 
         def explicit(s: Speller) -> str:
-            terms = [s.product((link.explicit or link.symbols)(s), _outer(s, of, link.to)) for link, _ in kept]
+            terms = [
+                s.product((link.explicit or link.symbols)(s), _outer(s, of, link.to)) for link, _ in kept
+            ]
             return f"{_lead(s)}= {s.added(*terms)}" + (f" + {s.dots()}" if left_out else "")
 
         lines.append(Line(spell(explicit)))
@@ -190,8 +213,13 @@ def _outer(s: Speller, of: Quantity, to: Quantity) -> str:
 
 def _general(question: Question, q: Quantity, links: list[Link]) -> Math | None:
     """Returns the chain rule with a sum over the neurons of the next layer, where there are several."""
-    if len(links) < 2 or question.run.network.names or not all(
-        link.to.kind in ("a", "z") and link.to._replace(to=0) == links[0].to._replace(to=0) for link in links
+    if (
+        len(links) < 2
+        or question.run.network.names
+        or not all(
+            link.to.kind in ("a", "z") and link.to._replace(to=0) == links[0].to._replace(to=0)
+            for link in links
+        )
     ):
         return None
     first, last = links[0].to, links[-1].to

@@ -8,7 +8,6 @@ import numpy as np
 from whygrad.derive.derivation import Groups, PathRow, PathTable
 from whygrad.derive.links import Links
 from whygrad.derive.spelling import Spelling
-from whygrad.derive.steps import Question
 from whygrad.graph import Graph
 from whygrad.notation import Quantity
 from whygrad.paths import Path, Walker
@@ -116,7 +115,7 @@ class Traced:
             for q in self.run.quantities_at(entry):
                 if q.kind in ("a", "z"):
                     width = self.graph.nodes[entry.node].value.shape[1]
-                    return entry.position // width
+                    return entry.position // int(width)
         return 0
 
     def _factors(self, quantities: tuple[Quantity, ...], example: int) -> tuple[tuple[Any, float], ...]:
@@ -159,7 +158,9 @@ class Traced:
                 entry = self.run.entry(neuron, self.example or 0)
                 below = self.run.graph_of(neuron, self.example or 0)
                 place = self.entries[0]
-                inner = float(np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position])
+                inner = float(
+                    np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position]
+                )
                 ways = float(np.ravel(np.asarray(Sweep(below, "count").joined(place.node)))[place.position])
                 many = int(ways * above_count[entry.position])
                 if many:

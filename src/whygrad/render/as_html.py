@@ -8,7 +8,6 @@ from pathlib import Path
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
 
-
 _SIGN = r"(<mo[^>]*>(?:\(|=|&#x00028;|&#x0003D;|&#x022C5;|&#x02248;)</mo>)<mo>(&#x02212;)</mo>"
 
 
@@ -37,7 +36,8 @@ def document(body: str, title: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{escape(title)}</title>\n<style>body {{ margin: 0; }}</style>\n</head>\n<body>\n{body}\n</body>\n</html>'
+        f"<title>{escape(title)}</title>\n<style>body {{ margin: 0; }}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>"
     )
 
 
@@ -60,17 +60,23 @@ def derivation_html(d: Derivation) -> str:
     if 1 < len(d.costs) <= 12:
         parts.append(_costs(d))
     if d.steps:
-        parts.append("<h3>Step by step</h3><ol class='steps'>" + "".join(_step(step) for step in d.steps) + "</ol>")
+        parts.append(
+            "<h3>Step by step</h3><ol class='steps'>" + "".join(_step(step) for step in d.steps) + "</ol>"
+        )
     if d.paths.rows:
         parts.append(_paths(d))
     parts.append(_checks(d))
     if d.groups:
-        parts.append("<h3>The paths by the neuron that they pass</h3>" + "".join(_group(group) for group in d.groups))
+        parts.append(
+            "<h3>The paths by the neuron that they pass</h3>" + "".join(_group(group) for group in d.groups)
+        )
     if d.layerwise:
         lines = "".join(_layer(line) for line in d.layerwise)
         parts.append(f"<h3>The same in whole layers</h3><div class='layers'>{lines}</div>")
     notes = "".join(f"<li>{prose(words)}</li>" for words in d.notes)
-    parts.append(f"<ul class='notes'>{notes}<li>Network: {escape(d.network)}. Notation: {escape(d.notation)}.</li></ul>")
+    parts.append(
+        f"<ul class='notes'>{notes}<li>Network: {escape(d.network)}. Notation: {escape(d.notation)}.</li></ul>"
+    )
     body = "\n".join(parts)
     return f"<section class='whygrad'>\n<style>{stylesheet()}</style>\n{body}\n</section>"
 
@@ -83,13 +89,16 @@ def _costs(d: Derivation) -> str:
     )
     total = ""
     if d.of not in d.costs:
-        total = f"<tr class='sum'><th scope='row'>sum</th><td class='n'>{number(sum(d.costs.values()))}</td><td></td></tr>"
+        whole = number(sum(d.costs.values()))
+        total = f"<tr class='sum'><th scope='row'>sum</th><td class='n'>{whole}</td><td></td></tr>"
     return f"<h3>Each cost by itself</h3><table>{rows}{total}</table>"
 
 
 def _step(step: Step) -> str:
     lines = "".join(f"<div class='line'>{mathml(line.math.latex, 'block')}</div>" for line in step.lines)
-    return f"<li><strong>{escape(step.title)}.</strong> {prose(step.says)}<div class='lines'>{lines}</div></li>"
+    return (
+        f"<li><strong>{escape(step.title)}.</strong> {prose(step.says)}<div class='lines'>{lines}</div></li>"
+    )
 
 
 def _paths(d: Derivation) -> str:
@@ -98,7 +107,11 @@ def _paths(d: Derivation) -> str:
     others = ""
     if d.paths.others:
         many = f"{d.paths.others:,}".replace(",", " ")
-        others = f"<tr><td colspan='2' class='why'>and {many} others, together</td><td class='n'>{number(d.paths.others_sum)}</td><td colspan='2'></td></tr>"
+        rest = number(d.paths.others_sum)
+        others = (
+            f"<tr><td colspan='2' class='why'>and {many} others, together</td><td class='n'>{rest}</td>"
+            "<td colspan='2'></td></tr>"
+        )
     title = "The one path" if d.paths.count == 1 else f"The {_many(d.paths.count)}, strongest first"
     return (
         f"<h3>{title}</h3><div class='wide'><table class='paths'><thead><tr><th>path</th><th>product</th>"
@@ -115,7 +128,8 @@ def _path(row: PathRow, largest: float) -> str:
     kind = "gain" if row.contribution > 0 else "loss"
     share = f"{row.share:+.1%}".replace("-", "−")
     return (
-        f"<tr><td>{mathml(path)}</td><td class='why'>{mathml(product)}</td><td class='n'>{number(row.contribution)}</td>"
+        f"<tr><td>{mathml(path)}</td><td class='why'>{mathml(product)}</td>"
+        f"<td class='n'>{number(row.contribution)}</td>"
         f"<td class='n why'>{share}</td><td class='bar'><span class='{kind}' style='width:{width}%'></span></td></tr>"
     )
 
@@ -129,7 +143,9 @@ def _checks(d: Derivation) -> str:
     ]
     if d.paths.total and d.paths.count > 1:
         cancelled = max(1 - abs(d.value) / d.paths.total, 0.0)
-        rows.append(("cancellation", f"{cancelled:.1%}", f"of {number(d.paths.total)}, the sum without signs"))
+        rows.append(
+            ("cancellation", f"{cancelled:.1%}", f"of {number(d.paths.total)}, the sum without signs")
+        )
     body = "".join(
         f"<tr><th scope='row'>{name}</th><td class='n'>{value}</td><td class='why'>{says}</td></tr>"
         for name, value, says in rows

@@ -45,7 +45,9 @@ def document(body: str) -> str:
     return (
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
         "\\usepackage{amsmath,amssymb}\n\\usepackage[margin=22mm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
-        "\\setlength{\\parskip}{6pt}\n\\allowdisplaybreaks\n\\begin{document}\n" + body + "\n\\end{document}\n"
+        "\\setlength{\\parskip}{6pt}\n\\allowdisplaybreaks\n\\begin{document}\n"
+        + body
+        + "\n\\end{document}\n"
     )
 
 
@@ -60,7 +62,9 @@ def derivation_latex(d: Derivation) -> str:
         parts.append(_paths(d))
     parts.append(_checks(d))
     if d.layerwise:
-        parts.append("\\subsection*{The same in whole layers}\n" + "\n".join(_layer(line) for line in d.layerwise))
+        parts.append(
+            "\\subsection*{The same in whole layers}\n" + "\n".join(_layer(line) for line in d.layerwise)
+        )
     parts.append("\\subsection*{What this stands on}\n" + "\n\n".join(prose(words) for words in d.notes))
     parts.append(f"Network: {escaped(d.network)}. Notation: {escaped(d.notation)}.")
     return "\n\n".join(parts)
@@ -72,7 +76,9 @@ def _costs(d: Derivation) -> str:
         reason = f" & {escaped(d.cost_reasons[name])}" if name in d.cost_reasons else " &"
         rows.append(f"${d.cost_maths[name].latex}$ & ${number(value)}${reason} \\\\")
     body = "\n".join(rows)
-    return f"\\subsection*{{Each cost by itself}}\n\\begin{{tabular}}{{lrp{{90mm}}}}\n{body}\n\\end{{tabular}}"
+    return (
+        f"\\subsection*{{Each cost by itself}}\n\\begin{{tabular}}{{lrp{{90mm}}}}\n{body}\n\\end{{tabular}}"
+    )
 
 
 def aligned(lines: list[str]) -> str:
@@ -120,7 +126,10 @@ def matrix(grid: Grid) -> str:
     """Returns a small matrix, the marked entry in a box."""
     rows = []
     for i, row in enumerate(grid.values):
-        cells = [rf"\boxed{{{value:.4g}}}" if (i, j) == grid.marked else f"{value:.4g}" for j, value in enumerate(row)]
+        cells = [
+            rf"\boxed{{{value:.4g}}}" if (i, j) == grid.marked else f"{value:.4g}"
+            for j, value in enumerate(row)
+        ]
         rows.append(" & ".join(cells))
     return "\\begin{pmatrix} " + r" \\ ".join(rows) + " \\end{pmatrix}"
 

@@ -68,11 +68,17 @@ def print_derivation(derivation: Derivation, console: Console) -> None:
         console.print(part)
 
 
-def derivation_text(derivation: Derivation, width: int = 80, unicode: bool = True, color: bool = False) -> str:
+def derivation_text(
+    derivation: Derivation, width: int = 80, unicode: bool = True, color: bool = False
+) -> str:
     """Returns a derivation as text of some width."""
     file = StringIO()
     console = Console(
-        file=file, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None
+        file=file,
+        width=width,
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
     )
     for part in parts(derivation, Style(unicode)):
         console.print(part)
@@ -98,7 +104,11 @@ def parts(d: Derivation, style: Style) -> list[object]:
     if d.examples:
         made += [_examples(d), ""]
     if d.layerwise:
-        made += [Text("The same in whole layers", HEADING), Padding(_layers(d.layerwise, style), (0, 0, 0, 3)), ""]
+        made += [
+            Text("The same in whole layers", HEADING),
+            Padding(_layers(d.layerwise, style), (0, 0, 0, 3)),
+            "",
+        ]
     for words in d.notes:
         made.append(_note(style.words(words)))
     made.append(_note(Text(f"Network: {d.network}. Notation: {d.notation}.")))
@@ -149,7 +159,9 @@ class MathLine:
         plain = self._math.plain
         lead = " " * (5 + len(plain) - len(plain.lstrip()))
         width = max(options.max_width, 40)
-        for line in wrap(plain.strip(), width, initial_indent=lead, subsequent_indent=lead + "    ", break_long_words=False):
+        for line in wrap(
+            plain.strip(), width, initial_indent=lead, subsequent_indent=lead + "    ", break_long_words=False
+        ):
             yield Text(line, self._math.style, no_wrap=True, overflow="ignore")
 
 
@@ -197,19 +209,29 @@ class PathLines:
             shown = [Text(path, MATH)] if one_line else [Text(path, MATH) + Text(f"\n  {product}", FAINT)]
             if one_line:
                 shown.append(Text(product, FAINT))
-            table.add_row(*shown, Text(number(row.contribution), colour), Text(f"{row.share:+.1%}", FAINT), bar)
+            table.add_row(
+                *shown, Text(number(row.contribution), colour), Text(f"{row.share:+.1%}", FAINT), bar
+            )
         yield Padding(table, (0, 0, 0, 3))
         others = self._derivation.paths.others
         if others:
             kind = "other" if others == 1 else "others"
             yield Padding(
-                Text(f"and {spaced(others)} {kind}, together {number(self._derivation.paths.others_sum)}", FAINT), (0, 0, 0, 3)
+                Text(
+                    f"and {spaced(others)} {kind}, together {number(self._derivation.paths.others_sum)}",
+                    FAINT,
+                ),
+                (0, 0, 0, 3),
             )
 
     def _bar(self, share: float) -> str:
         length = max(1, round(8 * abs(share))) if share else 0
         # The sign is in the shape too, for those who can't tell the colours apart.
-        return ("█" if share > 0 else "▒") * length if self._style.unicode else ("+" if share > 0 else "-") * length
+        return (
+            ("█" if share > 0 else "▒") * length
+            if self._style.unicode
+            else ("+" if share > 0 else "-") * length
+        )
 
 
 def _checks(d: Derivation, style: Style) -> Group:
@@ -290,7 +312,9 @@ def _grid(grid: Grid) -> tuple[list[Text], bool]:
         for j, text in enumerate(row):
             here = (i, j) == marked
             cell = f">{text}<" if here else f" {text} "
-            made.append(cell.rjust(width) if not column else cell, style="bold magenta" if here else "default")
+            made.append(
+                cell.rjust(width) if not column else cell, style="bold magenta" if here else "default"
+            )
         rows.append(made + Text("]" if column else "", FAINT))
     return rows, column
 
@@ -307,9 +331,15 @@ def print_paths(paths: Paths, console: Console) -> None:
     for path, share in zip(paths, paths.shares, strict=True):
         names = path.quantities
         if style.unicode:
-            names = tuple(run.network.notation.unicode(run.quantity(name), run.network.layout) for name in names)
+            names = tuple(
+                run.network.notation.unicode(run.quantity(name), run.network.layout) for name in names
+            )
         colour = GAIN if path.contribution > 0 else LOSS
-        table.add_row(Text(arrow.join(names), MATH), Text(number(path.contribution), colour), Text(f"{share:+.2%}", FAINT))
+        table.add_row(
+            Text(arrow.join(names), MATH),
+            Text(number(path.contribution), colour),
+            Text(f"{share:+.2%}", FAINT),
+        )
     console.print(table)
     left = paths.count - len(paths)
     if left:

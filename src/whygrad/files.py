@@ -31,11 +31,7 @@ def read_network(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NetworkFileError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetworkFileError(f"{path}: can't be read: {error}") from None
+        entries = tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         raise NetworkFileError(f"{path}: not a TOML file: {error}") from None
     except RecursionError:
@@ -57,6 +53,17 @@ def read_network(path: Path) -> dict[str, Any]:
     if "data" in entries:
         options["x"], options["y"] = _data(path, entries["data"], entries["sizes"])
     return options
+
+
+def _text(path: Path) -> str:
+    try:
+        # utf-8-sig: spreadsheets and Windows editors begin a file with a byte order mark
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise NetworkFileError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        # ValueError: bytes that aren't UTF-8, or a null byte in the name
+        raise NetworkFileError(f"{path}: can't be read: {error}") from None
 
 
 def _names(path: Path, entries: dict[str, Any]) -> dict[str, str]:
@@ -89,27 +96,35 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         NetworkFileError: The file can't be read, is of another kind, or holds pickled objects.
     """
-    if not path.is_file():
-        raise NetworkFileError(f"{path}: no such file")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+    readers = {".safetensors": _safetensors, ".npz": _npz}
+    if path.suffix not in readers:
+        raise NetworkFileError(
+            f"{path}: expected a .safetensors or .npz file, found {path.suffix or 'no ending'!r}"
+        )
+    try:
+        return readers[path.suffix](path)
+    except FileNotFoundError:
+        raise NetworkFileError(f"{path}: no such file") from None
+    except Exception as error:
+        # A damaged file makes zipfile, zlib, NumPy and safetensors raise many types: KeyError, RuntimeError, …
+        kind = (
+            "a safetensors file of arrays" if path.suffix == ".safetensors" else "an npz file of plain arrays"
+        )
+        raise NetworkFileError(f"{path}: not {kind}: {error}") from None
 
-        try:
-            return dict(load_file(path))
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise NetworkFileError(f"{path}: not a safetensors file of arrays: {error}") from None
-    if path.suffix == ".npz":
-        from zipfile import BadZipFile
 
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, BadZipFile, EOFError, KeyError, MemoryError) as error:
-            raise NetworkFileError(f"{path}: not an npz file of plain arrays: {error}") from None
-    raise NetworkFileError(
-        f"{path}: expected a .safetensors or .npz file, found {path.suffix or 'no ending'!r}"
-    )
+def _safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return dict(load_file(path))
+
+
+def _npz(path: Path) -> dict[str, Any]:
+    archive = np.load(path, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError("it holds a single array; save with np.savez")
+    with archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _data(path: Path, entries: dict[str, Any], sizes: Any) -> tuple[Any, Any]:
@@ -149,13 +164,15 @@ def read_data(path: Path, sizes: Any) -> tuple[Any, Any]:
         raise NetworkFileError(
             f"{path}: expected a .npz, .safetensors or .csv file, found {path.suffix or 'no ending'!r}"
         )
+    return _columns(path, _text(path).splitlines(), sizes)
+
+
+def _is_number(cell: str) -> bool:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise NetworkFileError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetworkFileError(f"{path}: can't be read: {error}") from None
-    return _columns(path, lines, sizes)
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _columns(path: Path, lines: list[str], sizes: Any) -> tuple[Any, Any]:
@@ -170,7 +187,7 @@ def _columns(path: Path, lines: list[str], sizes: Any) -> tuple[Any, Any]:
         try:
             row = [float(cell) for cell in cells]
         except ValueError:
-            if not rows and number == 1:
+            if number == 1 and not any(_is_number(cell) for cell in cells):
                 continue
             raise NetworkFileError(
                 f"{path}, line {number}: expected numbers, found {line.strip()[:60]!r}"

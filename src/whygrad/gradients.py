@@ -92,13 +92,13 @@ class Gradients(Mapping[str, Array]):
         return len(self._net.shapes)
 
     def __getitem__(self, name: str) -> Array:
-        made = self._arrays.get(name)
+        made = self._arrays.get(name) if isinstance(name, str) else None
         if made is None:
             made = self._arrays[name] = self._made(self._known(name))
         return made
 
     def _known(self, name: str) -> str:
-        if name not in self._net.shapes:
+        if not isinstance(name, str) or name not in self._net.shapes:
             raise QuantityError(
                 f"gradients: expected a parameter of this network ({', '.join(self._net.shapes)}), found {name!r}"
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from whygrad.codegen.layered import Activation, Layered
-from whygrad.errors import NetworkFileError, NotSupportedError, ShapeError
+from whygrad.errors import NetworkFileError, NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.notation import Layout, Notation, Quantity, notation, with_names
 from whygrad.ops import ACTIVATIONS, COSTS
 
@@ -77,22 +78,27 @@ class Network:
     ) -> None:
         checked = _sizes(sizes)
         activations = _activations(activation, len(checked) - 1)
+        given = _table("parameters", parameters)
         if bias is None:
-            bias = any(name.startswith("b") for name in parameters or ())
+            bias = any(name.startswith("b") for name in given or ())
         if not isinstance(bias, (bool, np.bool_)):
             raise ShapeError(f"bias: expected true or false, found {bias!r}")
         _known("cost", cost, COSTS)
         _known("reduction", reduction, ("sum", "mean"))
-        if isinstance(l2, bool) or not isinstance(l2, (int, float)) or not np.isfinite(l2) or l2 < 0:
-            raise ShapeError(f"l2: expected a finite number that is 0 or more, found {l2!r}")
+        strength = _strength(l2)
         #: What programs are made from: the network without its numbers.
-        self.layered = Layered(checked, activations, bool(bias), cost, reduction, float(l2))
+        self.layered = Layered(checked, activations, bool(bias), cost, reduction, strength)
         #: W1, b1, … as read-only arrays.
-        self.parameters: Mapping[str, Array] = MappingProxyType(self._parameters(parameters, seed))
-        self.names: dict[str, str] = dict(names or {})
-        self.layout = Layout(checked, tuple(str(a) for a in activations), bool(bias), l2 > 0)
+        self.parameters: Mapping[str, Array] = MappingProxyType(self._parameters(given, seed))
+        self.names: dict[str, str] = dict(_table("names", names) or {})
+        for name, meaning in self.names.items():
+            if not isinstance(meaning, str):
+                raise ShapeError(f"names: expected {name!r} to stand for a name as text, found {meaning!r}")
+        self.layout = Layout(checked, tuple(str(a) for a in activations), bool(bias), strength > 0)
         self.notation = self.in_notation(notation)
         self.dtype = next(iter(self.parameters.values())).dtype
+        if (x is None) != (y is None):
+            raise ShapeError(f"data: expected x and y, found only {'y' if x is None else 'x'}")
         self._x, self._y = x, y
         self._flat: list[float] | None = None
 
@@ -100,10 +106,15 @@ class Network:
         shapes = self.layered.shapes
         made: dict[str, Array] = {}
         if given is None:
+            if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+                raise ShapeError(f"seed: expected a whole number from 0, found {seed!r}")
             generator = np.random.default_rng(seed)
             for name, shape in shapes.items():
                 scale = self.layered.sizes[int(name[1:]) - 1] ** -0.5
-                made[name] = generator.normal(0.0, scale, shape)
+                try:
+                    made[name] = generator.normal(0.0, scale, shape)
+                except MemoryError:
+                    raise ShapeError(f"{name}: no memory for the shape {shape}; try smaller sizes") from None
         else:
             unknown = [name for name in given if name not in shapes]
             if unknown:
@@ -144,13 +155,17 @@ class Network:
         """
         from whygrad.files import read_network
 
+        if not isinstance(path, (str, PathLike)):
+            raise NetworkFileError(f"load: expected the path of a network file, found {path!r}")
         options = read_network(Path(path))
         if notation is not None:
             options["notation"] = notation
         try:
             net = cls(**options)
             net.run()
-        except (ShapeError, NotSupportedError) as error:
+        except NetworkFileError:
+            raise
+        except WhygradError as error:
             raise NetworkFileError(f"{path}: {error}") from None
         return net
 
@@ -171,6 +186,8 @@ class Network:
 
     def in_notation(self, name: str) -> Notation:
         """Returns a notation with the network's own names on top."""
+        if not isinstance(name, str):
+            raise NotSupportedError(f"notation: expected a name such as 'nielsen', found {name!r}")
         base = notation(name)
         return with_names(base, self.names) if self.names else base
 
@@ -236,7 +253,24 @@ class Network:
             EquationError: The name can't be read.
             QuantityError: The network has no such quantity.
         """
-        return text if isinstance(text, Quantity) else self.notation.parse(text, self.layout)
+        if isinstance(text, str):
+            return self.notation.parse(text, self.layout)
+        if not isinstance(text, Quantity):
+            raise QuantityError(f"expected the name of a quantity such as 'w^0_{{0,1}}', found {text!r}")
+        if not self._has(text):
+            raise QuantityError(f"the network {self.layered.title()} has no {text}")
+        return text
+
+    def _has(self, q: Quantity) -> bool:
+        net = self.layered
+        if q.kind in ("total", "R"):
+            return q.kind == "total" or net.l2 > 0
+        layer, low = (net.depth, 0) if q.kind in ("y", "C") else (q.layer, 0 if q.kind == "a" else 1)
+        if q.kind not in ("w", "b", "z", "a", "delta", "y", "C") or (q.kind == "b" and not net.bias):
+            return False
+        if layer is None or not low <= layer <= net.depth or q.to is None or not 0 <= q.to < net.sizes[layer]:
+            return False
+        return q.kind != "w" or (q.source is not None and 0 <= q.source < net.sizes[layer - 1])
 
     def name(self, quantity: Quantity) -> str:
         """Returns what one types for a quantity, in the network's notation."""
@@ -264,10 +298,12 @@ def numbers(name: str, given: Any, dtype: Any) -> Array:
         found = np.asarray(given)
         if found.dtype.kind not in "fiub":
             raise ShapeError(f"{name}: expected real numbers, found an array of type {found.dtype}")
-        array = np.array(found, dtype=dtype)
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, ShapeError):
-            raise
+        with np.errstate(over="ignore"):  # too large for float32: inf, which is found below
+            array = np.array(found, dtype=dtype)
+    except ShapeError:
+        raise
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        # RuntimeError: a PyTorch tensor that requires a gradient doesn't become an array by itself.
         raise ShapeError(f"{name}: expected a rectangle of numbers; {error}") from None
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -287,13 +323,37 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     for place, size in enumerate(made):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
             raise ShapeError(f"sizes: expected whole numbers from 1, found {size!r} at place {place}")
-    weights = sum(a * b for a, b in pairwise(made))
-    if max(made) > MOST_NEURONS or weights > MOST_WEIGHTS:
-        raise ShapeError(
-            f"sizes: {list(made)} has {weights:,} weights; expected at most {MOST_WEIGHTS:,} "
-            f"and layers of at most {MOST_NEURONS:,} neurons"
-        )
-    return tuple(int(size) for size in made)
+        if size > MOST_NEURONS:
+            raise ShapeError(
+                f"sizes: expected at most {MOST_NEURONS:,} neurons in a layer, found more at place {place}"
+            )
+    checked = tuple(int(size) for size in made)
+    weights = sum(a * b for a, b in pairwise(checked))
+    if weights > MOST_WEIGHTS:
+        raise ShapeError(f"sizes: expected at most {MOST_WEIGHTS:,} weights, found {weights:,}")
+    return checked
+
+
+def _table(what: str, given: Any) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ShapeError(f"{what}: expected a mapping from names, found {type(given).__name__}")
+    for name in given:
+        if not isinstance(name, str):
+            raise ShapeError(f"{what}: expected names as text, found {name!r}")
+    return given
+
+
+def _strength(l2: Any) -> float:
+    if isinstance(l2, (int, float, np.integer, np.floating)) and not isinstance(l2, bool):
+        try:
+            made = float(l2)
+        except OverflowError:
+            made = np.inf
+        if 0 <= made < np.inf:
+            return made
+    raise ShapeError(f"l2: expected a finite number that is 0 or more, found {str(l2)[:40]}")
 
 
 def _known(what: str, found: Any, table: Any) -> None:
@@ -311,6 +371,10 @@ def _nearest(found: Any, table: Any) -> str:
 
 
 def _activations(given: str | Sequence[str], depth: int) -> tuple[Activation, ...]:
+    if not isinstance(given, (str, Sequence)):
+        raise NotSupportedError(
+            f"activation: expected a name such as 'relu', or one for each layer, found {given!r}"
+        )
     texts = [given] * depth if isinstance(given, str) else list(given)
     if len(texts) != depth:
         raise ShapeError(
@@ -331,8 +395,11 @@ def _activation(text: str) -> Activation:
         shown = f"{name}({', '.join(settings)})" if settings else name
         raise NotSupportedError(f"activation: expected {shown}, found {text!r}")
     for key, value in zip(settings, values, strict=False):
+        said, equals, number = value.partition("=")
+        if equals and said.strip() != key:
+            raise NotSupportedError(f"activation: expected {key} in {text!r}, found {said.strip()!r}")
         try:
-            settings[key] = float(value.partition("=")[2] or value)
+            settings[key] = float(number if equals else value)
         except ValueError:
             raise NotSupportedError(
                 f"activation: expected a number for {key} in {text!r}, found {value!r}"

@@ -84,9 +84,14 @@ class Run:
         Raises:
             ShapeError: There is no such example.
         """
-        if not 0 <= number < self.examples:
-            raise ShapeError(f"example: expected 0 to {self.examples - 1}, found {number}")
+        number = self._example(number)
         return Run(self.network, self.x[number], self.y[number])
+
+    def _example(self, number: int) -> int:
+        whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if not whole or not 0 <= number < self.examples:
+            raise ShapeError(f"example: expected a number from 0 to {self.examples - 1}, found {number!r}")
+        return int(number)
 
     def _scalars(self) -> list[float] | None:
         """Returns costs and gradients from the scalar program, or nothing where it isn't used."""
@@ -129,10 +134,10 @@ class Run:
             if not np.isfinite(state).all():
                 return f"layer {place // 2 + 1} overflows: try smaller weights or inputs"
         cost = self.network.layered.cost
-        low, high = self.network.layered.bounds()
-        if low:
-            wanted = "between 0 and 1" if high else "above 0"
-            return f"{cost} needs outputs {wanted}: try a sigmoid or softmax output layer"
+        needs = OPS[cost].cost
+        if needs is not None and needs.low is not None:
+            wanted = "above 0" if needs.high is None else "between 0 and 1"
+            return f"{cost} needs outputs {wanted}: try a {' or '.join(needs.from_z)} output layer"
         return "try smaller targets"
 
     @property
@@ -224,7 +229,8 @@ class Run:
             the outputs; R doesn't depend on any of these.
         """
         net = self.network.layered
-        kind, layer = ("a", 0) if name == "x" else (name[:1], int(name[1:]) if name[1:].isdigit() else -1)
+        text = "a0" if name == "x" else str(name)
+        kind, layer = text[:1], int(text[1:]) if text[1:].isdecimal() else -1
         if kind not in ("a", "z") or not (0 <= layer <= net.depth) or (kind, layer) == ("z", 0):
             raise QuantityError(
                 f"jacobian: expected x, a1 to a{net.depth} or z1 to z{net.depth}, found {name!r}"
@@ -305,7 +311,7 @@ class Run:
             return Entry(node, int(q.to or 0) * shape[1] + int(q.source or 0))
         if q.kind == "b":
             return Entry(node, int(q.to or 0))
-        return Entry(node, example * shape[1] + int(q.to or 0))
+        return Entry(node, self._example(example) * shape[1] + int(q.to or 0))
 
     def value(self, quantity: str | Quantity, example: int = 0) -> float:
         """Returns a quantity's value (of one example, where it has one for each)."""
@@ -350,7 +356,7 @@ class Run:
         Raises:
             NotSupportedError: There is no such semiring.
         """
-        if semiring not in SEMIRINGS:
+        if not isinstance(semiring, str) or semiring not in SEMIRINGS:
             raise NotSupportedError(f"sweep: expected one of {', '.join(SEMIRINGS)}, found {semiring!r}")
         if semiring not in self._sweeps:
             self._sweeps[semiring] = Values(self, semiring)

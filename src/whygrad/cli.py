@@ -19,11 +19,19 @@ app = typer.Typer(
 )
 
 NetworkFile = Annotated[
-    Path | None, typer.Option("--network", "-n", help="A network file (TOML). Without it: the 2-3-3-2 example.")
+    Path | None,
+    typer.Option("--network", "-n", help="A network file (TOML). Without it: the 2-3-3-2 example."),
 ]
-NotationName = Annotated[str | None, typer.Option("--notation", help="The notation to read and write names in.")]
-Cost = Annotated[str | None, typer.Option("--of", help="A cost, by name or number (or any activation). Default: the total.")]
-Example = Annotated[int | None, typer.Option("--example", help="One example of the data, counted from 0. Default: all.")]
+NotationName = Annotated[
+    str | None, typer.Option("--notation", help="The notation to read and write names in.")
+]
+Cost = Annotated[
+    str | None,
+    typer.Option("--of", help="A cost, by name or number (or any activation). Default: the total."),
+]
+Example = Annotated[
+    int | None, typer.Option("--example", help="One example of the data, counted from 0. Default: all.")
+]
 Format = Annotated[str, typer.Option("--format", help="text, latex, html or json.")]
 
 
@@ -57,13 +65,14 @@ def console() -> Any:
 @app.command()
 def explain(
     quantity: Annotated[
-        str | None, typer.Argument(help="What to differentiate by, such as 'w^0_{0,1}'. Default: the first weight.")
+        str | None,
+        typer.Argument(help="What to differentiate by, such as 'w^0_{0,1}'. Default: the first weight."),
     ] = None,
     network: NetworkFile = None,
     of: Cost = None,
     notation: NotationName = None,
     example: Example = None,
-    format: Format = "text",  # noqa: A002 - the option's name
+    format: Format = "text",
     k: Annotated[int, typer.Option("-k", help="How many paths to list where there are many.")] = 10,
 ) -> None:
     """Explain a derivative: in words, step by step, path by path, down to numbers."""
@@ -78,21 +87,25 @@ def explain(
     elif format == "json":
         sys.stdout.write(json.dumps(derivation.to_json(), indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write((derivation.to_document("latex") if format == "latex" else derivation.to_document("html")) + "\n")
+        sys.stdout.write(
+            (derivation.to_document("latex") if format == "latex" else derivation.to_document("html")) + "\n"
+        )
 
 
 @app.command()
 def paths(
     quantity: Annotated[
         str | None,
-        typer.Argument(help="Where paths begin: a quantity, x, W1, …; every parameter where there is nothing."),
+        typer.Argument(
+            help="Where paths begin: a quantity, x, W1, …; every parameter where there is nothing."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many to list.")] = 10,
     of: Annotated[int | None, typer.Option("--of", help="The number of a cost. Default: all.")] = None,
     network: NetworkFile = None,
     notation: NotationName = None,
     example: Example = None,
-    format: Format = "text",  # noqa: A002 - the option's name
+    format: Format = "text",
 ) -> None:
     """List the strongest paths from a quantity to the costs."""
     import json

@@ -1,14 +1,16 @@
 """Layered networks: sizes, activations, costs and parameters, checked once and never changed afterwards."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.codegen import scalar_program
 from whygrad.codegen.layered import Activation, Layered
 from whygrad.errors import NetworkFileError, NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.notation import Layout, Notation, Quantity, notation, with_names
@@ -21,6 +23,20 @@ Array: TypeAlias = Any
 
 MOST_NEURONS = 10_000_000
 MOST_WEIGHTS = 1_000_000_000
+
+
+# Networks with at most this many (costs x parameters) run as scalar code: above, NumPy's calls cost less.
+SCALAR_UP_TO = 400
+
+
+class Small(NamedTuple):
+    """A small network, prepared: its scalar program, its parameters as numbers, and the data that it takes."""
+
+    program: scalar_program.ScalarProgram
+    parameters: tuple[float, ...]
+    x_shape: tuple[int, ...]
+    y_shape: tuple[int, ...]
+    dtype: Any
 
 
 class Network:
@@ -100,7 +116,6 @@ class Network:
         if (x is None) != (y is None):
             raise ShapeError(f"data: expected x and y, found only {'y' if x is None else 'x'}")
         self._x, self._y = x, y
-        self._flat: list[float] | None = None
 
     def _parameters(self, given: Mapping[str, Any] | None, seed: int) -> dict[str, Array]:
         shapes = self.layered.shapes
@@ -276,13 +291,19 @@ class Network:
         """Returns what one types for a quantity, in the network's notation."""
         return self.notation.text(quantity, self.layout)
 
-    def flat_parameters_within(self, limit: int) -> list[float]:
-        """Returns all parameters as Python numbers in the order W1, b1, W2, …; an empty list where there are more."""
-        if self._flat is None:
-            arrays = self.parameters.values()
-            small = sum(array.size for array in arrays) <= limit
-            self._flat = [number for array in arrays for number in array.ravel().tolist()] if small else []
-        return self._flat
+    @cached_property
+    def small(self) -> "Small | None":
+        """What it takes to run the network as scalar code, where it is small enough; nothing where it isn't."""
+        arrays = self.parameters.values()
+        if self.layered.outputs * sum(array.size for array in arrays) > SCALAR_UP_TO:
+            return None
+        return Small(
+            scalar_program.program(self.layered),
+            tuple(number for array in arrays for number in array.ravel().tolist()),
+            (self.layered.sizes[0],),
+            (self.layered.outputs,),
+            self.dtype,
+        )
 
     def __repr__(self) -> str:
         return f"Network({self.layered.title()})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.codegen import numpy_program, scalar_program
+from whygrad.codegen import numpy_program
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
 from whygrad.graph import Entry, Graph, Recording
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from whygrad.derive import Derivation
 
 Array: TypeAlias = Any
-
-# Networks with at most this many (costs x parameters) run as scalar code: above, NumPy's calls cost less.
-SCALAR_UP_TO = 400
 
 
 class Recorded(NamedTuple):
@@ -41,27 +38,40 @@ class Run:
 
     Attributes:
         network: The network.
-        x: The inputs, (examples, inputs).
-        y: The targets, (examples, outputs).
     """
 
     def __init__(self, network: Network, x: Any, y: Any) -> None:
         self.network = network
-        net = network.layered
-        self._flat: list[float] | None = None
         self._scalar: list[float] | None = None
-        dtype = network.dtype
-        self.x = _examples("x", x, net.sizes[0], "inputs", dtype)
-        self.y = _examples("y", y, net.sizes[-1], "targets", dtype)
+        small = network.small
+        self._small = small
+        if small is not None:
+            # The quick way for one example in arrays of the right kind: this is what a small network pays for.
+            quick = type(x) is np.ndarray is type(y) and x.dtype is small.dtype is y.dtype
+            if quick and x.shape == small.x_shape and y.shape == small.y_shape:
+                self._given: list[float] = x.tolist() + y.tolist()
+                if isfinite(sum(self._given)):
+                    return
+        net = network.layered
+        self.x = _examples("x", x, net.sizes[0], "inputs", network.dtype)
+        self.y = _examples("y", y, net.sizes[-1], "targets", network.dtype)
         if len(self.x) != len(self.y):
             raise ShapeError(
                 f"run: expected as many inputs as targets, found x {self.x.shape} and y {self.y.shape}"
             )
-        if (
-            len(self.x) == 1
-            and net.outputs * len(network.flat_parameters_within(SCALAR_UP_TO)) <= SCALAR_UP_TO
-        ):
-            self._flat = network.flat_parameters_within(SCALAR_UP_TO) or None
+        if len(self.x) > 1:
+            self._small = None
+        self._given = self.x.ravel().tolist() + self.y.ravel().tolist() if self._small else []
+
+    @cached_property
+    def x(self) -> Array:
+        """The inputs, (examples, inputs)."""
+        return np.array([self._given[: self.network.layered.sizes[0]]], dtype=self.network.dtype)
+
+    @cached_property
+    def y(self) -> Array:
+        """The targets, (examples, outputs)."""
+        return np.array([self._given[self.network.layered.sizes[0] :]], dtype=self.network.dtype)
 
     # The forward pass
 
@@ -95,15 +105,12 @@ class Run:
 
     def _scalars(self) -> list[float] | None:
         """Returns costs and gradients from the scalar program, or nothing where it isn't used."""
-        if self._scalar is None and self._flat is not None:
-            run = scalar_program.program(self.network.layered).run
+        if self._scalar is None and self._small is not None:
             try:
-                made: list[float] = run(*self.x.ravel().tolist(), *self.y.ravel().tolist(), *self._flat)
+                self._scalar = self._small.program.run(*self._given, *self._small.parameters)
             except (OverflowError, ZeroDivisionError, ValueError):
                 # Python's float functions raise where NumPy's go to inf or nan.
-                self._flat = None
-                return None
-            self._scalar = made
+                self._small = None
         return self._scalar
 
     @cached_property
@@ -175,14 +182,12 @@ class Run:
         if by not in ("cost", "example"):
             raise NotSupportedError(f"gradients: expected by='cost' or by='example', found {by!r}")
         scalars = self._scalars() if by == "cost" else None
-        if scalars is not None:
+        if scalars is not None and self._small is not None:
             flat = np.array(scalars, dtype=self.network.dtype)
             if not isfinite(sum(scalars)):
                 self.costs  # noqa: B018 - raises with the reason
-            arrays = {
-                name: flat[start:stop].reshape(shape)
-                for name, start, stop, shape in scalar_program.program(net).slices
-            }
+            slices = self._small.program.slices
+            arrays = {name: flat[start:stop].reshape(shape) for name, start, stop, shape in slices}
             return Gradients(net, self.network.parameters, lambda: self._backward("cost"), arrays)
         return Gradients(net, self.network.parameters, self._backward(by))
 
@@ -269,7 +274,11 @@ class Run:
                 made = recording.apply(f"a{layer}", activation.op, (made,), settings, value=a_value)
             nodes["a", layer] = made
         nodes["y", None] = recording.leaf("y", self.y)
-        per_example = recording.apply("C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            each = numpy_program.program(net).each_cost(
+                self.y, self.x, *self._states, *self.network.parameters.values()
+            )
+        per_example = recording.apply("C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]), value=each)
         nodes["C", None] = per_example
         reduction = OPS["mean" if net.reduction == "mean" else "sum"]
         joined = recording.apply(
@@ -625,13 +634,7 @@ class Paths:
 
 def _examples(name: str, given: Any, width: int, what: str, dtype: Any) -> Array:
     """Returns data as (examples, width), copied and checked."""
-    if type(given) is np.ndarray and given.dtype == dtype and given.size <= 64:
-        # The quick way for small arrays: a sum is finite where all entries are (or overflow, which is checked again).
-        array = given.copy()
-        if not isfinite(sum(array.ravel().tolist())):
-            array = numbers(name, given, dtype)
-    else:
-        array = numbers(name, given, dtype)
+    array = numbers(name, given, dtype)
     if array.ndim == 1:
         array = array.reshape(1, -1)
     if array.ndim != 2 or array.shape[1] != width or not array.shape[0]:

@@ -138,7 +138,8 @@ class Elementwise(NamedTuple):
         else:
             sources = np.arange(prod(shape)).reshape(shape)
             places = np.flatnonzero(np.ravel(np.broadcast_to(sources, full)) == position)
-        at = np.unravel_index(places, full)
+        # unravel_index refuses the one place of an array without axes
+        at = np.unravel_index(places, full) if full else ()
         tree = self.formula(which, local.settings)
         known = dict(zip(self.arguments, local.inputs, strict=True)) | {"y": local.output}
         names = tuple(sorted(symbols(tree)))
@@ -154,7 +155,14 @@ class Contraction(NamedTuple):
 
     def _fitted(self, ranks: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
         """Returns the labels with ``...`` spelled out for the ranks of the inputs."""
-        spare = max(rank - len(labels) + 1 for rank, labels in zip(ranks, self.labels, strict=False))
+        spare = max(
+            (
+                rank - len(labels) + 1
+                for rank, labels in zip(ranks, self.labels, strict=False)
+                if "..." in labels
+            ),
+            default=0,
+        )
         dots = tuple(f".{place}" for place in range(spare))
         return tuple(dots + labels[1:] if labels and labels[0] == "..." else labels for labels in self.labels)
 

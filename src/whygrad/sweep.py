@@ -49,8 +49,14 @@ def _size(parts: Element) -> float:
     size = 0.0
     for part in parts:
         if part is not None:
-            size = np.fmax(size, np.fmax(np.fmax.reduce(part, axis=None), -np.fmin.reduce(part, axis=None)))
-    return float(size)
+            high, low = part.max(initial=0.0), part.min(initial=0.0)
+            if np.isnan(high):
+                high, low = (
+                    np.fmax.reduce(part, axis=None, initial=0.0),
+                    np.fmin.reduce(part, axis=None, initial=0.0),
+                )
+            size = max(size, float(high), -float(low))
+    return size
 
 
 class Sweep:
@@ -81,6 +87,7 @@ class Sweep:
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._composed: dict[int, Cotangent | None] = {}
+        self._ends: dict[int, Cotangent] = {}  # leaves that are costs
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
         self._run()
 
@@ -96,8 +103,8 @@ class Sweep:
                 continue
             node = graph.nodes[number]
             if node.op is None:
-                # A cost that is itself a leaf: its derivative by itself.
-                self._composed[number] = cotangent
+                # A cost that is itself a leaf: the path of no step, beside those through its uses.
+                self._ends[number] = cotangent
                 continue
             if self._restart and not pending and self._worth(number, cotangent):
                 self._blocks.append(_Block(cotangent, number))
@@ -144,7 +151,10 @@ class Sweep:
         structure = node.op.structure
         parts = structure.pull(self.semiring, cotangent.parts, self.graph.local(number), which, node.marked)
         exponent = cotangent.exponent
-        if self.semiring.rescale is not None and isinstance(structure, (Contraction, DenseAlongAxis)):
+        grows = isinstance(structure, (Contraction, DenseAlongAxis))
+        # A leaf is the end of all paths: nothing is multiplied onto it any more.
+        inner = self.graph.nodes[node.inputs[which]].op is not None
+        if self.semiring.rescale is not None and grows and inner:
             parts, exponent = self._rescaled(parts, exponent)
         return Cotangent(cotangent.rows, parts, exponent, cotangent.block)
 
@@ -202,7 +212,8 @@ class Sweep:
     def cotangent(self, number: int) -> Cotangent | None:
         """Returns what the sweep carries at a node, with a row for each cost that it reaches; nothing if none."""
         if number not in self._composed:
-            self._composed[number] = self._leaf(number) if number in self._uses else self._compose(number)
+            leaf = self.graph.nodes[number].op is None
+            self._composed[number] = self._leaf(number) if leaf else self._compose(number)
         return self._composed[number]
 
     def _compose(self, number: int) -> Cotangent | None:
@@ -218,8 +229,8 @@ class Sweep:
         return cotangent
 
     def _leaf(self, number: int) -> Cotangent | None:
-        made: Cotangent | None = None
-        for user, which in self._uses[number]:
+        made = self._ends.get(number)
+        for user, which in self._uses.get(number, ()):
             above = self.cotangent(user)
             if above is not None:
                 pulled = self._pulled(above, user, which)

@@ -173,10 +173,11 @@ def engine_source(net: Layered, rows: str) -> str:
 
 
 class Program(NamedTuple):
-    """A network's program, ready to run: forward, costs and backward, and the layer of its restart."""
+    """A network's program, ready to run: forward, costs (and of each example) and backward; where it restarts."""
 
     forward: Any
     costs: Any
+    each_cost: Any
     backward: Any
     source: str
     restart: int | None
@@ -199,6 +200,9 @@ def _engine_source(net: Layered, rows: str) -> tuple[str, int | None]:
         f"def costs({given}):",
         *("    " + line for line in cost_lines(net)),
         "    return C",
+        "",
+        f"def each_cost({given}):",
+        f"    return {cost_code(net, 'numpy', f'a{last}', f'z{last}', 'y')}",
         "",
         f"def backward({given}):",
         *("    " + line for line in output_lines(net)),
@@ -225,7 +229,7 @@ def program(net: Layered, rows: str = "cost") -> Program:
     source, restart = _engine_source(net, rows)
     names: dict[str, Any] = dict(numpy_names())
     exec(compile(source, f"<{net.title()}>", "exec"), names)
-    return Program(names["forward"], names["costs"], names["backward"], source, restart)
+    return Program(names["forward"], names["costs"], names["each_cost"], names["backward"], source, restart)
 
 
 def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:

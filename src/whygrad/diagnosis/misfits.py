@@ -1,0 +1,89 @@
+"""Gradients whose shapes don't fit: what they are instead."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.diagnosis.record import Finding
+from whygrad.diagnosis.setting import Ruler, Setting
+from whygrad.diagnosis.table import TABLE
+
+Array: TypeAlias = Any
+
+
+def _finding(name: str, code: str | None, says: str, fix: str, exact: bool) -> Finding:
+    return Finding(name, code, says, fix, 1.0 if exact else 0.0, (name,), exact, (), int(name[1:]))
+
+
+def _bias(setting: Setting, name: str, given: Array, ruler: Ruler) -> tuple[str | None, str]:
+    layer = int(name[1:])
+    delta = setting.deltas[layer]
+    expected = setting.b[layer].shape
+    head = f"d{name} has the shape {given.shape}, b{layer} has {expected}"
+    for scale in (1.0, 1 / setting.scale):
+        per_example = delta * scale
+        for wanted in (per_example, per_example.T):
+            if given.shape == wanted.shape and ruler.same(name, given, wanted):
+                return "bias_not_reduced", f"{head}: it is delta{layer}, not yet summed over the examples"
+    if given.shape in ((len(delta), delta.shape[1]), (delta.shape[1], len(delta))):
+        return "bias_not_reduced", f"{head}: one entry for each example; sum over the examples"
+    if given.size == 1:
+        total = float(delta.sum())
+        if any(
+            ruler.same(name, given.ravel(), np.array([total * by]))
+            for by in (1.0, 1 / delta.shape[1], 1 / delta.size, 1 / len(delta))
+        ):
+            return (
+                "bias_sum_over_units",
+                f"{head}: it is one number for the whole layer; sum over the examples only",
+            )
+        return None, f"{head}: it is one number for the whole layer"
+    if given.size == len(delta):
+        sums = delta.sum(axis=1)
+        if any(
+            ruler.same(name, given.ravel(), sums * by) for by in (1.0, 1 / delta.shape[1], 1 / setting.scale)
+        ):
+            return "bias_sum_over_units", f"{head}: it is summed over the units instead of over the examples"
+    return None, f"{head}"
+
+
+def _weight(setting: Setting, name: str, given: Array, ruler: Ruler) -> tuple[str | None, str]:
+    right = setting.gradients[name]
+    head = f"d{name} has the shape {given.shape}, {name} has {right.shape}"
+    if given.shape == right.T.shape and given.ndim == 2:
+        if ruler.same(name, given.T, right):
+            return "weight_gradient_transposed", (
+                f"{head}: it is the right one transposed; if rows are where a weight comes from, say layout='from-to'"
+            )
+        return (
+            "weight_gradient_transposed",
+            f"{head}: it is transposed (and its numbers differ too); see layout='from-to'",
+        )
+    if given.ndim == 2 and given.shape in (
+        (right.shape[0], right.shape[1] + 1),
+        (right.shape[1] + 1, right.shape[0]),
+    ):
+        return None, f"{head}: if the bias is one of its columns or rows, say layout='to-from+bias'"
+    if given.size == right.size:
+        for shaped, words in (
+            (given.reshape(right.shape), "reshape it"),
+            (given.reshape(right.T.shape).T, "reshape and transpose it"),
+        ):
+            if ruler.same(name, shaped, right):
+                return None, f"{head}: the numbers are right; {words}"
+    if (
+        given.ndim == 3
+        and given.shape[0] == setting.examples
+        and given.sum(axis=0).shape in (right.shape, right.T.shape)
+    ):
+        return None, f"{head}: one matrix for each example; sum over the examples"
+    return None, head
+
+
+def misfit_finding(setting: Setting, name: str, given: Array, ruler: Ruler) -> Finding:
+    """Returns what is wrong with a gradient whose shape doesn't fit its parameter."""
+    code, says = (_weight if name[0] == "W" else _bias)(setting, name, given, ruler)
+    if code is None:
+        return _finding(name, None, says, f"give d{name} the shape {setting.gradients[name].shape}", False)
+    fix = TABLE[code].fix.format(l=int(name[1:]), up=int(name[1:]) + 1, down=int(name[1:]) - 1)
+    return _finding(name, code, says, fix, True)

@@ -1,0 +1,111 @@
+"""The table of mistakes, and the names of the numbers that gradients are multiplied with."""
+
+from collections.abc import Mapping
+from math import isclose
+from types import MappingProxyType
+from typing import NamedTuple
+
+from whygrad.diagnosis import operations, output_error, paths, reductions, regularisation, slopes, state
+from whygrad.diagnosis.mistake import Mistake, Multiple
+from whygrad.diagnosis.setting import Setting
+
+STRAY = Mistake(
+    "stray_factor",
+    "scale",
+    "a stray factor {note}",
+    "leave the factor out",
+    "one gradient, or all from one layer down",
+    rank=1.3,
+)
+
+ENTRIES: tuple[Mistake, ...] = (
+    *output_error.ENTRIES[:-1],
+    *reductions.ENTRIES[:4],
+    STRAY,
+    *reductions.ENTRIES[4:-2],
+    *slopes.ENTRIES,
+    *paths.ENTRIES,
+    *reductions.ENTRIES[-2:],
+    *regularisation.ENTRIES,
+    *state.ENTRIES,
+    *operations.ENTRIES,
+    output_error.ENTRIES[-1],
+)
+
+#: Every mistake by its code.
+TABLE: Mapping[str, Mistake] = MappingProxyType({entry.code: entry for entry in ENTRIES})
+
+
+class Named(NamedTuple):
+    """A reading of a multiple: which mistakes have which numbers whose product it is, and what that costs."""
+
+    parts: tuple[tuple[Mistake, Multiple], ...]
+    cost: float
+
+
+CLOSE = 1e-6
+
+
+def _known(setting: Setting, layer: int, level: str) -> list[tuple[Mistake, Multiple]]:
+    made = []
+    for mistake in ENTRIES:
+        if mistake.multiples is not None:
+            made += [(mistake, multiple) for multiple in mistake.multiples(setting, layer, level)]
+    return [(mistake, multiple) for mistake, multiple in made if not isclose(multiple.number, 1)]
+
+
+def _simple(number: float) -> bool:
+    """Whether somebody may have typed this number."""
+    size = abs(number)
+    return any(
+        isclose(size * by, round(size * by), rel_tol=CLOSE) and 1 <= round(size * by) <= 1000
+        for by in (1, 2, 3, 4, 10, 100)
+    ) or isclose(1 / size, round(1 / size), rel_tol=CLOSE)
+
+
+def named_multiple(setting: Setting, layer: int, level: str, number: float) -> list[Named]:
+    """Returns the readings of an exact multiple with the net's own numbers, the cheapest first.
+
+    Args:
+        setting: The network and its numbers.
+        layer: The layer that the multiple is found at.
+        level: ``all``, ``delta``, ``weight``, ``bias`` or ``regularisation``.
+        number: The multiple.
+    """
+    if number == 0 or isclose(number, 1, rel_tol=CLOSE):
+        return []
+    known = _known(setting, layer, level)
+    made = [
+        Named(((mistake, multiple),), mistake.rank + multiple.surcharge)
+        for mistake, multiple in known
+        if isclose(multiple.number, number, rel_tol=CLOSE)
+    ]
+    codes = set()
+    single = [
+        named
+        for named in made
+        if named.parts[0][0].code not in codes and not codes.add(named.parts[0][0].code)  # type: ignore[func-returns-value]
+    ]
+    if single:
+        return sorted(single, key=lambda named: named.cost)
+    stray = Multiple(number, f"{number:.6g}")
+    typed = _simple(number)
+    made = [Named(((STRAY, stray),), STRAY.rank if typed else 1.8)]
+    if level in ("all", "delta", "regularisation"):
+        pairs = set()
+        for place, (first, one) in enumerate(known):
+            for second, two in known[place + 1 :]:
+                codes_of = (first.code, second.code)
+                if (
+                    first.code != second.code
+                    and codes_of not in pairs
+                    and isclose(one.number * two.number, number, rel_tol=CLOSE)
+                ):
+                    pairs.add(codes_of)
+                    made.append(
+                        Named(
+                            ((first, one), (second, two)),
+                            first.rank + second.rank - (0.9 if level == "all" else 0.5),
+                        )
+                    )
+    return sorted(made, key=lambda named: named.cost)

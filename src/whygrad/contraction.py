@@ -71,6 +71,8 @@ PARALLEL_FROM = 1 << 22
 
 Tracks = tuple[tuple[tuple[tuple[int, int], ...], str], ...]
 
+SIGNED_LARGEST: Tracks = ((((0, 0),), "largest"), (((0, 0),), "smallest"))
+
 
 def contract_best(
     first: tuple[Any, ...], second: tuple[Any, ...], labels: Labels, tracks: Tracks, xp: Any
@@ -150,6 +152,88 @@ def _best_of_block(a: list[Any], b: list[Any], made: list[Any], tracks: list[tup
                     out[...] = product
                 else:
                     best(out, product, out=out)
+
+
+# Products of one group of rows should stay in the second-level cache.
+GROUP_BYTES = 1024 * 1024
+PRUNED_FROM = 1 << 20
+
+
+def contract_strongest(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
+    """Returns the contraction that keeps the product of the largest absolute value, with its sign.
+
+    Most products can't win: row r's product at step o is at most abs(first[r, o]) times the largest
+    abs(second[o, :]). Each group of rows first tries its most promising steps, and then only those whose bound is
+    above what was found. Columns are scaled by powers of two, which is exact, so that one weak column doesn't keep
+    the bound low.
+
+    Example:
+        >>> a, b = np.array([[1.0, -3.0]]), np.array([[2.0], [1.0]])
+        >>> contract_strongest(a, b, (("n", "o"), ("o", "i"), ("n", "i")), np)
+        array([[-3.]])
+    """
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], second.shape, strict=True))
+    joined = prod(sizes[label] for label in plan.joined)
+    if plan.both or joined < 4 or first.size * (second.size // max(joined, 1)) < PRUNED_FROM:
+        largest, smallest = contract_best((first,), (second,), labels, SIGNED_LARGEST, xp)
+        return np.where(largest >= -smallest, largest, smallest)
+    # The cost axis comes last among the rows: costs of one example have the same units switched off.
+    left = plan.left[::-1]
+    a = np.reshape(_arranged(first, labels[0], left + plan.joined, xp), (-1, joined))
+    b = np.reshape(_arranged(second, labels[1], plan.joined + plan.right, xp), (joined, -1))
+    largest_of_column = np.abs(b).max(axis=0)
+    scale = np.ldexp(np.ones_like(largest_of_column), np.frexp(largest_of_column)[1])
+    b = b / scale
+    bounds = np.abs(a) * np.abs(b).max(axis=1)
+    tried = min(56, (joined + 1) // 2)
+    made = np.empty((len(a), b.shape[1]), dtype=np.result_type(a, b))
+    height = max(1, min(sizes[left[-1]], GROUP_BYTES // (tried * b.shape[1] * made.itemsize)))
+
+    def work(part: range) -> None:
+        # New memory for each group's products would cost more than the products.
+        room = np.empty(height * joined * b.shape[1], dtype=made.dtype)
+        for top in part:
+            group = slice(top, top + height)
+            _strongest_of_group(a[group], b, bounds[group], tried, room, made[group])
+
+    starts = range(0, len(a), height)
+    share = -(-len(starts) // 16)
+    parts = [starts[place : place + share] for place in range(0, len(starts), share)]
+    _for_each(work, parts, parallel=True)
+    made *= scale
+    wanted = left + plan.right
+    return _arranged(np.reshape(made, tuple(sizes[label] for label in wanted)), wanted, labels[2], xp)
+
+
+def _strongest_of_group(a: Any, b: Any, bounds: Any, tried: int, room: Any, made: Any) -> None:
+    """Writes, for some rows of a (rows, joined) and b (joined, columns), the strongest products into ``made``."""
+    promise = bounds.max(axis=0)
+    if len(promise) <= 2 * tried:
+        steps, others = np.flatnonzero(promise), promise[:0]
+    else:
+        order = np.argpartition(-promise, tried)
+        steps, others = order[:tried], order[tried:]
+    largest, smallest = _extremes_of_steps(a, b, steps, room)
+    if len(others):
+        found = np.maximum(largest, -smallest).min(axis=1)
+        steps = others[(bounds[:, others] > found[:, None]).any(axis=0)]
+        if len(steps):
+            more, less = _extremes_of_steps(a, b, steps, room)
+            np.maximum(largest, more, out=largest)
+            np.minimum(smallest, less, out=smallest)
+    made[...] = largest
+    np.copyto(made, smallest, where=largest < -smallest)
+
+
+def _extremes_of_steps(a: Any, b: Any, steps: Any, room: Any) -> tuple[Any, Any]:
+    if not len(steps):
+        none = np.zeros((len(a), b.shape[1]), dtype=room.dtype)
+        return none, none.copy()
+    shape = (len(a), len(steps), b.shape[1])
+    products = room[: prod(shape)].reshape(shape)
+    np.multiply(a[:, steps, None], b[steps], out=products)
+    return products.max(axis=1), products.min(axis=1)
 
 
 @lru_cache(maxsize=1)

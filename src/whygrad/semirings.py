@@ -17,7 +17,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.contraction import Labels, Tracks, contract_best, contract_sum
+from whygrad.contraction import (
+    SIGNED_LARGEST,
+    Labels,
+    Tracks,
+    contract_best,
+    contract_strongest,
+    contract_sum,
+)
 
 Array: TypeAlias = Any
 Element: TypeAlias = tuple[Array | None, ...]
@@ -68,7 +75,10 @@ class SumSemiring(NamedTuple):
             if left[i] is None or right[j] is None:
                 continue
             term = product(left[i], right[j])
-            results[out] = term if out not in results else results[out] + term
+            if out in results:
+                results[out] += term  # made above, and nobody else's
+            else:
+                results[out] = term
         return self._normal(results.get(out) for out in range(max(results, default=0) + 1))
 
     def _normal(self, parts: Iterable[Array | None]) -> Element:
@@ -158,6 +168,8 @@ class OrderSemiring(NamedTuple):
         self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
     ) -> Element:
         """Returns the best, over the labels that the result lacks, of cotangent times lifted partials."""
+        if len(left) == 1:
+            return (contract_strongest(left[0], right[0], labels, xp),)
         return self.finish(contract_best(left, right, labels, self.tracks, xp), xp)
 
     def compose(self, left: Element, right: Element, labels: Labels, xp: Any) -> Element:
@@ -287,8 +299,6 @@ def _stacked(element: Element, exponent: int, xp: Any) -> Array:
 
 
 EVERY_PAIR = ((0, 0), (0, 1), (1, 0), (1, 1))
-SIGNED_LARGEST = ((((0, 0),), "largest"), (((0, 0),), "smallest"))
-
 SEMIRINGS: dict[str, Semiring] = {
     semiring.name: semiring
     for semiring in (

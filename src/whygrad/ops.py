@@ -197,7 +197,9 @@ take = selection(
 )
 
 # Activation functions
-identity = elementwise("identity(x)", "x", {"x": "1"}, reals(-3, 3), activation=True, symbol="\\mathrm{id}")
+identity = elementwise(
+    "identity(x)", "x", {"x": "1"}, reals(-3, 3), torch="clone", activation=True, symbol="\\mathrm{id}"
+)
 sigmoid = elementwise(
     "sigmoid(x)",
     "sigmoid(x)",
@@ -289,6 +291,7 @@ squared_error = elementwise(
     "(a - t)^2",
     {"a": "2*(a - t)", "t": "-2*(a - t)"},
     reals(-2, 2, *PAIR),
+    torch="mse_loss",
     cost=Cost(says="the squared error, without a half"),
 )
 half_squared_error = elementwise(
@@ -319,6 +322,7 @@ binary_cross_entropy = elementwise(
     "-t*log(a) - (1 - t)*log(1 - a)",
     {"a": "(a - t)/(a*(1 - a))", "t": "log(1 - a) - log(a)"},
     shares(*PAIR),
+    torch="binary_cross_entropy",
     cost=Cost(
         low=0.0,
         high=1.0,
@@ -331,6 +335,7 @@ absolute_error = elementwise(
     "abs(a - t)",
     {"a": "sign(a - t)", "t": "-sign(a - t)"},
     reals(-2, 2, *PAIR),
+    torch="l1_loss",
     kinks={"a": "a = t", "t": "a = t"},
     source="0 at the kink, as PyTorch has it",
     cost=Cost(says="the absolute error"),

@@ -65,7 +65,7 @@ def _example_gramian_per_parameter(problem: Problem) -> Call:
 
 
 def _hidden_rows(problem: Problem, factors: Any) -> dict[str, Any]:
-    return {f"z{layer}": factors[f"W{layer}"].rows().transpose(1, 0, 2) for layer in problem.layers[:-1]}
+    return {f"z{layer}": factors[f"W{layer}"].cotangent.transpose(1, 0, 2) for layer in problem.layers[:-1]}
 
 
 def _factors(problem: Problem) -> Call:

@@ -9,6 +9,7 @@ neurons above) and its inputs A (examples, neurons below). Norms, cosines and th
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,27 +20,54 @@ from whygrad.errors import QuantityError
 Array: TypeAlias = Any
 
 
-class Factors(NamedTuple):
-    """A weight's per-cost gradients as a product: sum over examples of cotangent times input.
+class Factors:
+    """A weight's per-cost gradients as a product: the sum over examples of cotangent times input.
 
-    Attributes:
-        cotangent: (rows, examples, neurons above), or (neurons of a narrow layer, examples, neurons above) where
-            ``factor`` is given.
+    Nothing is multiplied out before it is asked for.
+
+    Args:
         input: (examples, neurons below).
-        factor: (rows, examples, neurons of a narrow layer): the rows' derivatives by that layer's pre-activations.
-            Multiplied with ``cotangent`` over the narrow layer it gives the rows' own cotangent.
+        own: The cotangent in the rows that the backward pass had: (rows, examples, neurons above).
+        factor: Where those rows are the neurons of a narrow layer: the costs' derivatives by that layer's
+            pre-activations, (costs, examples, neurons of the narrow layer). Else nothing.
+        diagonal: Where cost k's cotangent is nonzero at neuron k alone: its diagonal, (examples, neurons above), and
+            ``own`` is nothing.
+        single: Where each example is a row of its own: row n's cotangent for its example, (examples, neurons above),
+            which is zero for all others, and ``own`` is nothing.
     """
 
-    cotangent: Array
-    input: Array
-    factor: Array | None = None
+    def __init__(
+        self,
+        input: Array,
+        own: Array | None,
+        factor: Array | None = None,
+        diagonal: Array | None = None,
+        single: Array | None = None,
+    ) -> None:
+        self.input = input
+        self.own = own
+        self.factor = factor
+        self.diagonal = diagonal
+        self.single = single
 
-    def rows(self) -> Array:
-        """Returns the cotangent with a row for each cost: (rows, examples, neurons above)."""
+    @cached_property
+    def cotangent(self) -> Array:
+        """The cotangent with a row for each cost: (costs, examples, neurons above)."""
+        if self.diagonal is not None:
+            examples, outputs = self.diagonal.shape
+            made = np.zeros((outputs, examples, outputs), dtype=self.diagonal.dtype)
+            places = np.arange(outputs)
+            made[places, :, places] = self.diagonal.T
+            return made
+        if self.single is not None:
+            every = np.arange(len(self.single))
+            spread = np.zeros((len(every), *self.single.shape), dtype=self.single.dtype)
+            spread[every, every] = self.single
+            return spread
         if self.factor is None:
-            return self.cotangent
-        made = np.matmul(self.factor.transpose(1, 0, 2), self.cotangent.transpose(1, 0, 2))
-        return made.transpose(1, 0, 2)
+            return self.own
+        assert self.own is not None
+        return np.matmul(self.factor.transpose(1, 0, 2), self.own.transpose(1, 0, 2)).transpose(1, 0, 2)
 
 
 class Backward(NamedTuple):
@@ -184,17 +212,14 @@ class Gradients(Mapping[str, Array]):
         made = {}
         for layer in range(1, self._net.depth + 1):
             inputs = done.inputs[layer - 1]
-            restart = done.restart
-            if restart is not None and layer < restart and not self._diagonal(layer):
-                factor = done.deltas[restart - 1].transpose(1, 0, 2)
-                made[f"W{layer}"] = Factors(done.deltas[layer - 1].transpose(1, 0, 2), inputs, factor)
-            elif self._per_example:
-                examples = len(inputs)
-                spread = np.zeros((examples, *done.deltas[layer - 1][:, 0].shape), dtype=inputs.dtype)
-                spread[np.arange(examples), np.arange(examples)] = done.deltas[layer - 1][:, 0]
-                made[f"W{layer}"] = Factors(spread, inputs)
+            if self._per_example:
+                made[f"W{layer}"] = Factors(inputs, None, single=done.deltas[layer - 1][:, 0])
+            elif self._diagonal(layer):
+                made[f"W{layer}"] = Factors(inputs, None, diagonal=done.e)
             else:
-                made[f"W{layer}"] = Factors(self._delta(layer).transpose(1, 0, 2), inputs)
+                below = done.restart is not None and layer < done.restart
+                factor = done.deltas[done.restart - 1].transpose(1, 0, 2) if below and done.restart else None
+                made[f"W{layer}"] = Factors(inputs, done.deltas[layer - 1].transpose(1, 0, 2), factor)
         return made
 
     def gramian(self, parameter: str | None = None) -> Array:

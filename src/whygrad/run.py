@@ -464,7 +464,7 @@ class Run:
         Args:
             style: ``"numpy"``, ``"scalar"`` (straight lines in the network's notation) or ``"pytorch"``.
         """
-        from whygrad.codegen.programs import program_text
+        from whygrad.programs import program_text
 
         return program_text(self, style)
 

@@ -247,6 +247,11 @@ class Network:
             )
         return Run(self, x, y)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the network has inputs and targets of its own."""
+        return self._x is not None and self._y is not None
+
     def data(self) -> tuple[Array, Array]:
         """Returns the network's own inputs and targets, or one fixed random example.
 

@@ -248,21 +248,20 @@ def _findings(
     for tie in explanation.ties:
         others += [step for step in tie if not _listed_in(step, main) and not _listed_in(step, others)]
     for step in main:
-        rivals = tuple(
-            dict.fromkeys(
-                other.code for other in others if other.layer == step.layer and other.code != step.code
-            )
-        )
+        rivals = tuple(dict.fromkeys(other.code for other in others if _rivals(other, step)))
         made.append(_finding(setting, step, wrong, rivals))
     for step in others:
-        rivals = tuple(
-            dict.fromkeys(one.code for one in main if one.layer == step.layer and one.code != step.code)
-        )
+        rivals = tuple(dict.fromkeys(one.code for one in main if _rivals(one, step)))
         made.append(_finding(setting, step, wrong, rivals))
     for name in explanation.unexplained:
         if name in wrong:
             made.append(_described(setting, name, arrays[name], parameters[name].wrong, ruler))
     return sorted(made, key=lambda finding: -(finding.layer or 0))
+
+
+def _rivals(one: Step, other: Step) -> bool:
+    """Whether two steps are readings of the same numbers."""
+    return one.layer == other.layer and one.code != other.code and one.key()[1] == other.key()[1]
 
 
 def _listed_in(step: Step, steps: Any) -> bool:

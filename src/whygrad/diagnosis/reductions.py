@@ -57,6 +57,8 @@ def _divisor(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:
     if level == "regularisation":
         return
     m = setting.examples
+    # One parameter alone may as well have a stray factor.
+    alone = 0.2 if level in ("weight", "bias") else 0.0
     for place, size in enumerate(setting.sizes):
         if size in (1, m):
             continue
@@ -64,11 +66,9 @@ def _divisor(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:
             "inputs" if place == 0 else "outputs" if place == setting.depth else f"neurons of layer {place}"
         )
         if setting.reduction == "mean":
-            yield Multiple(m / size, f"by the {size} {what} instead of by the {m} examples")
+            yield Multiple(m / size, f"by the {size} {what} instead of by the {m} examples", alone)
         if place != setting.depth or (level != "all" and layer != setting.depth):
-            yield Multiple(1 / size, f"by the {size} {what}")
-            if level in ("weight", "bias", "delta"):
-                yield Multiple(float(size), f"not by the {size} {what}, or multiplied with them")
+            yield Multiple(1 / size, f"by the {size} {what}", alone)
 
 
 def _bias_mean(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:
@@ -163,7 +163,7 @@ ENTRIES = (
         "divide by the number of examples: len(x)",
         "everywhere, or a layer",
         multiples=_divisor,
-        rank=1.15,
+        rank=1.1,
     ),
     Mistake(
         "bias_mean_for_sum",

@@ -27,7 +27,7 @@ def _piecewise(at: At) -> bool:
 
 
 def _at_activation(at: At) -> Iterator[Change]:
-    if _bent(at) and at.activation.name != "relu":
+    if _bent(at) and at.activation.name not in ("relu", "leaky_relu"):
         yield Change(at.back * slope_at(at.activation, at.a))
     elif at.activation.name == "softmax":
         yield Change(np.einsum("mi,mij->mj", at.back, softmax_jacobian(value_at(at.activation, at.a))))
@@ -135,7 +135,7 @@ def _constant(at: At) -> Iterator[Change]:
     positive = at.z > 0
     shape = np.exp(np.minimum(at.z, 0)) if at.activation.name == "elu" else 1.0
     settings = dict(at.activation.settings)
-    right = settings.get("slope", settings.get("alpha", 0.0))
+    right = float(settings.get("slope", settings.get("alpha", 0.0)) or 0.0)
 
     def accept(found: Array) -> str | None:
         constant = float(found[0])
@@ -148,7 +148,7 @@ def _constant(at: At) -> Iterator[Change]:
             return None
         return f"{constant:.6g} in the backward pass, {right:g} in the forward pass"
 
-    if at.activation.name != "relu":
+    if at.activation.name == "leaky_relu":
         yield Change(at.back * positive, f"0 in the backward pass, {right:g} in the forward pass")
     yield Change(at.back * positive, "", (at.back * ~positive * shape,), accept)
 

@@ -124,10 +124,30 @@ def growth_read(multiples: Mapping[str, float]) -> Whole | None:
         if any(below <= above for above, below in zip(numbers, numbers[1:], strict=False)):
             return None
     top = max(whole[name] for name in whole if int(name[1:]) == layers[0])
-    if top > 3:
+    if top > 3 or max(whole.values()) < 3:
         return None
     shown = ", ".join(f"d{name} {number} times" for name, number in whole.items())
     return Whole("backward_run_twice", shown, 1.0)
+
+
+def divisor_read(multiples: Mapping[str, float], setting: Setting) -> Whole | None:
+    """Returns the reading that each layer's gradients are divided by one of the layer's own sizes."""
+    m = setting.examples
+    numerator = m if setting.reduction == "mean" else 1
+    for offset, what in ((0, "neurons"), (1, "inputs")):
+        expected = {name: numerator / setting.sizes[int(name[1:]) - offset] for name in multiples}
+        wrong = {name for name, number in multiples.items() if abs(number - 1) > 1e-6}
+        differing = {round(expected[name], 9) for name in wrong}
+        if len(differing) < 2:
+            continue
+        if all(abs(multiples[name] - expected[name]) < 1e-6 * expected[name] for name in wrong):
+            kinds = {name[0] for name in multiples if name not in wrong}
+            if not kinds or (len(kinds) == 1 and not any(name[0] in kinds for name in wrong)):
+                by = f"by the number of its {what}" + (
+                    f" instead of by the {m} examples" if numerator > 1 else ""
+                )
+                return Whole("wrong_divisor", f"each layer {by}", 1.0)
+    return None
 
 
 def doubled_read(multiples: Mapping[str, float]) -> Whole | None:
@@ -148,7 +168,7 @@ def whole_readings(setting: Setting, given: Mapping[str, Array], ruler: Ruler) -
     made = []
     multiples = multiples_by_parameter(given, setting.gradients, ruler)
     if multiples:
-        made += [growth_read(multiples), doubled_read(multiples)]
+        made += [growth_read(multiples), doubled_read(multiples), divisor_read(multiples, setting)]
     else:
         made.append(examples_read(setting, given, ruler))
     return [reading for reading in made if reading is not None]

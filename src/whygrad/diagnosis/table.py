@@ -1,6 +1,6 @@
 """The table of mistakes, and the names of the numbers that gradients are multiplied with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isclose
 from types import MappingProxyType
 from typing import NamedTuple
@@ -80,32 +80,34 @@ def named_multiple(setting: Setting, layer: int, level: str, number: float) -> l
         for mistake, multiple in known
         if isclose(multiple.number, number, rel_tol=CLOSE)
     ]
-    codes = set()
-    single = [
-        named
-        for named in made
-        if named.parts[0][0].code not in codes and not codes.add(named.parts[0][0].code)  # type: ignore[func-returns-value]
-    ]
-    if single:
-        return sorted(single, key=lambda named: named.cost)
-    stray = Multiple(number, f"{number:.6g}")
-    typed = _simple(number)
-    made = [Named(((STRAY, stray),), STRAY.rank if typed else 1.8)]
-    if level in ("all", "delta", "regularisation"):
-        pairs = set()
-        for place, (first, one) in enumerate(known):
-            for second, two in known[place + 1 :]:
-                codes_of = (first.code, second.code)
-                if (
-                    first.code != second.code
-                    and codes_of not in pairs
-                    and isclose(one.number * two.number, number, rel_tol=CLOSE)
-                ):
-                    pairs.add(codes_of)
-                    made.append(
-                        Named(
-                            ((first, one), (second, two)),
-                            first.rank + second.rank - (0.9 if level == "all" else 0.5),
-                        )
-                    )
+    single: dict[str, Named] = {}
+    for named in made:
+        single.setdefault(named.parts[0][0].code, named)
+    made = list(single.values())
+    if not made:
+        made.append(
+            Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank if _simple(number) else 1.8)
+        )
+    elif level in ("weight", "bias") and min(named.cost for named in made) >= STRAY.rank:
+        made.append(Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank))
+    if level in ("all", "delta"):
+        made += _pairs(known, number, 0.9 if level == "all" else 0.5)
     return sorted(made, key=lambda named: named.cost)
+
+
+def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float) -> Iterator[Named]:
+    """Yields two mistakes whose numbers have the product; one line of code often holds both."""
+    found = set()
+    for place, (first, one) in enumerate(known):
+        for second, two in known[place + 1 :]:
+            codes = (first.code, second.code)
+            if (
+                first.code != second.code
+                and codes not in found
+                and isclose(one.number * two.number, number, rel_tol=CLOSE)
+            ):
+                found.add(codes)
+                yield Named(
+                    ((first, one), (second, two)),
+                    first.rank + second.rank + one.surcharge + two.surcharge - off,
+                )

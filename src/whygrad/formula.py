@@ -252,6 +252,8 @@ def _folded(tree: Apply) -> Tree:
             return other
         case Apply("add", (Number(0), other) | (other, Number(0))) | Apply("sub", (other, Number(0))):
             return other
+        case Apply("sub", (Number(0), other)):
+            return Apply("neg", (other,))
         case Apply("mul", (Number(0), _) | (_, Number(0))):
             return Number(0)
         case Apply("pow", (_, Number(0))):

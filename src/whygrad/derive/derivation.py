@@ -27,8 +27,10 @@ class Step(NamedTuple):
 class PathRow(NamedTuple):
     """One row of the table of paths.
 
-    ``quantities`` are the names along the path, ``factors`` the local derivatives as (symbols, number), ``share`` is
-    the absolute contribution as a part of the sum of all absolute contributions, with the sign of the contribution.
+    ``quantities`` are the names along the path, ``factors`` the local derivative from each to the next as (symbols,
+    number); none where the contribution is summed over several examples. ``share`` is the absolute contribution as a
+    part of the sum of all absolute contributions, with the sign of the contribution. ``example`` is the path's
+    example, where each example's paths are apart.
     """
 
     quantities: tuple[str, ...]
@@ -37,17 +39,23 @@ class PathRow(NamedTuple):
     factors: tuple[tuple[Math, float], ...]
     contribution: float
     share: float
+    example: int | None = None
 
 
 @dataclass(frozen=True)
 class PathTable:
-    """The paths that are listed, and the sums over all of them, listed or not."""
+    """The paths that are listed, and the sums over all of them, listed or not.
+
+    ``walked`` says that every path was walked and added, ``apart`` that each example's paths are counted apart.
+    """
 
     rows: tuple[PathRow, ...]
     count: int
     live: int
     sum: float
     total: float
+    walked: bool = True
+    apart: bool = False
 
     @property
     def others(self) -> int:
@@ -96,18 +104,20 @@ class Derivation:
         groups: The paths by the neuron that they pass.
         layerwise: The same in whole layers.
         finite_difference: The derivative by changing the quantity a little; nothing where it can't be changed.
+        network: The network in one line.
+        notation: The notation's name.
+        examples: Each example's part of the derivative, where there are several: (number, part).
         notes: What the numbers stand on: the cost's formula, the examples, kinks.
     """
 
     def __init__(self, **parts: Any) -> None:
         self.quantity: str = parts["quantity"]
         self.of: str = parts["of"]
-        self.title: str = parts["title"]
         self.heading: Math = parts["heading"]
         self.value: float = parts["value"]
         self.costs: Mapping[str, float] = parts["costs"]
         self.cost_maths: Mapping[str, Math] = parts["cost_maths"]
-        self.cost_reasons: Mapping[str, str] = parts["cost_reasons"]
+        self.cost_reasons: Mapping[str, Words] = parts["cost_reasons"]
         self.words: tuple[Words, ...] = parts["words"]
         self.steps: tuple[Step, ...] = parts["steps"]
         self.paths: PathTable = parts["paths"]
@@ -118,6 +128,7 @@ class Derivation:
         self.network: str = parts["network"]
         self.notation: str = parts["notation"]
         self.examples: tuple[tuple[int, float], ...] = parts["examples"]
+        self._precision: float = parts["precision"]
 
     @property
     def sums_agree(self) -> bool:
@@ -125,7 +136,14 @@ class Derivation:
 
         The tolerance scales with the sum of absolute contributions: cancellation amplifies rounding.
         """
-        return abs(self.paths.sum - self.value) <= 1e-12 * max(self.paths.total, 1e-300)
+        return abs(self.paths.sum - self.value) <= self._precision * max(self.paths.total, 1e-300)
+
+    @property
+    def difference_agrees(self) -> bool:
+        """Whether the finite difference is the derivative, as far as a finite difference can be."""
+        if self.finite_difference is None:
+            return True
+        return abs(self.finite_difference - self.value) <= 1e-5 * max(abs(self.value), self.paths.total, 1e-9)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the derivation as a dictionary of texts, numbers and lists."""

@@ -1,165 +1,193 @@
 """The layer-wise form of a derivation: whole layers at a time, with the entry that was asked for marked."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from whygrad.derive.derivation import Grid, Layerwise
-from whygrad.derive.links import TOTAL
-from whygrad.derive.spelling import Math, Speller, Spelling
-from whygrad.notation import Notation, Quantity
-from whygrad.run import Run
+from whygrad.derive.links import TOTAL, Spelled, sign
+from whygrad.derive.spelling import Speller, lowered
+from whygrad.derive.steps import Question
 
 # Matrices up to this size are shown with their numbers.
 SHOWN_UP_TO = 6
 
 
-class _Arrays:
-    """Names of whole arrays in a notation."""
+class _Names(NamedTuple):
+    """Names of whole arrays in a notation, in one of the three styles.
 
-    def __init__(self, run: Run) -> None:
-        self._notation: Notation = run.network.notation
-        self._layout = run.network.layout
+    ``rows`` says that a layer is a row and its weights stand on its right (a W, as code has it); ``upright`` that W
+    has a row for each neuron that a weight goes to.
+    """
 
-    def __call__(self, kind: str, layer: int | None) -> Math:
-        latex = self._notation.matrix(kind, layer, self._layout)
-        plain = {"w": "W", "delta": "delta", "z": "z", "a": "a", "b": "b", "y": "y"}[kind]
-        greek = "δ" if kind == "delta" else plain
-        label = "" if layer is None else str(layer)
-        return Math(latex, f"{greek}{_lowered(label)}", f"{plain}{label}")
+    speller: Speller
+    question: Question
+
+    @property
+    def rows(self) -> bool:
+        return rows_are_layers(self.question)
+
+    @property
+    def upright(self) -> bool:
+        return self.question.run.network.notation.weight_orientation == "to-from"
+
+    def __call__(self, kind: str, layer: int) -> str:
+        network = self.question.run.network
+        plain = "delta" if kind == "delta" else kind.upper() if kind == "w" else kind
+        return self.speller.choose(
+            network.notation.matrix(kind, layer, network.layout),
+            f"{'δ' if kind == 'delta' else plain}{lowered(layer)}",
+            f"{plain}{layer}",
+        )
+
+    def by(self, array: str) -> str:
+        """Returns the derivative of what is asked about by an array."""
+        return self.speller.ratio(self.speller.q(self.question.of), array)
+
+    def transposed(self, array: str) -> str:
+        s = self.speller
+        raised = rf"\left({array}\right)" if "^" in array else array
+        return s.choose(rf"{raised}^{{\top}}", f"{array}ᵀ", f"{array}.T")
+
+    def product(self, left: str, right: str) -> str:
+        return self.speller.choose(rf"{left} \, {right}", f"{left} {right}", f"{left} @ {right}")
+
+    def minus(self) -> str:
+        """Returns the sign of the notation's delta, which some define as minus the derivative."""
+        return "-" if self.question.run.network.notation.delta_sign == -1 else ""
+
+    def below(self, layer: int) -> str:
+        """Returns delta of the layer above sent back to a layer's activations: times the weights between."""
+        weights, delta = self("w", layer + 1), self("delta", layer + 1)
+        if self.rows:
+            return self.product(delta, self.transposed(weights))
+        return self.product(self.transposed(weights) if self.upright else weights, delta)
 
 
-def _lowered(digits: str) -> str:
-    return digits.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+def rows_are_layers(question: Question) -> bool:
+    """Returns whether a layer's arrays are rows: in code whose weight matrices stand on the right."""
+    notation = question.run.network.notation
+    return notation.record.code and notation.weight_orientation == "from-to"
 
 
-def layerwise(run: Run, of: Quantity, by: Quantity, example: int, spell: Spelling) -> tuple[Layerwise, ...]:
-    """Returns delta of the last layer, of each layer down to the quantity's, and the gradient of its weight matrix.
+def layerwise(question: Question) -> tuple[Layerwise, ...]:
+    """Returns delta of the last layer, of each layer down to the quantity's, and the derivative that was asked for.
 
     delta_l = W_{l+1}ᵀ delta_{l+1} ⊙ f'(z_l) is the same sum over paths, for all neurons of a layer at once
-    (Nielsen 2015, equations BP1 to BP4).
+    (Nielsen 2015, equations BP1 to BP4). Where there are several examples, the deltas are those of one of them, and
+    the last line adds up all.
     """
-    if (
-        of.kind not in ("total", "C")
-        or by.kind not in ("w", "b", "z", "a")
-        or (by.kind == "a" and not by.layer)
-    ):
+    of, by = question.of, question.by
+    if of.kind not in ("total", "C") or by.kind not in ("w", "b", "z", "a"):
         return ()
-    net = run.network.layered
-    sweep = run.seeded(of, example)
-    nodes = run.recorded.nodes
-    name = _Arrays(run)
-    rows_are_sources = run.network.notation.weight_orientation == "from-to"
-    stop = int(by.layer or 0)
-    made = []
-    for layer in range(net.depth, stop - 1, -1):
-        delta = np.asarray(sweep.joined(nodes["z", layer]))[example]
-        marked = (int(by.to or 0), 0) if by.layer == layer and by.kind in ("b", "z") else None
-        line = spell(_delta_line(run, name, of, layer, rows_are_sources))
-        made.append(Layerwise(line, name("delta", layer), _column(delta, marked)))
-    if by.kind == "w":
-        gradient = np.asarray(sweep.joined(nodes["w", stop])) - (
-            net.l2 * run.network.parameters[f"W{stop}"] if net.l2 and of == TOTAL else 0
-        )
-        if run.examples > 1:
-            delta = np.asarray(sweep.joined(nodes["z", stop]))[example]
-            gradient = np.outer(delta, run.recorded.graph.nodes[nodes["a", stop - 1]].value[example])
-        place = (int(by.to or 0), int(by.source or 0))
-        if rows_are_sources:
-            gradient, place = gradient.T, (place[1], place[0])
-        made.append(_gradient_line(run, name, of, stop, gradient, place, rows_are_sources, spell))
-    return tuple(made)
+    net = question.run.network.layered
+    stop = int(by.layer or 0) + (by.kind == "a")
+    lines = [_delta(question, layer) for layer in range(net.depth, stop - 1, -1)]
+    if by.kind in ("w", "b"):
+        lines.append(_gradient(question, stop))
+    if by.kind == "a":
+        lines.append(_activations(question, stop - 1))
+    return tuple(lines)
 
 
-def _delta_line(run: Run, name: _Arrays, of: Quantity, layer: int, rows_are_sources: bool):  # type: ignore[no-untyped-def]
-    net = run.network.layered
+def _delta(question: Question, layer: int) -> Layerwise:
+    """Returns the line of a layer's delta."""
+    net, by = question.run.network.layered, question.by
     activation = net.activations[layer - 1]
+    last = layer == net.depth
 
     def build(s: Speller) -> str:
-        def array(kind: str, at: int | None) -> str:
-            made = name(kind, at)
-            return s.choose(made.latex, made.unicode, made.ascii)
-
-        transposed = s.choose(r"^{\top}", "ᵀ", "^T")
-        if layer == net.depth:
-            below = s.ratio(s.q(of), array("a", layer))
-        elif rows_are_sources:
-            below = s.choose(
-                rf"{array('delta', layer + 1)} \, {_raised(array('w', layer + 1))}{transposed}",
-                f"{array('delta', layer + 1)} {array('w', layer + 1)}{transposed}",
-                f"{array('delta', layer + 1)} @ {array('w', layer + 1)}.T",
-            )
-        else:
-            below = s.choose(
-                rf"{_raised(array('w', layer + 1))}{transposed} {array('delta', layer + 1)}",
-                f"{array('w', layer + 1)}{transposed} {array('delta', layer + 1)}",
-                f"{array('w', layer + 1)}.T @ {array('delta', layer + 1)}",
-            )
-        line = f"{array('delta', layer)} = "
+        name = _Names(s, question)
+        delta, z = name("delta", layer), name("z", layer)
+        below = name.by(name("a", layer)) if last else name.below(layer)
+        minus = name.minus() if last else ""
+        line = f"{delta} = {minus}{name.by(z)} = {minus}" if last else f"{delta} = "
         if activation.trivial:
             return line + below
-        symbol = activation.op.symbol if s.style == "latex" else activation.name
-        z = array("z", layer)
+        slope = f"{sign(activation, s)}'({z})"
         if activation.dense:
-            jacobian = s.choose(rf"{symbol}'({z})^{{\top}}", f"{symbol}'({z})ᵀ", f"{symbol}'({z}).T")
-            return line + s.choose(
-                rf"{jacobian} \, {below}", f"{jacobian} · {below}", f"{jacobian} @ {below}"
-            )
-        if layer < net.depth:
-            below = s.choose(rf"\left({below}\right)", f"({below})", f"({below})")
-        return line + s.choose(
-            rf"{below} \odot {symbol}'({z})", f"{below} ⊙ {symbol}'({z})", f"{below} * {symbol}'({z})"
-        )
+            if name.rows:
+                return line + name.product(s.grouped(below, not last), slope)
+            return line + name.product(name.transposed(slope), s.grouped(below, not last))
+        times = s.choose(r"\odot", "⊙", "*")
+        return f"{line}{s.grouped(below, not last)} {times} {slope}"
 
-    return build
-
-
-def _raised(latex: str) -> str:
-    """Returns an array's name in braces or parentheses where it has an upper index already, so that ᵀ can follow."""
-    return rf"\left({latex}\right)" if "^" in latex and latex.startswith(("w", "W", "\\m")) else latex
+    sweep = question.run.seeded(question.of, question.example)
+    values = np.asarray(sweep.joined(question.run.recorded.nodes["z", layer]))[question.example]
+    marked = by.to if (by.kind, by.layer) == ("z", layer) and not question.parts else None
+    return _line(question, build, lambda s: _Names(s, question)("delta", layer), values, marked)
 
 
-def _gradient_line(
-    run: Run,
-    name: _Arrays,
-    of: Quantity,
-    layer: int,
-    gradient: np.ndarray,
-    place: tuple[int, int],
-    rows_are_sources: bool,
-    spell: Spelling,
-) -> Layerwise:
-    weight = name("w", layer)
+def _activations(question: Question, layer: int) -> Layerwise:
+    """Returns the line of the derivative by a layer's activations."""
+    last = layer == question.run.network.layered.depth
+
+    def left(s: Speller) -> str:
+        name = _Names(s, question)
+        return name.by(name("a", layer))
 
     def build(s: Speller) -> str:
-        def array(kind: str, at: int) -> str:
-            made = name(kind, at)
-            return s.choose(made.latex, made.unicode, made.ascii)
+        name = _Names(s, question)
+        return left(s) if last else f"{left(s)} = {name.minus()}{name.below(layer)}"
 
-        left = s.ratio(s.q(of), array("w", layer))
-        delta, below = array("delta", layer), array("a", layer - 1)
-        if rows_are_sources:
-            raised = _raised_any(below)
-            return f"{left} = " + s.choose(
-                rf"{raised}^{{\top}} \, {delta}", f"{below}ᵀ {delta}", f"{below}.T @ {delta}"
-            )
-        raised = _raised_any(below)
-        return f"{left} = " + s.choose(
-            rf"{delta} \, {raised}^{{\top}}", f"{delta} {below}ᵀ", f"{delta} @ {below}.T"
-        )
-
-    symbol = Math(
-        rf"\frac{{\partial {run.network.notation.latex(of, run.network.layout)}}}{{\partial {weight.latex}}}",
-        f"∂{run.network.notation.unicode(of, run.network.layout)}/∂{weight.unicode}",
-        f"d{run.network.notation.text(of, run.network.layout)}/d{weight.ascii}",
-    )
-    return Layerwise(spell(build), symbol, _grid(gradient, place))
+    sweep = question.run.seeded(question.of, question.example)
+    values = np.asarray(sweep.joined(question.run.recorded.nodes["a", layer]))[question.example]
+    return _line(question, build, left, values, None if question.parts else question.by.to, signed=False)
 
 
-def _raised_any(latex: str) -> str:
-    return rf"\left({latex}\right)" if "^" in latex else latex
+def _gradient(question: Question, layer: int) -> Layerwise:
+    """Returns the line of the gradient of the quantity's weight matrix or biases, over all examples."""
+    run, by = question.run, question.by
+    net = run.network.layered
+
+    def left(s: Speller) -> str:
+        name = _Names(s, question)
+        return name.by(name(by.kind, layer))
+
+    def build(s: Speller) -> str:
+        name = _Names(s, question)
+        line, delta = f"{left(s)} = ", name("delta", layer)
+        product = delta
+        if by.kind == "w":
+            below = name("a", layer - 1)
+            if name.rows:
+                product = name.product(name.transposed(below), delta)
+            elif name.upright:
+                product = name.product(delta, name.transposed(below))
+            else:
+                product = name.product(below, name.transposed(delta))
+        if run.examples > 1:
+            line += s.choose(r"\sum_{\text{examples}} ", "Σ[examples] ", "sum[examples] ")
+        line += name.minus() + product
+        if by.kind == "w" and net.l2 and question.of == TOTAL:
+            line += f" + {s.product(s.number(net.l2), name('w', layer))}"
+        return line
+
+    gradient = np.asarray(run.seeded(question.of).joined(run.recorded.nodes[by.kind, layer]))
+    if by.kind == "b":
+        return _line(question, build, left, gradient, by.to, signed=False)
+    place = (int(by.to or 0), int(by.source or 0))
+    if run.network.notation.weight_orientation == "from-to":
+        gradient, place = gradient.T, (place[1], place[0])
+    return Layerwise(question.spell(build), question.spell(left), _grid(gradient, place))
 
 
-def _column(values: np.ndarray, marked: tuple[int, int] | None) -> Grid | None:
-    return _grid(values.reshape(-1, 1), marked)
+def _line(
+    question: Question,
+    build: Spelled,
+    left: Spelled,
+    values: np.ndarray,
+    marked: int | None,
+    signed: bool = True,
+) -> Layerwise:
+    """Returns the line of a layer, whose values stand in a column or, as code has it, in a row."""
+    spell = question.spell
+    if signed and question.run.network.notation.delta_sign == -1:
+        values = -values
+    as_row = rows_are_layers(question)
+    shaped = values.reshape(1, -1) if as_row else values.reshape(-1, 1)
+    place = None if marked is None else (0, int(marked)) if as_row else (int(marked), 0)
+    return Layerwise(spell(build), spell(left), _grid(shaped, place))
 
 
 def _grid(values: np.ndarray, marked: tuple[int, int] | None) -> Grid | None:

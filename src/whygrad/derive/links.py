@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.derive.spelling import Speller
+from whygrad.codegen.layered import Activation
+from whygrad.derive.derivation import Words
+from whygrad.derive.spelling import Speller, Spelling
 from whygrad.formula import Number, substitute
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
@@ -20,7 +22,7 @@ Spelled = Callable[[Speller], str]
 
 
 class Link(NamedTuple):
-    """One step of a path: where it leads, its local derivative as symbols and as a number, and why if 0 or 1.
+    """One step of a path: where it leads, its local derivative as symbols and as a number, and why if it is 0.
 
     ``symbols`` writes the local derivative with the names of quantities and slopes, such as ``w σ'(z)``; ``explicit``
     writes the slope's formula out, ``inserted`` the same with numbers, and ``numbers`` lists the factors' values.
@@ -30,7 +32,7 @@ class Link(NamedTuple):
     symbols: Spelled
     explicit: Spelled | None
     numbers: tuple[float, ...]
-    reason: str = ""
+    reason: Words = ()
     inserted: Spelled | None = None
 
     @property
@@ -56,25 +58,28 @@ class Links:
         self._net = run.network.layered
         self._example = example
         self._of = of
+        self._spell = Spelling(run.network.notation, run.network.layout)
 
     def _value(self, q: Quantity) -> float:
         return self._run.value(q, self._example)
 
-    def _name(self, q: Quantity) -> str:
-        return self._run.network.name(q)
+    def _is(self, q: Quantity) -> Words:
+        """Returns a quantity with its value."""
+        value = self._value(q)
+        return (self._spell(lambda s: f"{s.q(q)} = {s.number(value)}"),)
 
     def after(self, q: Quantity) -> list[Link]:
         """Returns the links from a quantity to all that it acts on next."""
         if q.kind == "w":
             layer, source = int(q.layer or 0), Quantity("a", int(q.layer or 0) - 1, q.source)
-            made = self._into(
-                layer, int(q.to or 0), lambda s: s.q(source), self._value(source), self._zero_input(source)
-            )
+            made = self._into(layer, int(q.to or 0), lambda s: s.q(source), self._value(source), source)
             if self._net.l2:
                 made.append(self._regular(q))
             return made
         if q.kind == "b":
-            return self._into(int(q.layer or 0), int(q.to or 0), None, 1.0, "1: the bias is added as it is")
+            return self._into(int(q.layer or 0), int(q.to or 0), None, 1.0)
+        if q.kind == "z" and self._is_activation(q):
+            return self.after(q._replace(kind="a"))
         if q.kind == "z":
             return self._through(int(q.layer or 0), int(q.to or 0))
         if q.kind == "a" and int(q.layer or 0) < self._net.depth:
@@ -84,27 +89,29 @@ class Links:
         if q.kind in ("a", "y"):
             return [self._to_cost(q)]
         if q.kind in ("C", "R"):
-            return [Link(TOTAL, lambda s: "", None, (1.0,), "1: the total is the sum of the costs")]
+            return [Link(TOTAL, lambda s: "", None, (1.0,))]
         return []
 
-    def _zero_input(self, source: Quantity) -> str:
-        if self._value(source) == 0:
-            return f"0: {self._name(source)} is 0 in this example"
-        return ""
+    def _is_activation(self, z: Quantity) -> bool:
+        """Returns whether a pre-activation is its activation, and not asked about apart from it."""
+        a = z._replace(kind="a")
+        return self._net.activations[int(z.layer or 0) - 1].trivial and self._of != a
 
     def _along(self, q: Quantity, to: int) -> list[Link]:
         layer = int(q.layer or 0) + 1
         weight = Quantity("w", layer, to, q.to)
-        value = self._value(weight)
-        reason = f"0: the weight {self._name(weight)} is 0" if value == 0 else ""
-        return self._into(layer, to, lambda s: s.q(weight), value, reason)
+        return self._into(layer, to, lambda s: s.q(weight), self._value(weight), weight)
 
     def _station(self, layer: int) -> bool:
         """Whether the layer's pre-activations are stations of their own."""
         return self._net.activations[layer - 1].dense or (self._of.kind, self._of.layer) == ("z", layer)
 
-    def _into(self, layer: int, to: int, factor: Spelled | None, value: float, reason: str) -> list[Link]:
+    def _into(
+        self, layer: int, to: int, factor: Spelled | None, value: float, of: Quantity | None = None
+    ) -> list[Link]:
+        """Returns the link into a neuron, through a factor (the value of a quantity) and the slope there."""
         z = Quantity("z", layer, to)
+        reason: Words = self._is(of) if of is not None and value == 0 else ()
         activation = self._net.activations[layer - 1]
         symbols: Spelled = factor or (lambda s: "")
         if activation.trivial:
@@ -123,7 +130,7 @@ class Links:
 
         shown = explicit if slope.explicit else None
         numbers = slope.numbers if factor is None else (value, *slope.numbers)
-        return [Link(slope.to, both, shown, numbers, reason if value == 0 else slope.reason)]
+        return [Link(slope.to, both, shown, numbers, reason or slope.reason)]
 
     def _through(self, layer: int, j: int) -> list[Link]:
         """Returns the links from a pre-activation through the activation function."""
@@ -134,7 +141,7 @@ class Links:
         tree = structure.formula(0, dict(activation.settings))
         argument = activation.op.arguments[0]
         if activation.trivial:
-            return [Link(Quantity("a", layer, j), lambda s: "", None, (1.0,), "1: the identity")]
+            return [Link(Quantity("a", layer, j), lambda s: "", None, (1.0,))]
         column = structure.column(
             graph.local(nodes["a", layer]), 0, self._run.entry(z, self._example).position
         )
@@ -142,25 +149,15 @@ class Links:
             return [self._dense(layer, i, j, float(value)) for i, value in enumerate(column.partials)]
         a = Quantity("a", layer, j)
         value = float(column.partials[0])
-        symbol = activation.op.symbol
 
         def slope(s: Speller) -> str:
-            return s.choose(
-                rf"{symbol}'({s.q(z)})",
-                f"{_sign(activation.name)}'({s.q(z)})",
-                f"{activation.name}'({s.q(z)})",
-            )
+            return f"{sign(activation, s)}'({s.q(z)})"
 
         def explicit(s: Speller) -> str:
             return s.formula(tree, {argument: z, "y": a})
 
-        reason = ""
-        if value == 0 and activation.name == "relu":
-            reason = f"0: relu is off in this example ({self._name(z)} = {self._value(z):.6g})"
-        elif value == 0:
-            reason = f"0: {activation.name} is flat at {self._name(z)} = {self._value(z):.6g}"
-        elif value == 1 and activation.name in ("relu", "leaky_relu", "elu"):
-            reason = f"1: {activation.name} passes {self._name(z)} on as it is"
+        state = "off" if activation.name == "relu" else "flat"
+        reason: Words = (f"{activation.name} is {state} at ", *self._is(z)) if value == 0 else ()
         return [Link(a, slope, explicit, (value,), reason)]
 
     def _dense(self, layer: int, i: int, j: int, value: float) -> Link:
@@ -188,7 +185,11 @@ class Links:
         )
         tree = op.structure.formula(which, {})
         value = float(column.partials[0])
-        reason = f"0: {self._name(a)} is on target" if value == 0 and self._value(a) == self._value(y) else ""
+        reason: Words = ()
+        if value == 0 and self._value(a) == self._value(y):
+            reason = (self._spell.q(a), " is on target")
+        elif value == 0 and self._value(y) == 0:
+            reason = self._is(y)
         many = self._run.examples if self._net.reduction == "mean" else 1
         numbers = (value,) if many == 1 else (value, 1 / many)
 
@@ -214,5 +215,7 @@ class Links:
         return Link(Quantity("R"), written, None, (strength, self._value(q)))
 
 
-def _sign(name: str) -> str:
-    return {"sigmoid": "σ"}.get(name, name)
+def sign(activation: Activation, s: Speller) -> str:
+    """Returns the sign of an activation function."""
+    plain = activation.name
+    return s.choose(activation.op.symbol, "σ" if plain == "sigmoid" else plain, plain)

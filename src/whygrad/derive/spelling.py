@@ -83,7 +83,10 @@ class Speller:
 
     def product(self, *factors: str) -> str:
         """Returns factors next to each other; sums among them in parentheses."""
-        shown = [self.enclosed(factor) for factor in factors if factor]
+        kept = [factor for factor in factors if factor]
+        if len(kept) == 1:
+            return kept[0]
+        shown = [self.enclosed(factor) for factor in kept]
         return self.choose(r" \, ", " · ", " * ").join(shown) or "1"
 
     def times(self, *factors: str) -> str:
@@ -100,6 +103,10 @@ class Speller:
         if " + " in bare or " - " in bare or factor.startswith("-") or ", else" in bare:
             return self.choose(f"\\left({factor}\\right)", f"({factor})", f"({factor})")
         return factor
+
+    def grouped(self, text: str, several: bool) -> str:
+        """Returns a text in parentheses where it is several factors."""
+        return self.choose(rf"\left({text}\right)", f"({text})", f"({text})") if several else text
 
     def added(self, *terms: str) -> str:
         """Returns a sum; a term that begins with a minus is subtracted."""
@@ -140,6 +147,16 @@ def _outside_brackets(text: str) -> str:
             kept.append(sign)
         depth += sign in "([{"
     return "".join(kept)
+
+
+def lowered(number: int) -> str:
+    """Returns a whole number as Unicode's lower digits.
+
+    Example:
+        >>> lowered(12)
+        '₁₂'
+    """
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 class Spelling:

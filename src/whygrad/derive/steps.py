@@ -1,12 +1,13 @@
 """The steps of a derivation: the chain rule by the next layer, layer by layer, each sum written out."""
 
+from math import fsum
 from typing import NamedTuple
 
 import numpy as np
 
 from whygrad.derive.derivation import Line, Step, Words
 from whygrad.derive.links import TOTAL, Link, Links
-from whygrad.derive.spelling import Math, Speller, Spelling
+from whygrad.derive.spelling import Math, Speller, Spelling, lowered
 from whygrad.notation import Quantity
 from whygrad.run import Run
 
@@ -16,13 +17,19 @@ MOST_TERMS = 6
 
 
 class Question(NamedTuple):
-    """What is asked: the derivative of one quantity by another in one example of a run."""
+    """What is asked: the derivative of one quantity by another, and the example of the run whose numbers are shown.
+
+    ``parts`` are the examples' parts of the derivative where it is a sum over several examples, and ``apart`` what
+    belongs to no example: the part of R.
+    """
 
     run: Run
     example: int
     of: Quantity
     by: Quantity
     spell: Spelling
+    parts: tuple[float, ...] = ()
+    apart: float = 0.0
 
 
 class Derivatives:
@@ -62,12 +69,15 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
     """Returns the chain rule from the quantity on: one step for each layer that the paths pass."""
     links = Links(question.run, question.example, question.of)
     level = [question.by]
-    steps: list[Step] = []
+    steps = [_examples_step(question)] if question.parts else []
     while level and level != [question.of]:
-        known = {q: _on_the_way(links.after(q), derivatives) for q in level if q != question.of}
-        steps.append(_step(question, derivatives, known))
+        every = {q: links.after(q) for q in level if q != question.of}
+        known = {q: _on_the_way(every[q], derivatives) for q in every}
+        if question.parts and level == [question.by]:
+            known = {q: [link for link in known[q] if link.to.kind != "R"] for q in known}
+        steps.append(_step(question, derivatives, known, len(next(iter(every.values())))))
         following = {link.to: None for q in known for link in known[q] if link.to != question.of}
-        level = [q for q in following if q.kind not in ("C", "R")]
+        level = [q for q in following if q.kind not in ("C", "R", "total")]
     return tuple(steps)
 
 
@@ -75,140 +85,234 @@ def _on_the_way(links: list[Link], derivatives: Derivatives) -> list[Link]:
     return [link for link in links if derivatives.reaches(link.to)]
 
 
-def _step(question: Question, derivatives: Derivatives, known: dict[Quantity, list[Link]]) -> Step:
+def _examples_step(question: Question) -> Step:
+    """Returns the step that adds up the examples' parts."""
+    net, parts = question.run.network.layered, question.parts
+    shown = sorted(sorted(range(len(parts)), key=lambda n: -abs(parts[n]))[:MOST_TERMS])
+    left_out = len(parts) - len(shown)
+    value = fsum((*parts, question.apart))
+    rest = value - question.apart - fsum(parts[n] for n in shown)
+    weighted = bool(net.l2) and question.by.kind == "w" and question.of == TOTAL
+    joined = "averaged" if net.reduction == "mean" else "added up"
+    says: Words = (
+        f"The costs are {joined} over the {len(parts)} examples, and so is the derivative: it is the sum of the "
+        f"examples' parts{f', each with its 1/{len(parts)}' if net.reduction == 'mean' else ''}. ",
+    )
+    if question.by.kind in ("a", "z", "y"):
+        says = (*says, question.spell.q(question.by), " is changed by as much in each of them. ")
+    if weighted:
+        says = (*says, "R belongs to no example and is added once. ")
+    says = (
+        *says,
+        f"The next steps show example {question.example} (counted from 0), whose part is the largest.",
+    )
+
+    def symbols(s: Speller) -> str:
+        terms = [_part(s, n) for n in shown] + ([s.dots()] if left_out else [])
+        ends = [s.d(Quantity("R"), question.by)] if weighted else []
+        return f"{s.d(question.of, question.by)} = {s.added(*terms, *ends)}"
+
+    def numbers(s: Speller) -> str:
+        terms = [s.number(parts[n]) for n in shown]
+        if left_out:
+            terms.append(_more(s, left_out, rest))
+        if weighted:
+            terms.append(s.number(question.apart))
+        return f"{_lead(s)}= {s.added(*terms)} {s.equals(value)} {s.number(value)}"
+
+    lines = (Line(question.spell(symbols)), Line(question.spell(numbers), value))
+    return Step("Every example has its part", says, lines)
+
+
+def _part(s: Speller, example: int) -> str:
+    return s.choose(
+        rf"\text{{part}}_{{{example}}}",
+        f"part{lowered(example)}",
+        f"part_{example}",
+    )
+
+
+def _more(s: Speller, many: int, rest: float) -> str:
+    return s.choose(rf"({many}\text{{ more: }}", f"({many} more: ", f"({many} more: ") + f"{s.number(rest)})"
+
+
+def _step(question: Question, derivatives: Derivatives, known: dict[Quantity, list[Link]], ways: int) -> Step:
     # Of a wide layer, the neurons through which most of the derivative flows are written out.
     shown = sorted(known, key=lambda q: -abs(derivatives.at(q)))[:MOST_EQUATIONS]
     shown = [q for q in known if q in shown]
-    lines = [line for q in shown for line in _equation(question, derivatives, q, known[q])]
+    lines = []
+    for q in shown:
+        # What is the same for all neurons of a layer is said once.
+        lines += _equation(question, derivatives, q, known[q], whole=q == shown[0])
     place = next(iter(known))
-    title, says = _heading(question, place, known[place], alone=len(known) == 1)
+    title, says = _heading(question, place, known[place], ways, alone=len(known) == 1)
     if len(shown) < len(known):
         says = (
             *says,
             f" Of the {len(known)} neurons of this layer, the {len(shown)} with the largest derivatives are shown.",
         )
-    reasons = [(q, link) for q in shown for link in known[q] if link.reason]
-    return Step(title, says + _reasons(question, reasons), tuple(lines))
+    return Step(title, says + _reasons([link.reason for q in shown for link in known[q]]), tuple(lines))
 
 
-def _heading(question: Question, q: Quantity, links: list[Link], alone: bool) -> tuple[str, Words]:
+def _heading(question: Question, q: Quantity, links: list[Link], ways: int, alone: bool) -> tuple[str, Words]:
+    """Returns a step's title and words.
+
+    Args:
+        question: What is asked.
+        q: The first quantity of the step.
+        links: Its links on the way to what is differentiated.
+        ways: How many links it has in all.
+        alone: Whether the step has no other quantity.
+    """
     name = question.spell.q
     if q.kind == "w":
-        below = Quantity("a", int(q.layer or 0) - 1, q.source)
-        words: Words = (
-            "The weight ",
-            name(q),
-            " is multiplied with ",
-            name(below),
-            " and enters ",
-            name(links[0].to),
-        )
-        if len(links) > 1:
-            words = (*words, "; it is also in the l2 cost")
-        return "Where the weight enters", (*words, ". Nothing else contains it.")
+        return "Where the weight enters", _weight_words(question, q, links)
     if q.kind == "b":
         return "Where the bias enters", (
             "The bias ",
             name(q),
             " is added on the way into ",
             name(links[0].to),
-            " only.",
+            ". Nothing else contains it.",
         )
-    if all(link.to.kind in ("C", "R", "total") for link in links):
-        return _at_the_costs(question, q, links)
-    here = "its own layer" if links[0].to.layer == q.layer else "the next layer"
-    title = f"The chain rule by {here}"
-    if len(links) == 1:
-        return title, (name(q), " acts on ", name(links[0].to), " only, so that the sum has one term.")
-    subject: Words = (name(q), " acts on ") if alone else ("Each of these neurons acts on ",)
-    return title, (
-        *subject,
-        f"{'both' if len(links) == 2 else f'all {len(links)}'} neurons of {here}; the ways are added up.",
-    )
-
-
-def _at_the_costs(question: Question, q: Quantity, links: list[Link]) -> tuple[str, Words]:
-    if question.of == TOTAL or question.of.kind == "C":
-        net = question.run.network.layered
-        if net.outputs == 1:
+    if q.kind in ("C", "R"):
+        return "At the total", ("The total is the sum of the costs, so each of them counts once.",)
+    if q.kind == "y":
+        return "At the cost", ("The target ", name(q), " is in ", name(links[0].to), " only.")
+    if links[0].to.kind == "C":
+        if question.run.network.layered.outputs == 1:
             return "At the cost", ("The cost contains the output directly.",)
         return "At the costs", ("Each output is in its own cost only, so no other cost has to be looked at.",)
-    return "At the end", ("This is what the derivative is taken of.",)
+    inside = links[0].to.layer == q.layer
+    activation = question.run.network.layered.activations[int(q.layer or 1) - 1]
+    title = f"Through {activation.name}" if inside else "The chain rule by the next layer"
+    subject: Words = (name(q),) if alone else ("Each of these neurons",)
+    if inside and activation.dense:
+        joined = f"{activation.name} takes the layer together: "
+        subject = (joined, name(q)) if alone else (f"{joined}each of these pre-activations",)
+    where = "the layer" if inside else "the next layer"
+    what = "activations" if inside else "neurons"
+    if len(links) == 1 and ways == 1:
+        return title, (*subject, " acts on ", name(links[0].to), " only, so the sum has one term.")
+    if len(links) == 1 and links[0].to == question.of:
+        return title, (*subject, " acts on ", name(links[0].to), " directly.")
+    if len(links) == 1:
+        only: Words = (name(links[0].to), " leads to ", name(question.of), ", so the sum has one term.")
+        return title, (*subject, f" acts on {_all(ways)} {what} of {where}, but only ", *only)
+    return title, (*subject, f" acts on {_all(len(links))} {what} of {where}; the ways are added up.")
 
 
-def _reasons(question: Question, found: list[tuple[Quantity, Link]]) -> Words:
-    told: dict[str, None] = {}
-    for _, link in found:
-        if link.reason.startswith("0"):
-            told[link.reason] = None
-    return tuple(f" {reason}." for reason in list(told)[:MOST_EQUATIONS])
+def _all(many: int) -> str:
+    return "both" if many == 2 else f"all {many}"
 
 
-def _equation(question: Question, derivatives: Derivatives, q: Quantity, links: list[Link]) -> list[Line]:
-    """Returns the lines of one derivative: in general, with the local derivatives' symbols, with numbers."""
+def _weight_words(question: Question, q: Quantity, links: list[Link]) -> Words:
+    name = question.spell.q
+    if links[0].to.kind == "R":
+        return (
+            "The weight ",
+            name(q),
+            " is in ",
+            name(links[0].to),
+            " as its square: no neuron is on the way.",
+        )
+    below = Quantity("a", int(q.layer or 0) - 1, q.source)
+    words: Words = ("The weight ", name(q), " is multiplied with ", name(below), " on the way into ")
+    words = (*words, name(links[0].to))
+    if len(links) > 1:
+        words = (*words, ", and its square is in ", name(links[1].to))
+    apart = question.parts and question.run.network.layered.l2 and question.of == TOTAL
+    return (*words, "." if apart else ". Nothing else contains it.")
+
+
+def _reasons(found: list[Words]) -> Words:
+    """Returns why factors are 0, where any is."""
+    told = list(dict.fromkeys(reason for reason in found if reason))
+    if not told:
+        return ()
+    said: Words = (" Factors that are 0: " if len(told) > 1 else " A factor is 0: ", *told[0])
+    for reason in told[1:MOST_EQUATIONS]:
+        said = (*said, "; ", *reason)
+    more = len(told) - MOST_EQUATIONS
+    return (*said, f"; and {more} more." if more > 0 else ".")
+
+
+def _equation(
+    question: Question, derivatives: Derivatives, q: Quantity, links: list[Link], whole: bool
+) -> list[Line]:
+    """Returns the lines of one derivative: with the local derivatives' symbols, and with numbers.
+
+    Args:
+        question: What is asked.
+        derivatives: The derivatives by everything on the way.
+        q: What this derivative is by.
+        links: Its links on the way to what is differentiated.
+        whole: Whether the chain rule in general and the slopes' formulas are written too.
+    """
     spell, of = question.spell, question.of
-    value = derivatives.at(q)
-    if not links:
-        return [Line(spell(lambda s: f"{_d(s, of, q)} = 0"), 0.0)]
+    partly = bool(question.parts) and q == question.by
+    value = question.parts[question.example] if partly else derivatives.at(q)
     flows = [(link, derivatives.at(link.to)) for link in links]
-    flows.sort(key=lambda flow: -abs(flow[0].value * flow[1]))
-    chosen = flows[:MOST_TERMS]
-    kept = [
-        flow
-        for flow in ((link, derivatives.at(link.to)) for link in links)
-        if flow[0] in [c[0] for c in chosen]
-    ]
+    largest = sorted(flows, key=lambda flow: -abs(flow[0].value * flow[1]))[:MOST_TERMS]
+    kept = [flow for flow in flows if flow in largest]
     left_out = len(links) - len(kept)
-    lines = []
-    general = _general(question, q, links)
-    if general is not None:
-        lines.append(Line(general))
+    rest = value - fsum(link.value * outer for link, outer in kept)
+
+    def left(s: Speller) -> str:
+        return _part(s, question.example) if partly else s.d(of, q)
+
+    def outer(s: Speller, to: Quantity) -> str:
+        """Returns the derivative of the rest of the way; nothing where the way ends."""
+        return "" if to == of or to.kind in ("C", "R", "total") else s.d(of, to)
+
+    def added(s: Speller, *terms: str) -> str:
+        return s.added(*terms, *((s.dots(),) if left_out else ()))
 
     def symbols(s: Speller) -> str:
-        terms = [s.product(link.symbols(s), _outer(s, of, link.to)) for link, _ in kept]
-        return f"{_d(s, of, q)} = {s.added(*terms)}" + (f" + {s.dots()}" if left_out else "")
+        terms = [s.product(link.symbols(s), outer(s, link.to)) for link, _ in kept]
+        return f"{left(s)} = {added(s, *terms)}"
 
-    lines.append(Line(spell(symbols)))
-    if any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
-
-        def explicit(s: Speller) -> str:
-            terms = [
-                s.product((link.explicit or link.symbols)(s), _outer(s, of, link.to)) for link, _ in kept
-            ]
-            return f"{_lead(s)}= {s.added(*terms)}" + (f" + {s.dots()}" if left_out else "")
-
-        lines.append(Line(spell(explicit)))
-    rest = value - sum(link.value * outer for link, outer in kept)
+    def explicit(s: Speller) -> str:
+        terms = [s.product((link.explicit or link.symbols)(s), outer(s, link.to)) for link, _ in kept]
+        return f"{_lead(s)}= {added(s, *terms)}"
 
     def numbers(s: Speller) -> str:
         terms = []
-        for link, outer in kept:
-            ends = () if link.to in (of, TOTAL) or link.to.kind in ("C", "R") else (outer,)
+        for link, after in kept:
+            ends = () if link.to == of or link.to.kind in ("C", "R", "total") else (after,)
             terms.append(s.times(*(s.number(number) for number in (*link.numbers, *ends))))
-        more = s.choose(r"\text{ (", " (", " (") + f"{left_out} more: " + s.choose("}", "", "")
-        tail = f" + {more}{s.number(rest)})" if left_out else ""
-        whole = s.added(*terms) + tail
+        if left_out:
+            terms.append(_more(s, left_out, rest))
+        shown = s.added(*terms)
         if len(kept) == 1 and kept[0][0].inserted is not None:
-            whole = kept[0][0].inserted(s)
-        if whole == s.number(value):
-            return f"{_lead(s)}{s.equals(value)} {whole}"
-        return f"{_lead(s)}= {whole} {s.equals(value)} {s.number(value)}"
+            shown = kept[0][0].inserted(s)
+        if shown == s.number(value):
+            return f"{_lead(s)}{s.equals(value)} {shown}"
+        return f"{_lead(s)}= {shown} {s.equals(value)} {s.number(value)}"
 
-    lines.append(Line(spell(numbers), value))
-    return lines
+    made = []
+    general = _general(question, q, links) if whole and not partly else None
+    if general is not None:
+        made.append(Line(general))
+    first = spell(symbols)
+    direct = len(kept) == 1 and links[0].to.kind == "C"
+    if direct and kept[0][0].explicit is not None:
+        # dC/da = dC/da says nothing: the formula takes its place.
+        formula = kept[0][0].explicit
+        if links[0].to == of and not partly:
+            first = spell(lambda s: f"{left(s)} = {formula(s)}")
+        else:
+            made.append(Line(first))
+            first = spell(lambda s: f"{_lead(s)}= {formula(s)}")
+    made.append(Line(first))
+    if not direct and whole and any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
+        made.append(Line(spell(explicit)))
+    made.append(Line(spell(numbers), value))
+    return made
 
 
 def _lead(s: Speller) -> str:
     return s.choose("", "  ", "  ")
-
-
-def _d(s: Speller, of: Quantity, q: Quantity) -> str:
-    return s.d(of, q)
-
-
-def _outer(s: Speller, of: Quantity, to: Quantity) -> str:
-    """Returns the derivative of the rest of the way; nothing where the way ends."""
-    return "" if to == of or to.kind in ("C", "R", "total") else s.d(of, to)
 
 
 def _general(question: Question, q: Quantity, links: list[Link]) -> Math | None:
@@ -231,6 +335,6 @@ def _general(question: Question, q: Quantity, links: list[Link]) -> Math | None:
         # Notations with a name of their own for a derivative (dW) have none for a letter's: a fraction says it.
         outer = s.ratio(s.q(question.of), inner)
         low, high = str(int(first.to or 0) + offset), str(int(last.to or 0) + offset)
-        return f"{_d(s, question.of, q)} = {s.over('j', low, high)}{s.product(here, outer)}"
+        return f"{s.d(question.of, q)} = {s.over('j', low, high)}{s.product(here, outer)}"
 
     return question.spell(build)

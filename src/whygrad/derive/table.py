@@ -1,4 +1,4 @@
-"""The table of paths of a derivation, and the paths summed by the neuron that they pass."""
+"""The table of paths of a derivation, the examples' parts, and the paths summed by the neuron that they pass."""
 
 from math import fsum
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.derive.derivation import Groups, PathRow, PathTable
-from whygrad.derive.links import Links
+from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.spelling import Spelling
 from whygrad.graph import Graph
 from whygrad.notation import Quantity
@@ -17,6 +17,9 @@ from whygrad.sweep import Sweep, counts
 # Up to so many paths are listed in full; and so many, over all examples, are walked one by one.
 LIST_UP_TO = 12
 WALK_UP_TO = 5000
+# The first few layers of a choice are shown neuron by neuron, where a layer has few of them.
+GROUPS = 3
+GROUP_UP_TO = 8
 
 
 class Traced:
@@ -26,51 +29,62 @@ class Traced:
         run: The run.
         of: What is differentiated.
         by: What it is differentiated by.
-        example: One example, or nothing for all of them together.
         spell: How things are written.
     """
 
-    def __init__(self, run: Run, of: Quantity, by: Quantity, example: int | None, spell: Spelling) -> None:
-        self.run, self.of, self.by, self.example = run, of, by, example
+    def __init__(self, run: Run, of: Quantity, by: Quantity, spell: Spelling) -> None:
+        self.run, self.of, self.by = run, of, by
         self._spell = spell
-        self.graph: Graph = run.graph_of(of, example or 0)
+        self.graph: Graph = run.graph_of(of)
         shared = by.kind in ("w", "b", "C", "R")
-        which = range(run.examples) if example is None and not shared else (example or 0,)
-        self.entries = [run.entry(by, each) for each in which]
+        self.entries = [run.entry(by, each) for each in range(1 if shared else run.examples)]
 
     def _over_entries(self, values: Any) -> Any:
         flat = np.ravel(np.asarray(values))
         return [flat[entry.position] for entry in self.entries]
 
     def sum_of(self, semiring: str) -> float:
-        """Returns a semiring's values at the quantity, added up over the examples that are asked about."""
+        """Returns a semiring's values at the quantity, added up over the examples."""
         values = Sweep(self.graph, semiring).joined(self.entries[0].node)
         return float(fsum(float(value) for value in self._over_entries(values)))
+
+    def parts(self) -> tuple[float, ...]:
+        """Returns each example's part of the derivative; nothing where there is one example, or none has a part."""
+        run, by = self.run, self.by
+        if run.examples == 1 or self.of.kind == "R" or by.kind in ("C", "R"):
+            return ()
+        sweep = Sweep(self.graph, "gradient")
+        if by.kind not in ("w", "b"):
+            return tuple(map(float, self._over_entries(sweep.joined(self.entries[0].node))))
+        above = np.asarray(sweep.joined(run.recorded.nodes["z", by.layer]))[:, int(by.to or 0)]
+        if by.kind == "w":
+            below = self.graph.nodes[run.recorded.nodes["a", int(by.layer or 1) - 1]].value
+            above = above * below[:, int(by.source or 0)]
+        return tuple(map(float, above))
 
     def table(self, k: int) -> PathTable:
         """Returns the table of paths with at most k rows where there are many.
 
-        A path of the network is one row; where there are several examples, its contribution is summed over them.
+        A path of the network is one row, and its contribution is summed over the examples. Where there are too many
+        to walk, each example's paths are apart.
         """
         found = self._over_entries(counts(self.graph, self.entries[0].node))
         uses = sum(int(each) for each in found)
-        many = self.run.examples if self.example is None and self.of.kind in ("total", "C", "R") else 1
         total = self.sum_of("total")
         if uses <= WALK_UP_TO:
-            rows, live = self._all_rows(total)
-            count = len(rows)
-            rows = rows if count <= max(k, LIST_UP_TO) else rows[:k]
-        else:
-            rows = self._strongest_rows(k, total)
-            count, live = uses // many, sum(each.live for each in found) // many
-        return PathTable(tuple(rows), count, live, self._sum(), total)
+            return self._walked(k, total)
+        apart = self.run.examples > 1
+        walker = Walker(self.graph)
+        starts = [(self.entries[0].node, np.array([entry.position for entry in self.entries]))]
+        rows = [
+            self._row(self._quantities(path), [path], total, apart)
+            for path in walker.strongest(Sweep(self.graph, "strongest"), starts, k)
+        ]
+        live = sum(each.live for each in found)
+        return PathTable(tuple(rows), uses, live, self.sum_of("gradient"), total, walked=False, apart=apart)
 
-    def _sum(self) -> float:
-        # Where the paths can be walked, their sum is taken from the walk: it must not come from the sweep it checks.
-        walked = getattr(self, "_walked_sum", None)
-        return self.sum_of("gradient") if walked is None else walked
-
-    def _all_rows(self, total: float) -> tuple[list[PathRow], int]:
+    def _walked(self, k: int, total: float) -> PathTable:
+        """Returns the table of few paths; their sum comes from the walk and not from the sweep that it checks."""
         grouped: dict[tuple[Quantity, ...], list[Path]] = {}
         walker = Walker(self.graph)
         for entry in self.entries:
@@ -79,34 +93,39 @@ class Traced:
         rows = [self._row(quantities, paths, total) for quantities, paths in grouped.items()]
         live = sum(any(path.contribution != 0 for path in paths) for paths in grouped.values())
         rows.sort(key=lambda row: -abs(row.contribution))
-        self._walked_sum = fsum(path.contribution for paths in grouped.values() for path in paths)
-        return rows, live
-
-    def _strongest_rows(self, k: int, total: float) -> list[PathRow]:
-        walker = Walker(self.graph)
-        starts = [(self.entries[0].node, np.array([entry.position for entry in self.entries]))]
-        found = walker.strongest(Sweep(self.graph, "strongest"), starts, k)
-        return [self._row(self._quantities(path), [path], total) for path in found]
+        listed = rows if len(rows) <= max(k, LIST_UP_TO) else rows[:k]
+        whole = fsum(path.contribution for paths in grouped.values() for path in paths)
+        return PathTable(tuple(listed), len(rows), live, whole, total)
 
     def _quantities(self, path: Path) -> tuple[Quantity, ...]:
         named = [self.run.quantities_at(entry) for entry in path.entries]
         made = [quantities[0] for quantities in named if quantities]
-        if made and made[-1]._replace(kind=self.of.kind) == self.of:
-            made[-1] = self.of
+        if self.of.kind in ("a", "z"):
+            made[-1] = self.of  # where the activation is the pre-activation, both are at one entry
         made[0] = self.by
+        if len(made) == 1 and self.of.kind in ("a", "z") and self.of != self.by:
+            made.append(self.of)
+        if self.of == TOTAL and self.by.kind in ("C", "R"):
+            made.append(TOTAL)
         return tuple(made)
 
-    def _row(self, quantities: tuple[Quantity, ...], paths: list[Path], total: float) -> PathRow:
+    def _row(
+        self, quantities: tuple[Quantity, ...], paths: list[Path], total: float, apart: bool = False
+    ) -> PathRow:
         contribution = fsum(path.contribution for path in paths)
-        first = paths[0]
-        example = self._example_of(first)
+        example = self._example_of(paths[0])
+        stations, links = self._stations(quantities, example)
+        # Over several examples a path is a sum of products, and has no factors of its own.
+        own = apart or self.run.examples == 1
+        factors = [(self._spell(link.symbols), link.value) for link in links] if own else []
         return PathRow(
-            tuple(self.run.network.name(q) for q in quantities),
-            tuple(self._spell.q(q) for q in quantities),
+            tuple(self.run.network.name(q) for q in stations),
+            tuple(self._spell.q(q) for q in stations),
             self.run.network.name(quantities[-1]),
-            self._factors(quantities, example),
+            tuple(factors),
             contribution,
             contribution / total if total else 0.0,
+            example if apart and quantities[-1].kind != "R" else None,
         )
 
     def _example_of(self, path: Path) -> int:
@@ -118,18 +137,18 @@ class Traced:
                     return entry.position // int(width)
         return 0
 
-    def _factors(self, quantities: tuple[Quantity, ...], example: int) -> tuple[tuple[Any, float], ...]:
+    def _stations(self, quantities: tuple[Quantity, ...], example: int) -> tuple[list[Quantity], list[Link]]:
+        """Returns the stations of a path, and the link from each to the next."""
         links = Links(self.run, example, self.of)
-        place = quantities[0]
-        factors = []
-        while place != quantities[-1]:
-            after = {link.to: link for link in links.after(place)}
-            link = next((after[q] for q in quantities if q in after), None)
-            if link is None:
-                break
-            factors.append((self._spell(link.symbols), link.value))
-            place = link.to
-        return tuple(factors)
+        stations, taken = [quantities[0]], []
+        while stations[-1] != quantities[-1]:
+            after = {link.to: link for link in links.after(stations[-1])}
+            # An activation that is its pre-activation leads to it by a factor of 1.
+            same = Link(self.of, lambda s: "", None, (1.0,))
+            link = next((after[q] for q in quantities if q in after), same)
+            taken.append(link)
+            stations.append(link.to)
+        return stations, taken
 
     def groups(self) -> tuple[Groups, ...]:
         """Returns, for each layer that the paths pass with a choice, their sums by the neuron that they pass.
@@ -139,32 +158,24 @@ class Traced:
         """
         net = self.run.network.layered
         first = (self.by.layer or 0) + (self.by.kind == "a")
-        if self.example is None and self.run.examples > 1:
+        if self.run.examples > 1:
             return ()
         last = self.of.layer if self.of.kind in ("a", "z") and self.of.layer is not None else net.depth + 1
-        made = []
-        whole = Sweep(self.graph, "gradient")
-        number = Sweep(self.graph, "count")
-        nodes = self.run.recorded.nodes
-        for layer in range(first, last):
-            if layer < 1 or net.sizes[layer] < 2 or net.sizes[layer] > 8:
-                continue
-            node = nodes["a", layer]
-            above = np.ravel(np.asarray(whole.joined(node)))
-            above_count = np.ravel(np.asarray(number.joined(node)))
-            rows = []
-            for j in range(net.sizes[layer]):
-                neuron = Quantity("a", layer, j)
-                entry = self.run.entry(neuron, self.example or 0)
-                below = self.run.graph_of(neuron, self.example or 0)
-                place = self.entries[0]
-                inner = float(
-                    np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position]
-                )
-                ways = float(np.ravel(np.asarray(Sweep(below, "count").joined(place.node)))[place.position])
-                many = int(ways * above_count[entry.position])
-                if many:
-                    rows.append((self._spell.q(neuron), many, inner * float(above[entry.position])))
-            if len(rows) > 1:
-                made.append(Groups(tuple(rows)))
-        return tuple(made)
+        layers = [layer for layer in range(max(first, 1), last) if 2 <= net.sizes[layer] <= GROUP_UP_TO]
+        return tuple(filter(None, (self._group(layer) for layer in layers[:GROUPS])))
+
+    def _group(self, layer: int) -> Groups | None:
+        node = self.run.recorded.nodes["a", layer]
+        above = np.ravel(np.asarray(Sweep(self.graph, "gradient").joined(node)))
+        above_count = np.ravel(counts(self.graph, node))
+        place = self.entries[0]
+        rows = []
+        for j in range(self.run.network.layered.sizes[layer]):
+            neuron = Quantity("a", layer, j)
+            position = self.run.entry(neuron).position
+            below = self.run.graph_of(neuron)
+            inner = np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position]
+            many = np.ravel(counts(below, place.node))[place.position] * above_count[position]
+            if many:
+                rows.append((self._spell.q(neuron), int(many), float(inner) * float(above[position])))
+        return Groups(tuple(rows)) if len(rows) > 1 else None

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
+from whygrad.render.as_latex import factor as latex_factor
+from whygrad.render.checks import checks, checks_title
+from whygrad.render.checks import number as plain_number
 
+# Costs are listed where there are few.
+COSTS_UP_TO = 12
 _SIGN = r"(<mo[^>]*>(?:\(|=|&#x00028;|&#x0003D;|&#x022C5;|&#x02248;)</mo>)<mo>(&#x02212;)</mo>"
 
 
@@ -43,7 +48,12 @@ def document(body: str, title: str) -> str:
 
 def number(value: float) -> str:
     """Returns a number to six digits with a real minus sign."""
-    return f"{0.0 if value == 0 else value:.6g}".replace("-", "−")
+    return plain_number(value).replace("-", "−")
+
+
+def spaced(count: int) -> str:
+    """Returns a whole number with thin spaces between thousands."""
+    return f"{count:,}".replace(",", "\u202f")
 
 
 def prose(words: Words) -> str:
@@ -57,7 +67,7 @@ def derivation_html(d: Derivation) -> str:
         f"<h2>{mathml(d.heading.latex, 'block')} <span>= {number(d.value)}</span></h2>",
         *(f"<p>{prose(words)}</p>" for words in d.words),
     ]
-    if 1 < len(d.costs) <= 12:
+    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
         parts.append(_costs(d))
     if d.steps:
         parts.append(
@@ -84,13 +94,11 @@ def derivation_html(d: Derivation) -> str:
 def _costs(d: Derivation) -> str:
     rows = "".join(
         f"<tr><th scope='row'>{mathml(d.cost_maths[name].latex)}</th><td class='n'>{number(value)}</td>"
-        f"<td class='why'>{escape(d.cost_reasons.get(name, ''))}</td></tr>"
+        f"<td class='why'>{prose(d.cost_reasons.get(name, ()))}</td></tr>"
         for name, value in d.costs.items()
     )
-    total = ""
-    if d.of not in d.costs:
-        whole = number(sum(d.costs.values()))
-        total = f"<tr class='sum'><th scope='row'>sum</th><td class='n'>{whole}</td><td></td></tr>"
+    whole = number(sum(d.costs.values()))
+    total = f"<tr class='sum'><th scope='row'>sum</th><td class='n'>{whole}</td><td></td></tr>"
     return f"<h3>Each cost by itself</h3><table>{rows}{total}</table>"
 
 
@@ -103,54 +111,50 @@ def _step(step: Step) -> str:
 
 def _paths(d: Derivation) -> str:
     largest = max(abs(row.share) for row in d.paths.rows) or 1.0
-    rows = "".join(_path(row, largest) for row in d.paths.rows)
+    products = any(row.factors for row in d.paths.rows)
+    rows = "".join(_path(row, largest, products) for row in d.paths.rows)
+    span = " colspan='2'" if products else ""
     others = ""
     if d.paths.others:
-        many = f"{d.paths.others:,}".replace(",", " ")
-        rest = number(d.paths.others_sum)
+        kind = "other" if d.paths.others == 1 else "others"
         others = (
-            f"<tr><td colspan='2' class='why'>and {many} others, together</td><td class='n'>{rest}</td>"
-            "<td colspan='2'></td></tr>"
+            f"<tr><td{span} class='why'>and {spaced(d.paths.others)} {kind}, together</td>"
+            f"<td class='n'>{number(d.paths.others_sum)}</td><td colspan='2'></td></tr>"
         )
     title = "The one path" if d.paths.count == 1 else f"The {_many(d.paths.count)}, strongest first"
+    if d.paths.apart:
+        title += ", each example’s apart"
     return (
-        f"<h3>{title}</h3><div class='wide'><table class='paths'><thead><tr><th>path</th><th>product</th>"
-        f"<th class='n'>contribution</th><th class='n'>share</th><th></th></tr></thead><tbody>{rows}{others}</tbody>"
-        f"<tfoot><tr class='sum'><td colspan='2'>sum of all paths</td><td class='n'>{number(d.paths.sum)}</td>"
+        f"<h3>{title}</h3><div class='wide'><table class='paths'><thead><tr><th>path</th>"
+        f"{'<th>product</th>' if products else ''}<th class='n'>contribution</th><th class='n'>share</th><th></th>"
+        f"</tr></thead><tbody>{rows}{others}</tbody>"
+        f"<tfoot><tr class='sum'><td{span}>sum of all paths</td><td class='n'>{number(d.paths.sum)}</td>"
         "<td colspan='2'></td></tr></tfoot></table></div>"
     )
 
 
-def _path(row: PathRow, largest: float) -> str:
-    path = r" \to ".join(math.latex for math in row.maths)
-    product = r" \cdot ".join(f"({value:.4g})" if value < 0 else f"{value:.4g}" for _, value in row.factors)
+def _path(row: PathRow, largest: float, products: bool) -> str:
+    path = mathml(r" \to ".join(math.latex for math in row.maths))
+    if row.example is not None:
+        path += f" <span class='why'>example {row.example}</span>"
+    factors = r" \cdot ".join(latex_factor(value) for _, value in row.factors)
+    product = f"<td class='why'>{mathml(factors) if factors else ''}</td>" if products else ""
     width = round(100 * abs(row.share) / largest)
     kind = "gain" if row.contribution > 0 else "loss"
-    share = f"{row.share:+.1%}".replace("-", "−")
+    bar = f"<span class='{kind}' style='width:{width}%'></span>" if width else ""
+    share = f"{row.share:+.1%}".replace("-", "−") if row.share else "0%"
     return (
-        f"<tr><td>{mathml(path)}</td><td class='why'>{mathml(product)}</td>"
-        f"<td class='n'>{number(row.contribution)}</td>"
-        f"<td class='n why'>{share}</td><td class='bar'><span class='{kind}' style='width:{width}%'></span></td></tr>"
+        f"<tr><td>{path}</td>{product}<td class='n'>{number(row.contribution)}</td>"
+        f"<td class='n why'>{share}</td><td class='bar'>{bar}</td></tr>"
     )
 
 
 def _checks(d: Derivation) -> str:
-    difference = "can’t be changed by hand" if d.finite_difference is None else number(d.finite_difference)
-    rows = [
-        ("sum of all paths", number(d.paths.sum), ""),
-        ("backward pass", number(d.value), "" if d.sums_agree else "should agree with the sum to rounding"),
-        ("finite difference", difference, "changed a little, run forward again"),
-    ]
-    if d.paths.total and d.paths.count > 1:
-        cancelled = max(1 - abs(d.value) / d.paths.total, 0.0)
-        rows.append(
-            ("cancellation", f"{cancelled:.1%}", f"of {number(d.paths.total)}, the sum without signs")
-        )
     body = "".join(
-        f"<tr><th scope='row'>{name}</th><td class='n'>{value}</td><td class='why'>{says}</td></tr>"
-        for name, value, says in rows
+        f"<tr><th scope='row'>{name}</th><td class='n'>{value.replace('-', '−')}</td><td class='why'>{says}</td></tr>"
+        for name, value, says in checks(d)
     )
-    return f"<h3>Three ways to the same number</h3><table>{body}</table>"
+    return f"<h3>{checks_title(d)}</h3><table>{body}</table>"
 
 
 def _group(group: Groups) -> str:
@@ -163,7 +167,7 @@ def _group(group: Groups) -> str:
 
 
 def _many(count: int) -> str:
-    return "1 path" if count == 1 else f"{count:,} paths".replace(",", " ")
+    return "1 path" if count == 1 else f"{spaced(count)} paths"
 
 
 def _layer(line: Layerwise) -> str:
@@ -175,7 +179,9 @@ def _grid(grid: Grid) -> str:
     rows = []
     for i, row in enumerate(grid.values):
         cells = "".join(
-            f"<td{' class=marked' if (i, j) == grid.marked else ''}>{value:.4g}</td>".replace("-", "−")
+            f"<td{' class=marked' if (i, j) == grid.marked else ''}>{0.0 if value == 0 else value:.4g}</td>".replace(
+                "-", "−"
+            )
             for j, value in enumerate(row)
         )
         rows.append(f"<tr>{cells}</tr>")

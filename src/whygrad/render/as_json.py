@@ -29,7 +29,7 @@ def derivation_json(derivation: Derivation) -> dict[str, Any]:
         "heading": derivation.heading.latex,
         "value": derivation.value,
         "costs": dict(derivation.costs),
-        "cost_reasons": dict(derivation.cost_reasons),
+        "cost_reasons": {name: plain(words) for name, words in derivation.cost_reasons.items()},
         "words": [plain(words) for words in derivation.words],
         "paths": [
             {
@@ -37,6 +37,7 @@ def derivation_json(derivation: Derivation) -> dict[str, Any]:
                 "cost": row.cost,
                 "contribution": row.contribution,
                 "share": row.share,
+                "example": row.example,
                 "factors": [{"latex": math.latex, "value": value} for math, value in row.factors],
             }
             for row in table.rows

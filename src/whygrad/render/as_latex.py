@@ -2,7 +2,12 @@
 
 from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
+from whygrad.render.checks import checks, checks_title
 
+# Costs are listed where there are few.
+COSTS_UP_TO = 12
+# As many characters fit on a line of a page.
+LINE = 88
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -29,10 +34,15 @@ def escaped(text: str) -> str:
     return "".join(_ESCAPES.get(sign, sign) for sign in text)
 
 
-def number(value: float) -> str:
-    """Returns a number to six digits, for mathematics."""
-    digits, _, exponent = f"{0.0 if value == 0 else value:.6g}".partition("e")
+def number(value: float, figures: int = 6) -> str:
+    """Returns a number to some digits, for mathematics."""
+    digits, _, exponent = f"{0.0 if value == 0 else value:.{figures}g}".partition("e")
     return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+
+
+def factor(value: float) -> str:
+    """Returns a factor to four digits, in parentheses where it is negative."""
+    return f"({number(value, 4)})" if value < 0 else number(value, 4)
 
 
 def prose(words: Words) -> str:
@@ -44,8 +54,9 @@ def document(body: str) -> str:
     """Returns a whole LaTeX document around a body."""
     return (
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
-        "\\usepackage{amsmath,amssymb}\n\\usepackage[margin=22mm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
-        "\\setlength{\\parskip}{6pt}\n\\allowdisplaybreaks\n\\begin{document}\n"
+        "\\usepackage{amsmath,amssymb,array}\n\\usepackage[margin=22mm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
+        "\\setlength{\\parskip}{6pt}\n\\allowdisplaybreaks\n"
+        "\\newcolumntype{P}[1]{>{\\raggedright\\arraybackslash}p{#1}}\n\\begin{document}\n"
         + body
         + "\n\\end{document}\n"
     )
@@ -55,7 +66,7 @@ def derivation_latex(d: Derivation) -> str:
     """Returns a derivation as the body of a document."""
     parts = [rf"\section*{{$\displaystyle {d.heading.latex} = {number(d.value)}$}}"]
     parts += [prose(words) + "\n" for words in d.words]
-    if 1 < len(d.costs) <= 12:
+    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
         parts.append(_costs(d))
     parts += [_step(place, step) for place, step in enumerate(d.steps, 1)]
     if d.paths.rows:
@@ -73,53 +84,90 @@ def derivation_latex(d: Derivation) -> str:
 def _costs(d: Derivation) -> str:
     rows = []
     for name, value in d.costs.items():
-        reason = f" & {escaped(d.cost_reasons[name])}" if name in d.cost_reasons else " &"
+        reason = f" & {prose(d.cost_reasons[name])}" if name in d.cost_reasons else " &"
         rows.append(f"${d.cost_maths[name].latex}$ & ${number(value)}${reason} \\\\")
     body = "\n".join(rows)
-    return (
-        f"\\subsection*{{Each cost by itself}}\n\\begin{{tabular}}{{lrp{{90mm}}}}\n{body}\n\\end{{tabular}}"
-    )
+    title = "\\subsection*{Each cost by itself}"
+    return f"{title}\n\\begin{{tabular}}{{@{{}}lrP{{90mm}}@{{}}}}\n{body}\n\\end{{tabular}}"
 
 
-def aligned(lines: list[str]) -> str:
-    """Returns equations under each other, aligned at their first equals sign."""
+def aligned(lines: list[Math]) -> str:
+    """Returns equations under each other, aligned at their first equals sign, long sums on several lines."""
     made = []
     for line in lines:
-        left, sign, right = line.partition("=")
-        made.append(f"{left}&={right}" if sign else f"&{line}")
+        left, sign, right = line.latex.partition("=")
+        if not sign:
+            made.append(f"&{line.latex}")
+            continue
+        terms = summands(right)
+        # The Unicode spelling is about as long as what LaTeX sets.
+        room = max(1, len(terms) * LINE // max(len(line.unicode), 1))
+        rows = ["".join(terms[start : start + room]) for start in range(0, len(terms), room)]
+        made.append(f"{left}&={rows[0]}")
+        made += [rf"&\quad {row}" for row in rows[1:]]
     return "\\begin{align*}\n" + " \\\\\n".join(made) + "\n\\end{align*}"
 
 
+def summands(latex: str) -> list[str]:
+    r"""Returns a sum's terms, each with the sign before it; what stands in brackets is kept together.
+
+    Example:
+        >>> summands(r"a + \left(b - c\right) d - e")
+        ['a', ' + \\left(b - c\\right) d', ' - e']
+    """
+    terms, depth = [""], 0
+    for place, sign in enumerate(latex):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 0 and latex[place : place + 3] in (" + ", " - "):
+            terms.append("")
+        terms[-1] += sign
+    return terms
+
+
 def _step(place: int, step: Step) -> str:
-    lines = aligned([line.math.latex for line in step.lines])
+    lines = aligned([line.math for line in step.lines])
     return f"\\subsection*{{{place}. {escaped(step.title)}}}\n{prose(step.says)}\n{lines}"
 
 
 def _paths(d: Derivation) -> str:
-    rows = "\n".join(_path(row) for row in d.paths.rows)
+    products = any(row.factors for row in d.paths.rows)
+    rows = "\n".join(_path(row, products) for row in d.paths.rows)
+    gap = " &" if products else ""
     others = ""
     if d.paths.others:
-        others = f"and {d.paths.others} others, together & & ${number(d.paths.others_sum)}$ & \\\\\n"
-    count = "The one path" if d.paths.count == 1 else f"The {d.paths.count} paths"
+        kind = "other" if d.paths.others == 1 else "others"
+        others = (
+            f"and {_spaced(d.paths.others)} {kind}, together{gap} & ${number(d.paths.others_sum)}$ & \\\\\n"
+        )
+    title = "The one path" if d.paths.count == 1 else f"The {_spaced(d.paths.count)} paths"
+    if d.paths.apart:
+        title += ", each example's apart"
+    columns = "P{76mm}P{44mm}rr" if products else "P{120mm}rr"
+    head = "path & product" if products else "path"
     return (
-        f"\\subsection*{{{count}}}\n{{\\small\n\\begin{{tabular}}{{llrr}}\npath & product & contribution & share \\\\\n"
-        f"\\hline\n{rows}\n{others}\\hline\nsum & & ${number(d.paths.sum)}$ & \\\\\n\\end{{tabular}}}}"
+        f"\\subsection*{{{title}}}\n{{\\small\n\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n"
+        f"{head} & contribution & share \\\\\n\\hline\n{rows}\n{others}\\hline\n"
+        f"sum of all paths{gap} & ${number(d.paths.sum)}$ & \\\\\n\\end{{tabular}}}}"
     )
 
 
-def _path(row: PathRow) -> str:
-    path = r" \to ".join(math.latex for math in row.maths)
-    product = r" \cdot ".join(f"({value:.4g})" if value < 0 else f"{value:.4g}" for _, value in row.factors)
-    return f"${path}$ & ${product}$ & ${number(row.contribution)}$ & ${100 * row.share:+.1f}\\,\\%$ \\\\"
+def _spaced(count: int) -> str:
+    return f"{count:,}".replace(",", "\\,")
+
+
+def _path(row: PathRow, products: bool) -> str:
+    path = "$" + r" \to ".join(math.latex for math in row.maths) + "$"
+    if row.example is not None:
+        path += f" (example {row.example})"
+    factors = r" \cdot ".join(factor(value) for _, value in row.factors)
+    product = (f" & ${factors}$" if factors else " &") if products else ""
+    share = rf"${100 * row.share:+.1f}\,\%$" if row.share else r"$0\,\%$"
+    return f"{path}{product} & ${number(row.contribution)}$ & {share} \\\\"
 
 
 def _checks(d: Derivation) -> str:
-    difference = "--" if d.finite_difference is None else f"${number(d.finite_difference)}$"
-    return (
-        "\\subsection*{Three ways to the same number}\n\\begin{tabular}{lr}\n"
-        f"sum of all paths & ${number(d.paths.sum)}$ \\\\\nbackward pass & ${number(d.value)}$ \\\\\n"
-        f"finite difference & {difference} \\\\\n\\end{{tabular}}"
-    )
+    rows = "\n".join(f"{name} & {escaped(value)} & {says} \\\\" for name, value, says in checks(d))
+    return f"\\subsection*{{{checks_title(d)}}}\n\\begin{{tabular}}{{@{{}}lrP{{90mm}}@{{}}}}\n{rows}\n\\end{{tabular}}"
 
 
 def matrix(grid: Grid) -> str:
@@ -127,7 +175,7 @@ def matrix(grid: Grid) -> str:
     rows = []
     for i, row in enumerate(grid.values):
         cells = [
-            rf"\boxed{{{value:.4g}}}" if (i, j) == grid.marked else f"{value:.4g}"
+            rf"\boxed{{{number(value, 4)}}}" if (i, j) == grid.marked else number(value, 4)
             for j, value in enumerate(row)
         ]
         rows.append(" & ".join(cells))

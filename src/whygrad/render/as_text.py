@@ -1,5 +1,6 @@
 """Derivations as text for a terminal, with rich: readable at 80 columns, without colour and without Unicode."""
 
+import re
 from io import StringIO
 from textwrap import wrap
 
@@ -11,10 +12,13 @@ from rich.text import Text
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
+from whygrad.render.checks import checks, checks_title, number
 from whygrad.run import Paths
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
 GAIN, LOSS = "green", "red"
+# Costs are listed where there are few.
+COSTS_UP_TO = 12
 
 
 class Style:
@@ -47,9 +51,10 @@ class Style:
         return text
 
 
-def number(value: float) -> str:
-    """Returns a number to six digits."""
-    return "0" if value == 0 else f"{value:.6g}"
+def short(value: float) -> str:
+    """Returns a factor to four digits, in parentheses where it is negative."""
+    text = "0" if value == 0 else f"{value:.4g}"
+    return f"({text})" if value < 0 else text
 
 
 def spaced(count: int) -> str:
@@ -64,8 +69,15 @@ def shows_unicode(console: Console) -> bool:
 
 def print_derivation(derivation: Derivation, console: Console) -> None:
     """Prints a derivation on a console, as wide and as colourful as that is."""
-    for part in parts(derivation, Style(shows_unicode(console))):
-        console.print(part)
+    with console.capture() as captured:
+        for part in parts(derivation, Style(shows_unicode(console))):
+            console.print(part)
+    console.file.write(trimmed(captured.get()))
+
+
+def trimmed(text: str) -> str:
+    """Returns a text without the blanks at the ends of its lines, which rich fills up to the full width."""
+    return re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", text, flags=re.MULTILINE)
 
 
 def derivation_text(
@@ -82,7 +94,7 @@ def derivation_text(
     )
     for part in parts(derivation, Style(unicode)):
         console.print(part)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return trimmed(file.getvalue())
 
 
 def parts(d: Derivation, style: Style) -> list[object]:
@@ -90,7 +102,7 @@ def parts(d: Derivation, style: Style) -> list[object]:
     made: list[object] = [_heading(d, style), ""]
     for words in d.words:
         made += [style.words(words), ""]
-    if len(d.costs) > 1 and len(d.costs) <= 12:
+    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
         made += [Text("Each cost by itself", HEADING), _costs(d, style), ""]
     for place, step in enumerate(d.steps, 1):
         made += [_step(place, step, style), ""]
@@ -101,8 +113,6 @@ def parts(d: Derivation, style: Style) -> list[object]:
         made += [Text("The paths by the neuron that they pass", HEADING)]
         for group in d.groups:
             made += [_group(group, style), ""]
-    if d.examples:
-        made += [_examples(d), ""]
     if d.layerwise:
         made += [
             Text("The same in whole layers", HEADING),
@@ -135,10 +145,10 @@ def _costs(d: Derivation, style: Style) -> Padding:
     table.add_column(justify="right")
     table.add_column()
     for name, value in d.costs.items():
-        reason = d.cost_reasons.get(name, "")
-        table.add_row(style.math(d.cost_maths[name]), Text(number(value), VALUE), Text(reason, FAINT))
-    if d.of not in d.costs:
-        table.add_row(Text("sum", FAINT), Text(number(sum(d.costs.values())), VALUE), "")
+        reason = style.words(d.cost_reasons.get(name, ()))
+        reason.stylize(FAINT)
+        table.add_row(style.math(d.cost_maths[name]), Text(number(value), VALUE), reason)
+    table.add_row(Text("sum", FAINT), Text(number(sum(d.costs.values())), VALUE), "")
     return Padding(table, (0, 0, 0, 3))
 
 
@@ -168,6 +178,8 @@ class MathLine:
 def _paths_title(d: Derivation, style: Style) -> Text:
     many = d.paths.count
     what = "The one path" if many == 1 else f"The {spaced(many)} paths"
+    if d.paths.apart:
+        what += ", each example's apart"
     if d.paths.others:
         what += f", the {len(d.paths.rows)} strongest first"
     elif many > 1:
@@ -183,11 +195,12 @@ class PathLines:
 
     def _path(self, row: PathRow) -> str:
         arrow = " → " if self._style.unicode else " -> "
-        return arrow.join(math.unicode if self._style.unicode else math.ascii for math in row.maths)
+        path = arrow.join(math.unicode if self._style.unicode else math.ascii for math in row.maths)
+        return path if row.example is None else f"{path} (example {row.example})"
 
     def _product(self, row: PathRow) -> str:
         times = " · " if self._style.unicode else " * "
-        return times.join(f"({value:.4g})" if value < 0 else f"{value:.4g}" for _, value in row.factors)
+        return times.join(short(value) for _, value in row.factors)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = self._derivation.paths.rows
@@ -206,11 +219,15 @@ class PathLines:
         for row, path, product in zip(rows, paths, products, strict=True):
             colour = GAIN if row.contribution > 0 else LOSS if row.contribution < 0 else FAINT
             bar = Text(self._bar(row.share / largest), colour)
-            shown = [Text(path, MATH)] if one_line else [Text(path, MATH) + Text(f"\n  {product}", FAINT)]
+            below = f"\n  {product}" if product else ""
+            shown = [Text(path, MATH)] if one_line else [Text(path, MATH) + Text(below, FAINT)]
             if one_line:
                 shown.append(Text(product, FAINT))
             table.add_row(
-                *shown, Text(number(row.contribution), colour), Text(f"{row.share:+.1%}", FAINT), bar
+                *shown,
+                Text(number(row.contribution), colour),
+                Text(f"{row.share:+.1%}" if row.share else "0%", FAINT),
+                bar,
             )
         yield Padding(table, (0, 0, 0, 3))
         others = self._derivation.paths.others
@@ -237,22 +254,11 @@ class PathLines:
 def _checks(d: Derivation, style: Style) -> Group:
     table = Table.grid(padding=(0, 2))
     table.add_column()
-    table.add_column(justify="right")
+    table.add_column(justify="right", no_wrap=True)
     table.add_column()
-    listed = "sum of all paths" if d.paths.count != 1 else "product along the path"
-    agree = "" if d.sums_agree else "these two should agree to rounding: please report it"
-    table.add_row(listed, Text(number(d.paths.sum), VALUE), "")
-    table.add_row("backward pass", Text(number(d.value), VALUE), Text(agree, "red"))
-    shown = "can't be changed by hand" if d.finite_difference is None else number(d.finite_difference)
-    table.add_row("finite difference", Text(shown, VALUE), Text("changed a little, run forward again", FAINT))
-    if d.paths.total and d.paths.count > 1:
-        cancelled = 1 - abs(d.value) / d.paths.total
-        table.add_row("cancellation", Text(f"{max(cancelled, 0.0):.1%}", VALUE), Text(_cancelled(d), FAINT))
-    return Group(Text("Three ways to the same number", HEADING), Padding(table, (0, 0, 0, 3)))
-
-
-def _cancelled(d: Derivation) -> str:
-    return f"of {number(d.paths.total)}, the sum without signs"
+    for name, value, says in checks(d):
+        table.add_row(style.plain(name), Text(value, VALUE), Text(style.plain(says), FAINT))
+    return Group(Text(checks_title(d), HEADING), Padding(table, (0, 0, 0, 3)))
 
 
 def _group(group: Groups, style: Style) -> Padding:
@@ -264,20 +270,6 @@ def _group(group: Groups, style: Style) -> Padding:
         paths = "1 path" if many == 1 else f"{spaced(many)} paths"
         table.add_row(Text("through ") + style.math(name), Text(paths, FAINT), Text(number(value), VALUE))
     return Padding(table, (0, 0, 0, 3))
-
-
-def _examples(d: Derivation) -> Group:
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    strongest = sorted(d.examples, key=lambda pair: -abs(pair[1]))[:10]
-    for example, value in sorted(strongest):
-        table.add_row(f"example {example}", Text(number(value), VALUE))
-    left = len(d.examples) - len(strongest)
-    if left:
-        rest = sum(value for _, value in d.examples) - sum(value for _, value in strongest)
-        table.add_row(f"{left} others", Text(number(rest), VALUE))
-    return Group(Text("Each example's share", HEADING), Padding(table, (0, 0, 0, 3)))
 
 
 def _layers(lines: tuple[Layerwise, ...], style: Style) -> Group:

@@ -311,7 +311,7 @@ cross_entropy = elementwise(
         low=0.0,
         from_z={
             # top and whole: the largest of the layer's z, and the sum of exp(z - top)
-            "softmax": "t*(top + log(whole) - z)",
+            "softmax": "t*(log(whole) - (z - top))",
             "sigmoid": "t*softplus(-z)",
         },
         says="the cross entropy with the target",

@@ -197,6 +197,9 @@ class Run:
         states = self._states
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             e, deltas = program.backward(self.y, self.x, *states, *self.network.parameters.values())
+        low, _ = net.bounds()
+        if not low and OPS[net.cost].cost.low is not None:  # type: ignore[union-attr]
+            self.costs  # noqa: B018 - a logarithm of what may be negative: its slope would be a number all the same
         if not np.isfinite(e).all():
             self.costs  # noqa: B018 - raises with the reason
             raise WhygradError(
@@ -278,7 +281,9 @@ class Run:
             each = numpy_program.program(net).each_cost(
                 self.y, self.x, *self._states, *self.network.parameters.values()
             )
-        per_example = recording.apply("C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]), value=each)
+        per_example = recording.apply(
+            "C", OPS[net.cost], (nodes["a", net.depth], nodes["y", None]), value=each
+        )
         nodes["C", None] = per_example
         reduction = OPS["mean" if net.reduction == "mean" else "sum"]
         joined = recording.apply(

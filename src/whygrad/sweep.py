@@ -274,7 +274,7 @@ class Sweep:
         return self.semiring.read(flat, cotangent.exponent, self.graph.xp)
 
 
-def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None) -> Array:
+def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
     """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
 
     Exact at any size: below 2**53 float64 counts exactly at the speed of matrix products. Above, the sweep is run
@@ -284,9 +284,10 @@ def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None) -> Ar
         graph: What was computed.
         number: The node.
         rows: The costs that paths may lead to; all of them where there is nothing.
+        positions: The flat positions of the entries that are asked about; the whole array where there is nothing.
     """
-    structural = ExactCounts(graph, "count").joined(number, rows)
-    live = ExactCounts(graph, "live").joined(number, rows)
+    structural = ExactCounts(graph, "count").joined(number, rows, positions)
+    live = ExactCounts(graph, "live").joined(number, rows, positions)
     made = np.empty(structural.shape, dtype=object)
     for place in np.ndindex(structural.shape):
         made[place] = Count(structural[place], live[place])
@@ -302,9 +303,14 @@ class ExactCounts:
         self._plain = Sweep(graph, semiring)
         self._residues: list[tuple[int, Sweep]] = []
 
-    def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
+    def joined(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
         """Returns, as an object array of Python integers, the counts of paths to some costs (all: nothing)."""
-        plain = np.asarray(self._plain.joined(number, rows))
+
+        def chosen(sweep: Sweep) -> Array:
+            values = np.asarray(sweep.joined(number, rows))
+            return values if positions is None else np.ravel(values)[positions]
+
+        plain = chosen(self._plain)
         cotangent = self._plain.cotangent(number)
         exponent = cotangent.exponent if cotangent is not None else 0
         largest = float(np.max(plain, initial=0.0))
@@ -316,7 +322,7 @@ class ExactCounts:
         place = 0
         while product.bit_length() <= bits + 2:
             prime, sweep = self._residue(place)
-            found = _integers(np.asarray(sweep.joined(number, rows)))
+            found = _integers(chosen(sweep))
             # Garner: add the multiple of the product so far that makes the residue right.
             inverse = pow(product, -1, prime)
             residues = residues + product * ((found - residues) * inverse % prime)

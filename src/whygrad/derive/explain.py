@@ -74,7 +74,7 @@ def explain(
     value, parts = traced.sum_of("gradient"), traced.parts()
     shown = int(np.argmax(np.abs(parts))) if parts else 0
     question = Question(run, shown, target, source, spell, parts, value - fsum(parts))
-    derivatives = Derivatives(question)
+    derivatives = Derivatives(question, traced.sweep("gradient"), traced.sweep("reach"))
     table = traced.table(int(k))
     same = target.kind in ("a", "z") and run.entry(target) == run.entry(source)
     costs, reasons = cost_by_cost(run, traced, target, spell)

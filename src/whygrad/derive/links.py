@@ -5,7 +5,7 @@ neurons, so that a link's local derivative is a weight times a slope, w σ'(z), 
 of a layer depend on each other (softmax), its pre-activations are stations of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +68,13 @@ class Links:
         value = self._value(q)
         return (self._spell(lambda s: f"{s.q(q)} = {s.number(value)}"),)
 
-    def after(self, q: Quantity) -> list[Link]:
-        """Returns the links from a quantity to all that it acts on next."""
+    def after(self, q: Quantity, only: Collection[Quantity] | None = None) -> list[Link]:
+        """Returns the links from a quantity to all that it acts on next.
+
+        Args:
+            q: The quantity.
+            only: Of the next layer, only these neurons (as z or as a) are asked about; all where there is nothing.
+        """
         if q.kind == "w":
             layer, source = int(q.layer or 0), Quantity("a", int(q.layer or 0) - 1, q.source)
             made = self._into(layer, int(q.to or 0), lambda s: s.q(source), self._value(source), source)
@@ -79,13 +84,15 @@ class Links:
         if q.kind == "b":
             return self._into(int(q.layer or 0), int(q.to or 0), None, 1.0)
         if q.kind == "z" and self._is_activation(q):
-            return self.after(q._replace(kind="a"))
+            return self.after(q._replace(kind="a"), only)
         if q.kind == "z":
             return self._through(int(q.layer or 0), int(q.to or 0))
         if q.kind == "a" and int(q.layer or 0) < self._net.depth:
-            return [
-                link for to in range(self._net.sizes[int(q.layer or 0) + 1]) for link in self._along(q, to)
-            ]
+            layer = int(q.layer or 0) + 1
+            neurons: Iterable[int] = range(self._net.sizes[layer])
+            if only is not None:
+                neurons = sorted({int(each.to or 0) for each in only if each.layer == layer})
+            return [link for to in neurons for link in self._along(q, to)]
         if q.kind in ("a", "y"):
             return [self._to_cost(q)]
         if q.kind in ("C", "R"):

@@ -10,10 +10,13 @@ from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.spelling import Math, Speller, Spelling, lowered
 from whygrad.notation import Quantity
 from whygrad.run import Run
+from whygrad.sweep import Sweep
 
 # As many equations are written out in a step, and as many terms in a sum, as a person would still read.
 MOST_EQUATIONS = 4
 MOST_TERMS = 6
+# Of a network deeper than this, one equation a layer is enough.
+SHALLOW = 6
 
 
 class Question(NamedTuple):
@@ -33,12 +36,11 @@ class Question(NamedTuple):
 
 
 class Derivatives:
-    """The derivatives of one quantity by all others, from one sweep."""
+    """The derivatives of one quantity by all others, and whether there is a path, from two sweeps."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, gradient: Sweep, reach: Sweep) -> None:
         self._question = question
-        self._sweep = question.run.seeded(question.of, question.example)
-        self._reach = question.run.seeded(question.of, question.example, "reach")
+        self._sweep, self._reach = gradient, reach
         self._values: dict[int, np.ndarray] = {}
         self._reached: dict[int, np.ndarray] = {}
 
@@ -70,12 +72,19 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
     links = Links(question.run, question.example, question.of)
     level = [question.by]
     steps = [_examples_step(question)] if question.parts else []
-    while level and level != [question.of]:
-        every = {q: links.after(q) for q in level if q != question.of}
-        known = {q: _on_the_way(every[q], derivatives) for q in every}
+    most = MOST_EQUATIONS if question.run.network.layered.depth <= SHALLOW else 1
+    while level:
+        # Of a wide layer, the neurons through which most of the derivative flows are written out.
+        largest = sorted(level, key=lambda q: -abs(derivatives.at(q)))[:most]
+        if len(level) > most:
+            largest = [q for q in largest if derivatives.at(q)] or largest[:1]
+        shown = [q for q in level if q in largest]
+        every = {q: links.after(q) for q in shown}
+        known = {q: _on_the_way(every[q], derivatives) for q in shown}
         if question.parts and level == [question.by]:
             known = {q: [link for link in known[q] if link.to.kind != "R"] for q in known}
-        steps.append(_step(question, derivatives, known, len(next(iter(every.values())))))
+        steps.append(_step(question, derivatives, known, len(every[shown[0]]), len(level)))
+        # Every neuron of a layer acts on the same ones of the next, or else on its cost alone.
         following = {link.to: None for q in known for link in known[q] if link.to != question.of}
         level = [q for q in following if q.kind not in ("C", "R", "total")]
     return tuple(steps)
@@ -136,22 +145,29 @@ def _more(s: Speller, many: int, rest: float) -> str:
     return s.choose(rf"({many}\text{{ more: }}", f"({many} more: ", f"({many} more: ") + f"{s.number(rest)})"
 
 
-def _step(question: Question, derivatives: Derivatives, known: dict[Quantity, list[Link]], ways: int) -> Step:
-    # Of a wide layer, the neurons through which most of the derivative flows are written out.
-    shown = sorted(known, key=lambda q: -abs(derivatives.at(q)))[:MOST_EQUATIONS]
-    shown = [q for q in known if q in shown]
-    lines = []
-    for q in shown:
-        # What is the same for all neurons of a layer is said once.
-        lines += _equation(question, derivatives, q, known[q], whole=q == shown[0])
+def _step(
+    question: Question, derivatives: Derivatives, known: dict[Quantity, list[Link]], ways: int, width: int
+) -> Step:
+    """Returns one step.
+
+    Args:
+        question: What is asked.
+        derivatives: The derivatives by everything on the way.
+        known: The quantities that are written out, with their links on the way to what is differentiated.
+        ways: How many links the first of them has in all.
+        width: How many quantities there are, written out or not.
+    """
     place = next(iter(known))
-    title, says = _heading(question, place, known[place], ways, alone=len(known) == 1)
-    if len(shown) < len(known):
-        says = (
-            *says,
-            f" Of the {len(known)} neurons of this layer, the {len(shown)} with the largest derivatives are shown.",
-        )
-    return Step(title, says + _reasons([link.reason for q in shown for link in known[q]]), tuple(lines))
+    lines = []
+    for q in known:
+        # What is the same for all neurons of a layer is said once.
+        lines += _equation(question, derivatives, q, known[q], whole=q == place)
+    title, says = _heading(question, place, known[place], ways, alone=width == 1)
+    if len(known) < width:
+        which = "one with the largest derivative is" if len(known) == 1 else ""
+        which = which or f"{len(known)} with the largest derivatives are"
+        says = (*says, f" Of the {width} neurons of this layer, the {which} shown.")
+    return Step(title, says + _reasons([link.reason for q in known for link in known[q]]), tuple(lines))
 
 
 def _heading(question: Question, q: Quantity, links: list[Link], ways: int, alone: bool) -> tuple[str, Words]:
@@ -254,6 +270,8 @@ def _equation(
     value = question.parts[question.example] if partly else derivatives.at(q)
     flows = [(link, derivatives.at(link.to)) for link in links]
     largest = sorted(flows, key=lambda flow: -abs(flow[0].value * flow[1]))[:MOST_TERMS]
+    if len(flows) > MOST_TERMS:
+        largest = [flow for flow in largest if flow[0].value * flow[1]] or largest[:1]
     kept = [flow for flow in flows if flow in largest]
     left_out = len(links) - len(kept)
     rest = value - fsum(link.value * outer for link, outer in kept)

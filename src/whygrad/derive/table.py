@@ -37,15 +37,24 @@ class Traced:
         self._spell = spell
         self.graph: Graph = run.graph_of(of)
         shared = by.kind in ("w", "b", "C", "R")
+        self._sweeps: dict[str, Sweep] = {}
         self.entries = [run.entry(by, each) for each in range(1 if shared else run.examples)]
 
     def _over_entries(self, values: Any) -> Any:
         flat = np.ravel(np.asarray(values))
         return [flat[entry.position] for entry in self.entries]
 
+    def sweep(self, semiring: str) -> Sweep:
+        """Returns the sweep of a semiring that starts at what is differentiated."""
+        if self.of == TOTAL:
+            return self.run.sweep(semiring).sweep
+        if semiring not in self._sweeps:
+            self._sweeps[semiring] = Sweep(self.graph, semiring)
+        return self._sweeps[semiring]
+
     def sum_of(self, semiring: str) -> float:
         """Returns a semiring's values at the quantity, added up over the examples."""
-        values = Sweep(self.graph, semiring).joined(self.entries[0].node)
+        values = self.sweep(semiring).joined(self.entries[0].node)
         return float(fsum(float(value) for value in self._over_entries(values)))
 
     def parts(self) -> tuple[float, ...]:
@@ -53,7 +62,7 @@ class Traced:
         run, by = self.run, self.by
         if run.examples == 1 or self.of.kind == "R" or by.kind in ("C", "R"):
             return ()
-        sweep = Sweep(self.graph, "gradient")
+        sweep = self.sweep("gradient")
         if by.kind not in ("w", "b"):
             return tuple(map(float, self._over_entries(sweep.joined(self.entries[0].node))))
         above = np.asarray(sweep.joined(run.recorded.nodes["z", by.layer]))[:, int(by.to or 0)]
@@ -68,17 +77,18 @@ class Traced:
         A path of the network is one row, and its contribution is summed over the examples. Where there are too many
         to walk, each example's paths are apart.
         """
-        found = self._over_entries(counts(self.graph, self.entries[0].node))
+        places = np.array([entry.position for entry in self.entries])
+        found = counts(self.graph, self.entries[0].node, positions=places)
         uses = sum(int(each) for each in found)
         total = self.sum_of("total")
         if uses <= WALK_UP_TO:
             return self._walked(k, total)
         apart = self.run.examples > 1
         walker = Walker(self.graph)
-        starts = [(self.entries[0].node, np.array([entry.position for entry in self.entries]))]
+        starts = [(self.entries[0].node, places)]
         rows = [
             self._row(self._quantities(path), [path], total, apart)
-            for path in walker.strongest(Sweep(self.graph, "strongest"), starts, k)
+            for path in walker.strongest(self.sweep("strongest"), starts, k)
         ]
         live = sum(each.live for each in found)
         return PathTable(tuple(rows), uses, live, self.sum_of("gradient"), total, walked=False, apart=apart)
@@ -142,7 +152,7 @@ class Traced:
         links = Links(self.run, example, self.of)
         stations, taken = [quantities[0]], []
         while stations[-1] != quantities[-1]:
-            after = {link.to: link for link in links.after(stations[-1])}
+            after = {link.to: link for link in links.after(stations[-1], only=quantities)}
             # An activation that is its pre-activation leads to it by a factor of 1.
             same = Link(self.of, lambda s: "", None, (1.0,))
             link = next((after[q] for q in quantities if q in after), same)
@@ -166,7 +176,7 @@ class Traced:
 
     def _group(self, layer: int) -> Groups | None:
         node = self.run.recorded.nodes["a", layer]
-        above = np.ravel(np.asarray(Sweep(self.graph, "gradient").joined(node)))
+        above = np.ravel(np.asarray(self.sweep("gradient").joined(node)))
         above_count = np.ravel(counts(self.graph, node))
         place = self.entries[0]
         rows = []
@@ -175,7 +185,7 @@ class Traced:
             position = self.run.entry(neuron).position
             below = self.run.graph_of(neuron)
             inner = np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position]
-            many = np.ravel(counts(below, place.node))[place.position] * above_count[position]
+            many = counts(below, place.node, positions=[place.position])[0] * above_count[position]
             if many:
                 rows.append((self._spell.q(neuron), int(many), float(inner) * float(above[position])))
         return Groups(tuple(rows)) if len(rows) > 1 else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
 from whygrad.render.as_latex import factor as latex_factor
-from whygrad.render.checks import checks, checks_title
+from whygrad.render.checks import checks, checks_title, percent
 from whygrad.render.checks import number as plain_number
 
 # Costs are listed where there are few.
@@ -142,7 +142,7 @@ def _path(row: PathRow, largest: float, products: bool) -> str:
     width = round(100 * abs(row.share) / largest)
     kind = "gain" if row.contribution > 0 else "loss"
     bar = f"<span class='{kind}' style='width:{width}%'></span>" if width else ""
-    share = f"{row.share:+.1%}".replace("-", "−") if row.share else "0%"
+    share = escape(percent(row.share)).replace("-", "−")
     return (
         f"<tr><td>{path}</td>{product}<td class='n'>{number(row.contribution)}</td>"
         f"<td class='n why'>{share}</td><td class='bar'>{bar}</td></tr>"

@@ -2,7 +2,7 @@
 
 from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
-from whygrad.render.checks import checks, checks_title
+from whygrad.render.checks import checks, checks_title, percent
 
 # Costs are listed where there are few.
 COSTS_UP_TO = 12
@@ -161,7 +161,7 @@ def _path(row: PathRow, products: bool) -> str:
         path += f" (example {row.example})"
     factors = r" \cdot ".join(factor(value) for _, value in row.factors)
     product = (f" & ${factors}$" if factors else " &") if products else ""
-    share = rf"${100 * row.share:+.1f}\,\%$" if row.share else r"$0\,\%$"
+    share = "$" + percent(row.share).replace("%", r"\,\%") + "$"
     return f"{path}{product} & ${number(row.contribution)}$ & {share} \\\\"
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
-from whygrad.render.checks import checks, checks_title, number
+from whygrad.render.checks import checks, checks_title, number, percent
 from whygrad.run import Paths
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
@@ -116,7 +116,7 @@ def parts(d: Derivation, style: Style) -> list[object]:
     if d.layerwise:
         made += [
             Text("The same in whole layers", HEADING),
-            Padding(_layers(d.layerwise, style), (0, 0, 0, 3)),
+            *(Padding(LayerLine(line, style), (0, 0, 0, 3)) for line in d.layerwise),
             "",
         ]
     for words in d.notes:
@@ -226,7 +226,7 @@ class PathLines:
             table.add_row(
                 *shown,
                 Text(number(row.contribution), colour),
-                Text(f"{row.share:+.1%}" if row.share else "0%", FAINT),
+                Text(percent(row.share), FAINT),
                 bar,
             )
         yield Padding(table, (0, 0, 0, 3))
@@ -272,23 +272,32 @@ def _group(group: Groups, style: Style) -> Padding:
     return Padding(table, (0, 0, 0, 3))
 
 
-def _layers(lines: tuple[Layerwise, ...], style: Style) -> Group:
-    made: list[object] = []
-    for line in lines:
-        if line.result is None:
-            made.append(style.math(line.math))
-            continue
-        shown, transposed = _grid(line.result)
-        equation = Text("").join([style.math(line.math)])
-        if len(shown) == 1:
-            name = style.math(line.name, FAINT)
-            mark = ("ᵀ" if style.unicode else "^T") if transposed else ""
-            equation.append("   ")
-            made.append(equation + name + Text(f"{mark} = ", FAINT) + shown[0])
+class LayerLine:
+    """One line of the layer-wise form: its equation, and its result beside it where there is room."""
+
+    def __init__(self, line: Layerwise, style: Style) -> None:
+        self._line, self._style = line, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        equation = self._style.math(self._line.math)
+        if self._line.result is None:
+            yield equation
+            return
+        shown, transposed = _grid(self._line.result)
+        if len(shown) > 1:
+            yield equation
+            for row in shown:
+                yield Padding(row, (0, 0, 0, 2))
+            return
+        mark = ("ᵀ" if self._style.unicode else "^T") if transposed else ""
+        result = self._style.math(self._line.name, FAINT) + Text(f"{mark} = ", FAINT) + shown[0]
+        if equation.plain == f"{self._style.math(self._line.name).plain}":
+            yield result
+        elif equation.cell_len + 3 + result.cell_len <= options.max_width:
+            yield equation + Text("   ") + result
         else:
-            made.append(equation)
-            made += [Padding(row, (0, 0, 0, 2)) for row in shown]
-    return Group(*made)  # type: ignore[arg-type]
+            yield equation
+            yield Padding(result, (0, 0, 0, 2))
 
 
 def _grid(grid: Grid) -> tuple[list[Text], bool]:

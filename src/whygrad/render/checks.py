@@ -34,3 +34,10 @@ def checks(d: Derivation) -> list[tuple[str, str, str]]:
         share = f"{cancelled:.1%}" if cancelled > 1e-9 else "0%"
         rows.append(("cancellation", share, f"of {number(d.paths.total)}, the sum without signs"))
     return rows
+
+
+def percent(share: float) -> str:
+    """Returns a share with its sign, such as ``+12.3%``."""
+    if share and abs(share) < 0.0005:
+        return "<0.1%"
+    return f"{share:+.1%}" if share else "0%"

@@ -34,8 +34,8 @@ class Small(NamedTuple):
 
     program: scalar_program.ScalarProgram
     parameters: tuple[float, ...]
-    x_shape: tuple[int, ...]
-    y_shape: tuple[int, ...]
+    x_shapes: tuple[tuple[int, ...], ...]
+    y_shapes: tuple[tuple[int, ...], ...]
     dtype: Any
 
 
@@ -305,8 +305,8 @@ class Network:
         return Small(
             scalar_program.program(self.layered),
             tuple(number for array in arrays for number in array.ravel().tolist()),
-            (self.layered.sizes[0],),
-            (self.layered.outputs,),
+            ((self.layered.sizes[0],), (1, self.layered.sizes[0])),
+            ((self.layered.outputs,), (1, self.layered.outputs)),
             self.dtype,
         )
 

@@ -145,4 +145,5 @@ class Walker:
                     partials,
                     walk,
                 )
-        return found
+        # The bounds are rounded products in another order: paths that tie with them may have come out crosswise.
+        return sorted(found, key=lambda path: -abs(path.contribution))

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from whygrad.equation.bench import Change, Fix
 from whygrad.equation.chains import pairs
-from whygrad.equation.judge import Outcome, Pair, judge
+from whygrad.equation.conventions import would_hold
+from whygrad.equation.diagnosis import applied, diagnosed
+from whygrad.equation.judge import Outcome, Pair, Reading, judge
 from whygrad.equation.reader import read_chains
 from whygrad.equation.setting import Setting, setting
 from whygrad.equation.verdict import Equality, Verdict
+from whygrad.errors import EquationError
 
 if TYPE_CHECKING:
     from whygrad.network import Network
@@ -46,14 +50,105 @@ def check(
 
 def verdict_of(text: str, under: Setting) -> Verdict:
     """Returns the verdict on an equation in a setting."""
-    judged = [(pair, judge(pair)) for chain in read_chains(text, under.vocabulary) for pair in pairs(text, chain, under)]
+    chains = read_chains(text, under.vocabulary)
+    judged = [(pair, judge(pair)) for chain in chains for pair in pairs(text, chain, under)]
     found = [outcome.holds for _, outcome in judged]
     holds = False if False in found else None if None in found else True
-    equalities = tuple(_equality(pair, outcome) for pair, outcome in judged)
+    fixes = [diagnosed(pair, outcome) if outcome.holds is False else None for pair, outcome in judged]
+    conventions = would_hold(text, chains, under) if holds is False else []
+    equalities = tuple(
+        _equality(pair, outcome, fix, [name for name, _ in conventions])
+        for (pair, outcome), fix in zip(judged, fixes, strict=True)
+    )
     readings = tuple(dict.fromkeys(reading for _, outcome in judged for reading in outcome.readings))
-    return Verdict(text, holds, equalities, None, (), readings, "numbers", "", "", under.layered.title(), under.vocabulary.notation.name)
+    corrected = _corrected(text, fixes, found, under) if holds is False else None
+    return Verdict(
+        text,
+        holds,
+        equalities,
+        corrected,
+        tuple(says for _, says in conventions),
+        readings,
+        "numbers",
+        _says(holds, equalities, conventions, readings),
+        "",
+        under.layered.title(),
+        under.vocabulary.notation.name,
+    )
 
 
-def _equality(pair: Pair, outcome: Outcome) -> Equality:
-    left, right = (pair.text[side.span[0] : side.span[1]] for side in (pair.left, pair.right))
-    return Equality(left, right, outcome.holds)
+def _corrected(text: str, fixes: list[Fix | None], found: list[bool | None], under: Setting) -> str | None:
+    """Returns the whole equation put right; None where that isn't known for every wrong equality, or doesn't hold."""
+    if any(fix is None for fix, holds in zip(fixes, found, strict=True) if holds is False):
+        return None
+    changes: list[Change] = []
+    for fix in fixes:
+        # One side may be wrong for both of its neighbours: it is changed once.
+        if fix is not None and not any(_overlap(a, b) for a in fix.changes for b in changes):
+            changes += fix.changes
+    made = applied(text, changes)
+    return made if _holds(made, under) else None
+
+
+def _overlap(one: Change, other: Change) -> bool:
+    return one.start < other.end and other.start < one.end or one[:2] == other[:2]
+
+
+def _holds(text: str, under: Setting) -> bool:
+    try:
+        return all(
+            judge(pair).holds is not False
+            for chain in read_chains(text, under.vocabulary)
+            for pair in pairs(text, chain, under)
+        )
+    except EquationError:
+        return False
+
+
+def _equality(pair: Pair, outcome: Outcome, fix: Fix | None, conventions: list[str]) -> Equality:
+    left, right = (pair.text[side.span[0] : side.span[1]].strip() for side in (pair.left, pair.right))
+    if outcome.holds is not False:
+        return Equality(left, right, outcome.holds)
+    if fix is None:
+        says = str(outcome.unfit) if outcome.unfit is not None else "the two sides are not equal"
+        codes = _codes("", conventions)
+        return Equality(left, right, False, codes=codes, says=says, wrong=(right,), span=pair.right.span)
+    part = fix.part or pair.right.span
+    wrong = () if fix.missing and not fix.surplus else (pair.text[part[0] : part[1]].strip(),)
+    return Equality(
+        left, right, False, fix.missing, fix.surplus, wrong, None, _codes(fix.code, conventions), fix.says, part
+    )
+
+
+def _codes(code: str, conventions: list[str]) -> tuple[str, ...]:
+    codes = [part for part in code.split() if part]
+    if "elementwise" in conventions:
+        codes = ["OD", *codes]
+    if "delta" in conventions:
+        codes = [*codes, "NC"] if "SG" in codes else ["SG", "NC", *codes]
+    if "weights" in conventions and "TR" not in codes:
+        codes = ["TR", *codes]
+    if {"half", "squared_error"} & set(conventions) and "SC" not in codes:
+        codes = ["SC", *codes]
+    if "targets" in conventions and "SC" not in codes:
+        codes = ["SC", *codes]
+    return tuple(dict.fromkeys(codes))
+
+
+def _says(
+    holds: bool | None, equalities: tuple[Equality, ...], conventions: list[tuple[str, str]], readings: tuple[Reading, ...]
+) -> str:
+    if holds:
+        return "It holds."
+    if holds is None:
+        return "It depends on the reading: " + "; ".join(f"{'it holds' if r.holds else 'it does not hold'} where {r.says}" for r in readings) + "."
+    many = len(equalities)
+    parts = []
+    for number, equality in enumerate(equalities, 1):
+        if equality.holds is False:
+            where = f"equals sign {number}: " if many > 1 else ""
+            parts.append(where + (equality.says or "the two sides are not equal"))
+    says = "It does not hold: " + "; ".join(parts) + "."
+    if conventions:
+        says += " It would hold if " + ", or if ".join(sentence for _, sentence in conventions) + "."
+    return says

@@ -1,0 +1,131 @@
+"""Where corrections are tried: both sides at a few points, and what a part would have to be."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.equation.evaluate import Absent, Evaluator, Unfit
+from whygrad.equation.indices import assignments
+from whygrad.equation.judge import Outcome, Pair, close, holds_so, numeric
+from whygrad.equation.setting import with_values
+from whygrad.equation.tree import BigSum, Node, Number, Symbol, parts, replaced
+from whygrad.equation.writing import Writer
+from whygrad.errors import EquationError
+
+Array: TypeAlias = Any
+MOST_TRIED = 6
+
+
+class Change(NamedTuple):
+    """A piece of text that takes the place of another."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Fix(NamedTuple):
+    """A change that makes an equality hold."""
+
+    left: Node
+    right: Node
+    changes: tuple[Change, ...]
+    says: str
+    code: str = ""
+    part: tuple[int, int] | None = None
+    """Where the wrong part stands."""
+    missing: tuple[str, ...] = ()
+    surplus: tuple[str, ...] = ()
+
+
+class Bench:
+    """One equality that doesn't hold, with everything that is needed to try others in its place."""
+
+    def __init__(self, pair: Pair, outcome: Outcome) -> None:
+        self.pair = pair
+        self.outcome = outcome
+        self.setting = pair.setting
+        self.numeric = numeric(pair)
+        self.writer = Writer(pair.text, pair.setting.vocabulary)
+        if self.numeric:
+            self.points = pair.setting.own
+        else:
+            generic = pair.setting.generic(pair.examples)
+            fixed = with_values(generic, pair.setting.own, (pair.left, pair.right)) if pair.setting.given else None
+            self.points = fixed or generic
+        self.evaluator: Evaluator = pair.evaluator(self.points, outcome.choices)
+        letters = pair.letters(outcome.choices)
+        self.letters = letters
+        self.values = self._tried(tuple(sorted(letters.free)))
+
+    def _tried(self, wanted: tuple[str, ...]) -> list[dict[str, int]]:
+        found: list[dict[str, int]] = []
+        layout = self.setting.vocabulary.layout
+        every = list(assignments(self.letters, wanted, {}, layout, self.points.examples))
+        # Those far from the first are different from it in more than one letter.
+        for values in sorted(every, key=lambda values: -len(set(values.values()))):
+            try:
+                self.evaluator.side(self.pair.left, values)
+                self.evaluator.side(self.pair.right, values)
+            except Absent:
+                continue
+            except Unfit:
+                pass
+            found.append(values)
+            if len(found) == MOST_TRIED:
+                break
+        return found
+
+    def value(self, node: Node, values: dict[str, int]) -> Array | None:
+        """Returns a side's value; None where it has none."""
+        try:
+            return self.evaluator.side(node, values)
+        except (Absent, Unfit, EquationError):
+            return None
+
+    def holds(self, left: Node, right: Node) -> bool:
+        """Returns whether two sides agree: first at a few values of the letters, then as the judge has it."""
+        if self.numeric:
+            return self._confirmed(left, right)
+        for values in self.values:
+            one, other = self.value(left, values), self.value(right, values)
+            if one is None or other is None or not close(one, other):
+                return False
+        return bool(self.values) and self._confirmed(left, right)
+
+    def _confirmed(self, left: Node, right: Node) -> bool:
+        try:
+            return holds_so(self.pair._replace(left=left, right=right), self.outcome.choices)[0]
+        except (EquationError, Unfit):
+            return False
+
+    def needed(self, side: Node, other: Node, node: Node) -> Array | None:
+        """Returns what a part of a side would have to be for the equality to hold; None where that can't be told.
+
+        A side is a + b x in a part x that stands outside of functions, powers and denominators.
+        """
+        if not self.values:
+            return None
+        values = self.values[0]
+        wanted = self.value(other, values)
+        found = [self.value(replaced(side, node, Number(node.span, number)), values) for number in ("0", "1", "2")]
+        if wanted is None or wanted.ndim != 2 or any(part is None or part.ndim != 2 for part in found):
+            return None
+        zero, one, two = found
+        if not np.allclose(two - one, one - zero, rtol=1e-9, atol=1e-13):  # type: ignore[operator]
+            return None
+        slope = one - zero  # type: ignore[operator]
+        with np.errstate(all="ignore"):
+            made = (wanted - zero) / slope
+        return made if np.all(np.isfinite(made)) else None
+
+
+def outside_sums(node: Node) -> Iterator[Node]:
+    """Yields the parts of a side that no sum repeats, the largest first."""
+    waiting = [node]
+    while waiting:
+        part = waiting.pop(0)
+        yield part
+        if not isinstance(part, BigSum | Symbol):
+            waiting.extend(parts(part))

@@ -1,0 +1,52 @@
+"""What is wrong with an equality that doesn't hold, by the table of causes, and what puts it right."""
+
+from collections.abc import Iterator
+
+from whygrad.equation.bench import Bench, Change, Fix
+from whygrad.equation.causes import TABLE
+from whygrad.equation.judge import Outcome, Pair
+from whygrad.equation.missing import expansion
+from whygrad.equation.number_causes import number_fix
+from whygrad.equation.reader import read_side
+from whygrad.equation.standard import standard_forms
+from whygrad.errors import EquationError
+
+
+def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
+    """Returns the first change by the table of causes that makes an equality hold; None where none was found."""
+    bench = Bench(pair, outcome)
+    if bench.numeric:
+        return number_fix(bench)
+    for cause in TABLE:
+        for fix in cause.find(bench):
+            return fix._replace(code=fix.code or cause.code)
+    return next(rewritten(bench), None)
+
+
+def rewritten(bench: Bench) -> Iterator[Fix]:
+    """Yields the equality with a new right side: all paths written out, or the usual form."""
+    pair = bench.pair
+    candidates: list[str] = []
+    if bench.values and not bench.letters.free:
+        terms = expansion(bench, bench.values[0])
+        if terms:
+            candidates.append(" + ".join(term.written(bench.writer) for term in terms))
+    candidates += standard_forms(bench)
+    for text in candidates:
+        try:
+            right = read_side(text, bench.setting.vocabulary)
+        except EquationError:
+            continue
+        if bench.holds(pair.left, right):
+            change = Change(pair.right.span[0], pair.right.span[1], text)
+            says = "the right side is not the left one"
+            yield Fix(pair.left, right, (change,), says, "", pair.right.span)
+            return
+
+
+def applied(text: str, changes: list[Change]) -> str:
+    """Returns a text with pieces replaced; later pieces first, so that places stay right."""
+    made = text
+    for change in sorted(changes, key=lambda change: (change.start, change.end), reverse=True):
+        made = made[: change.start] + change.text + made[change.end :]
+    return made

@@ -1,0 +1,152 @@
+"""What is wrong with a number: which slip gives the number that was claimed."""
+
+from collections.abc import Iterator
+from fractions import Fraction as Ratio
+from itertools import combinations
+
+import numpy as np
+
+from whygrad.equation.bench import Bench, Change, Fix
+from whygrad.equation.judge import half_unit, own_value, single
+from whygrad.equation.missing import cut_plans, derived, terms
+from whygrad.equation.setting import pure
+from whygrad.equation.tree import Node, Number, Symbol
+from whygrad.notation import Quantity
+from whygrad.notation.quantity import quantities
+
+
+def number_fix(bench: Bench) -> Fix | None:
+    """Returns what the number should be, and which slip gives the one that was claimed."""
+    pair = bench.pair
+    if pure(pair.left) and pure(pair.right):
+        return _arithmetic(bench)
+    left_number = pure(pair.left)
+    symbolic, claimed = (pair.right, pair.left) if left_number else (pair.left, pair.right)
+    truth = own_value(pair, symbolic, bench.outcome.choices)
+    if truth.ndim != 2 or truth.shape[1] != 1:
+        return None
+    value = float(truth[0, 0])
+    said = float(own_value(pair, claimed)[0, 0])
+    literal = single(claimed)
+    text = printed(value, literal)
+    node = Number(claimed.span, text)
+    change = Change(claimed.span[0], claimed.span[1], text)
+    sides = (node, symbolic) if left_number else (symbolic, node)
+    if left_number:
+        bench = Bench(pair._replace(left=symbolic, right=claimed), bench.outcome)
+    code, says, missing = next(_slips(bench, symbolic, value, said, literal), ("NU", "", ()))
+    shown = pair.text[claimed.span[0] : claimed.span[1]].strip()
+    says = says or f"{shown} is not the value, which is {text}"
+    return Fix(sides[0], sides[1], (change,), says, code, claimed.span, missing)
+
+
+def printed(value: float, like: Number | None) -> str:
+    """Returns a number with as many digits as another has."""
+    if abs(value - round(value)) < 1e-9 * max(1.0, abs(value)) and abs(value) < 1e15:
+        return str(round(value))
+    if like is None or "." not in like.text:
+        return _plain(f"{value:.12g}")
+    digits = max(like.decimals, 0)
+    shown = f"{value:.{min(digits, 15)}f}"
+    return shown if float(shown) != 0 else _plain(f"{value:.6g}")
+
+
+def _plain(text: str) -> str:
+    return f"{float(text):.15f}".rstrip("0") if "e" in text and abs(float(text)) > 1e-10 else text
+
+
+def _arithmetic(bench: Bench) -> Fix | None:
+    pair = bench.pair
+    literal = single(pair.right)
+    if literal is None:
+        return None
+    value = float(own_value(pair, pair.left)[0, 0])
+    text = printed(value, literal)
+    if abs(float(text) - value) > 1e-9 * abs(value) + half_unit(Number(literal.span, text)):
+        text = _plain(f"{value:.12g}")
+    change = Change(pair.right.span[0], pair.right.span[1], text)
+    says = f"the numbers on the left give {text}"
+    return Fix(pair.left, Number(pair.right.span, text), (change,), says, "NU", pair.right.span)
+
+
+def _slips(
+    bench: Bench, symbolic: Node, value: float, said: float, literal: Number | None
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields the slips that give the claimed number: code, sentence, missing terms."""
+    margin = half_unit(literal) if literal is not None else 1e-9 * abs(said)
+    margin += 1e-9 * abs(said)
+
+    def near(number: float) -> bool:
+        return bool(np.isfinite(number)) and abs(number - said) <= margin
+
+    if value and abs(value - said) <= 2e-3 * abs(value):
+        yield "NU", "", ()
+    if said and near(-value):
+        yield "SG", "the number has the wrong sign", ()
+    pair_of = derived(bench, symbolic, {})
+    if pair_of is not None:
+        yield from _of_derivative(bench, *pair_of, said, near)
+    net = bench.setting.layered
+    usual = [Ratio(2), Ratio(1, 2), Ratio(net.outputs), Ratio(1, net.outputs), Ratio(bench.points.examples), Ratio(1, bench.points.examples)]
+    for ratio in usual:
+        if ratio != 1 and said and near(float(ratio) * value):
+            yield "SC", f"the number is {ratio} times what it should be", ()
+    if pair_of is not None and said:
+        yield from _without_weights(bench, value, near)
+
+
+def _of_derivative(bench: Bench, of: Quantity, by: Quantity, said: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    points, layout = bench.points, bench.setting.vocabulary.layout
+    assert callable(near)
+    if said == 0 and of.kind == "C":
+        yield "WC", f"it would be 0 along a path that ends in another cost; {bench.writer.quantity(of)} is reached", ()
+    # Paths that were left out
+    plans = cut_plans(bench, symbolic_side(bench), of, by)
+    plans.sort(key=lambda plan: plan != [("C", None)])
+    for plan in plans:
+        options = [term for term in terms(bench, of, by, plan) if np.any(term.value(points) != 0)]
+        values = [float(np.broadcast_to(term.value(points), (1, points.examples)).sum()) for term in options]
+        if not 2 <= len(options) <= 10:
+            continue
+        for size in range(len(options) - 1, 0, -1):
+            for kept in combinations(range(len(options)), size):
+                if said and near(sum(values[place] for place in kept)):
+                    gone = [term for place, term in enumerate(options) if place not in kept]
+                    texts = tuple(term.written(bench.writer) for term in gone)
+                    code = "MC" if plan[0][0] == "C" else "MP"
+                    what = "the costs" if code == "MC" else "the paths"
+                    yield code, f"it is the sum without {what} {', '.join(texts)}", texts
+    if by.kind == "w":
+        turned = Quantity("w", by.layer, by.source, by.to)
+        if _valid(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
+            yield "TR", f"it is the derivative by the weight with its indices swapped, {bench.writer.quantity(turned)}", ()
+    if sum(o * i for o, i in zip(layout.sizes, layout.sizes[1:], strict=False)) < 400 and said:
+        for q in quantities(layout):
+            if q.kind == by.kind and q != by and near(float(points.derivative(of, q)[0, 0])):
+                yield "WI", f"it is the derivative by {bench.writer.quantity(q)}", ()
+        if of.kind in ("C", "total"):
+            for q in (*(Quantity("C", None, k) for k in range(layout.sizes[-1])), Quantity("total")):
+                if q != of and near(float(points.derivative(q, by)[0, 0])):
+                    yield ("MC" if of.kind == "total" else "WC"), f"it is the derivative of {bench.writer.quantity(q)}", ()
+
+
+def symbolic_side(bench: Bench) -> Node:
+    """Returns a side without derivatives, so that terms are cut in the usual ways."""
+    return Symbol((0, 0), "", ())
+
+
+def _valid(q: Quantity, layout: object) -> bool:
+    from whygrad.notation.quantity import exists
+
+    return exists(q, layout)  # type: ignore[arg-type]
+
+
+def _without_weights(bench: Bench, value: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    assert callable(near)
+    weights = [float(w) for layer in bench.points.weights for w in layer[0].ravel()][:60]
+    for size in (1, 2):
+        for chosen in combinations(weights, size):
+            lacking = float(np.prod(chosen))
+            if lacking and near(value / lacking):
+                yield "MW", "it is the value without the weights along the path", ()
+                return

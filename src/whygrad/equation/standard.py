@@ -1,0 +1,68 @@
+"""The usual right sides of derivatives whose indices are letters: what a correction falls back on."""
+
+from whygrad.equation.bench import Bench
+from whygrad.equation.tree import Derivative, Index, Ref, Symbol
+from whygrad.equation.vocabulary import stands_for
+
+
+def standard_forms(bench: Bench) -> list[str]:
+    """Returns right sides that may be those of the left side's derivative, as texts; they still have to be judged."""
+    target = _target(bench)
+    if target is None:
+        return []
+    writer, net = bench.writer, bench.setting.layered
+    depth = net.depth
+    if target.kind in ("w", "b"):
+        if target.layer is None:
+            return []
+        if target.array:
+            return []
+        z = Ref("z", target.layer, target.to)
+        beside = writer.ref(Ref("a", target.layer._replace(offset=target.layer.offset - 1), target.source)) if target.kind == "w" else ""
+    elif target.kind == "z":
+        z, beside = target, ""
+    else:
+        return []
+    deltas = []
+    try:
+        a, y = (writer.ref(Ref(kind, layer, z.to, array=z.array)) for kind, layer in (("a", z.layer), ("y", None)))
+        slope = writer.slope(z)
+    except (KeyError, ValueError):
+        return []
+    times = " \\odot " if z.array and writer.style == "latex" else " ⊙ " if z.array else writer.times()
+    deltas += [f"({a} - {y})", f"({a} - {y}){times}{slope}", f"2 ({a} - {y}){times}{slope}", f"2 ({a} - {y})"]
+    if net.cost == "cross_entropy" and not z.array and z.to is not None:
+        total = writer.ref(Ref("y", None, Index("k", 0)))
+        sign = "\\sum_k" if writer.style == "latex" else "Σ_k"
+        deltas.append(f"{a} {sign} {total} - {y}")
+    made = []
+    for delta in deltas:
+        if beside and delta.startswith("("):
+            made.append(f"{delta}{writer.times()}{beside}")
+        elif beside:
+            made.append(f"({delta}){writer.times()}{beside}")
+        else:
+            bare = delta[1:-1] if delta.startswith("(") and delta.endswith(f" - {y})") else delta
+            made.append(bare)
+    del depth
+    return made
+
+
+def _target(bench: Bench) -> Ref | None:
+    """Returns what the total is derived by on the left side; delta counts as its derivative by z."""
+    node = stands_for(bench.pair.left)
+    if isinstance(node, Derivative):
+        of, by = stands_for(node.of), stands_for(node.by)
+        if not isinstance(of, Symbol) or not isinstance(by, Symbol):
+            return None
+        first, second = of.meanings[0], by.meanings[0]
+        if isinstance(first, Ref) and first.kind == "total" and isinstance(second, Ref):
+            return second
+        return None
+    if isinstance(node, Symbol) and isinstance(node.meanings[0], Ref):
+        ref = node.meanings[0]
+        if ref.derived:
+            return ref._replace(derived=False)
+        if ref.kind == "delta":
+            return ref._replace(kind="z", sign=1)
+    return None

@@ -108,7 +108,8 @@ def _index(bench: Bench, kinds: tuple[str, ...], what: str, code: str) -> Iterat
             continue
         text = bench.writer.ref(ref)
         old = _ref(node)
-        turned = old is not None and old.source is not None and (old.to, old.source) == (ref.source, ref.to)
+        own = isinstance(node, Symbol) and bool(bench.setting.vocabulary.own(node.text)) and not letters_of(bench, node)
+        turned = not own and old is not None and old.source is not None and (old.to, old.source) == (ref.source, ref.to)
         says = f"{_shown(bench, node)} has {'its indices swapped' if turned else what}: it should be {text}"
         fix = _swapped_in(bench, node, Symbol(node.span, text, (ref,)), text, says, "TR" if turned else code)
         if _ok(bench, fix):
@@ -238,7 +239,7 @@ def wrong_terms(bench: Bench) -> Iterator[Fix]:
         if np.abs(matrix @ often - target).max() > 1e-8 * (np.abs(target).max() + np.abs(matrix).max()):
             continue
         ratios = [_ratio(number) for number in often]
-        if any(ratio is None for ratio in ratios) or all(ratio == 0 for ratio in ratios):
+        if any(ratio is None for ratio in ratios) or len(set(ratios)) == 1:
             continue
         yield from _with_ratios(bench, node, matrix, [ratio for ratio in ratios if ratio is not None])
 
@@ -315,8 +316,9 @@ def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
         if isinstance(node, Number) and (ratio * Ratio(node.text)).denominator == 1:
             whole = ratio * Ratio(node.text)
             number = str(whole.numerator)
+            shown = "" if number == "1" and node is not right and _is_first_factor(right, node) else number
             says = f"the factor {node.text} is wrong: it should be {number}"
-            fix = _swapped_in(bench, node, Number(node.span, number), number, says)
+            fix = _swapped_in(bench, node, Number(node.span, number), shown, says)
             if whole > 0 and _ok(bench, fix):
                 yield fix
     new = Product(right.span, (Number(right.span, repr(float(ratio))), right), ("·",))
@@ -331,6 +333,10 @@ def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
     fix = _swapped_in(bench, right, made, f"{shown}{bench.writer.times()}{inner}", says)
     if _ok(bench, fix):
         yield fix
+
+
+def _is_first_factor(right: Node, number: Node) -> bool:
+    return any(isinstance(node, Product) and node.factors[0] is number and node.signs[0] in ("", "·") for node in walk(right))
 
 
 def _times_too(ratio: Ratio) -> str:
@@ -349,7 +355,7 @@ def missing_terms(bench: Bench) -> Iterator[Fix]:
     if not bench.values or bench.numeric:
         return
     found = account(bench, bench.values[0])
-    if found is None or not (found.missing or found.surplus):
+    if found is None or not (found.missing or found.surplus) or len(set(found.missing)) < len(found.missing):
         return
     writer = bench.writer
     missing = tuple(term.written(writer) for term in found.missing)

@@ -54,14 +54,17 @@ def verdict_of(text: str, under: Setting) -> Verdict:
     judged = [(pair, judge(pair)) for chain in chains for pair in pairs(text, chain, under)]
     found = [outcome.holds for _, outcome in judged]
     holds = False if False in found else None if None in found else True
-    fixes = [diagnosed(pair, outcome) if outcome.holds is False else None for pair, outcome in judged]
+    fixes = [None if outcome.holds else diagnosed(pair, outcome) for pair, outcome in judged]
     conventions = would_hold(text, chains, under) if holds is False else []
+    for fix in fixes:
+        if fix is not None and fix.code == "NC":
+            conventions.append(("index", f"the left side had the index that the right side leaves free: {fix.changes[0].text}"))
     equalities = tuple(
         _equality(pair, outcome, fix, [name for name, _ in conventions])
         for (pair, outcome), fix in zip(judged, fixes, strict=True)
     )
     readings = tuple(dict.fromkeys(reading for _, outcome in judged for reading in outcome.readings))
-    corrected = _corrected(text, fixes, found, under) if holds is False else None
+    corrected = None if holds else _corrected(text, fixes, found, under)
     return Verdict(
         text,
         holds,
@@ -79,15 +82,15 @@ def verdict_of(text: str, under: Setting) -> Verdict:
 
 def _corrected(text: str, fixes: list[Fix | None], found: list[bool | None], under: Setting) -> str | None:
     """Returns the whole equation put right; None where that isn't known for every wrong equality, or doesn't hold."""
-    if any(fix is None for fix, holds in zip(fixes, found, strict=True) if holds is False):
+    if any(fix is None for fix, holds in zip(fixes, found, strict=True) if not holds):
         return None
     changes: list[Change] = []
     for fix in fixes:
         # One side may be wrong for both of its neighbours: it is changed once.
         if fix is not None and not any(_overlap(a, b) for a in fix.changes for b in changes):
             changes += fix.changes
-    made = applied(text, changes)
-    return made if _holds(made, under) else None
+    made = applied(text, changes) if changes else None
+    return made if made is not None and _holds(made, under) else None
 
 
 def _overlap(one: Change, other: Change) -> bool:
@@ -108,7 +111,8 @@ def _holds(text: str, under: Setting) -> bool:
 def _equality(pair: Pair, outcome: Outcome, fix: Fix | None, conventions: list[str]) -> Equality:
     left, right = (pair.text[side.span[0] : side.span[1]].strip() for side in (pair.left, pair.right))
     if outcome.holds is not False:
-        return Equality(left, right, outcome.holds)
+        codes = () if outcome.holds else ("EW",) if fix is not None and fix.code == "EW" else ("NC",)
+        return Equality(left, right, outcome.holds, codes=codes)
     if fix is None:
         says = str(outcome.unfit) if outcome.unfit is not None else "the two sides are not equal"
         codes = _codes("", conventions)

@@ -102,7 +102,7 @@ TABLE: tuple[Convention, ...] = (
     Convention("squared_error", _cost("squared_error"), _says_cost("squared_error")),
     Convention("half", _cost("half_squared_error"), _says_cost("half_squared_error")),
     Convention("delta", lambda under: (under, frozenset({"delta"})),
-               lambda under: "delta meant -dE/dnet, with the other sign" if under.vocabulary.notation.delta_sign == 1 else "delta meant +dE/dnet"),
+               lambda under: "delta meant -dE/dnet" if under.vocabulary.notation.delta_sign == 1 else "delta meant +dE/dnet"),
     Convention("weights", lambda under: (under, frozenset({"weights"})), lambda under: _says_weights(under)),
     Convention("targets", _targets, lambda _: "the targets summed to 1"),
     Convention("binary_cross_entropy", _cost("binary_cross_entropy"), _says_cost("binary_cross_entropy")),
@@ -126,6 +126,20 @@ def _says_weights(under: Setting) -> str:
     return f"{name} meant to i, from j: its indices the other way round" if aliased else "the weights were indexed the other way round (from first, then to)"
 
 
+def _indexed_weights(chains: list[Chain], under: Setting) -> bool:
+    """Returns whether weights stand there by their indices, and not by names such as `w_5`."""
+    for chain in chains:
+        for side in chain.sides:
+            for part in walk(side):
+                meaning = part.meanings[0] if isinstance(part, Symbol) else None
+                if not isinstance(meaning, Ref) or meaning.kind != "w" or not isinstance(part, Symbol):
+                    continue
+                lettered = meaning.to is not None and meaning.to.letter is not None
+                if meaning.array or lettered or not under.vocabulary.own(part.text):
+                    return True
+    return False
+
+
 def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str, str]]:
     """Returns the conventions under which an equation would hold: (name, sentence) of each."""
     found: list[tuple[str, str]] = []
@@ -143,7 +157,9 @@ def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str
     for convention in TABLE:
         if convention.name == "delta" and not any(kind == "delta" for kind, _ in kinds):
             continue
-        if convention.name == "weights" and not any(kind == "w" for kind, _ in kinds):
+        if convention.name == "weights" and not _indexed_weights(chains, under):
+            continue
+        if convention.name == "identity" and any(name == "output identity" for name, _ in found):
             continue
         try:
             changed = convention.change(under)

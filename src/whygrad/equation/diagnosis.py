@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from whygrad.equation.bench import Bench, Change, Fix
-from whygrad.equation.causes import TABLE
+from whygrad.equation.causes import TABLE, wrong_product
 from whygrad.equation.judge import Outcome, Pair
 from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix
@@ -15,6 +15,8 @@ from whygrad.errors import EquationError
 def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
     """Returns the first change by the table of causes that makes an equality hold; None where none was found."""
     bench = Bench(pair, outcome)
+    if outcome.holds is None:
+        return next((fix._replace(code="EW") for fix in wrong_product(bench)), None)
     if bench.numeric:
         return number_fix(bench)
     for cause in TABLE:

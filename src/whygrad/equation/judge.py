@@ -193,8 +193,12 @@ def _where(pair: Pair) -> str:
 
 
 def numeric(pair: Pair) -> bool:
-    """Returns whether an equality is about the network's own numbers."""
-    return pure(pair.left) or pure(pair.right)
+    """Returns whether an equality is about the network's own numbers: a side is a number, and not 0 of anything."""
+    return any(pure(side) and (pair.setting.given or not _is_zero(side)) for side in (pair.left, pair.right))
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Number) and node.value == 0
 
 
 def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object, Choice]]:
@@ -202,7 +206,7 @@ def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object,
     setting = pair.setting
     if pure(pair.left) and pure(pair.right):
         return _arithmetic(pair), {}
-    if numeric(pair):
+    if pure(pair.left) or pure(pair.right):
         symbolic, number = (pair.right, pair.left) if pure(pair.left) else (pair.left, pair.right)
         zero = isinstance(number, Number) and number.value == 0
         whole = all("." not in literal.text for literal in literals(number))

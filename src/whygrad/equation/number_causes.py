@@ -10,7 +10,8 @@ from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.judge import half_unit, own_value, single
 from whygrad.equation.missing import cut_plans, derived, terms
 from whygrad.equation.setting import pure
-from whygrad.equation.tree import Node, Number, Symbol
+from whygrad.equation.tree import Node, Number, Ref, Symbol, replaced, walk
+from whygrad.equation.vocabulary import quantity_of
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import quantities
 
@@ -35,9 +36,29 @@ def number_fix(bench: Bench) -> Fix | None:
     if left_number:
         bench = Bench(pair._replace(left=symbolic, right=claimed), bench.outcome)
     code, says, missing = next(_slips(bench, symbolic, value, said, literal), ("NU", "", ()))
+    if code == "TR" and not left_number:
+        turned = _turned(bench, symbolic)
+        if turned is not None:
+            return Fix(turned[0], claimed, (turned[1],), says, code, symbolic.span)
     shown = pair.text[claimed.span[0] : claimed.span[1]].strip()
     says = says or f"{shown} is not the value, which is {text}"
     return Fix(sides[0], sides[1], (change,), says, code, claimed.span, missing)
+
+
+def _turned(bench: Bench, side: Node) -> tuple[Node, Change] | None:
+    """Returns a side with the indices of its weight swapped, and the change of the text."""
+    for node in walk(side):
+        meaning = node.meanings[0] if isinstance(node, Symbol) else None
+        if isinstance(meaning, Ref) and meaning.kind == "w" and isinstance(node, Symbol):
+            ref = meaning._replace(to=meaning.source, source=meaning.to)
+            writer, q = bench.writer, quantity_of(ref, {})
+            if ref.derived:
+                text = writer.notation.derivative_text(Quantity("total"), q, writer.layout)
+            else:
+                text = writer.quantity(q)
+            new = replaced(side, node, Symbol(node.span, text, (ref,)))
+            return (new, Change(node.span[0], node.span[1], text)) if bench.holds(new, bench.pair.right) else None
+    return None
 
 
 def printed(value: float, like: Number | None) -> str:
@@ -102,13 +123,14 @@ def _of_derivative(bench: Bench, of: Quantity, by: Quantity, said: float, near: 
         yield "WC", f"it would be 0 along a path that ends in another cost; {bench.writer.quantity(of)} is reached", ()
     # Paths that were left out
     plans = cut_plans(bench, symbolic_side(bench), of, by)
+    anywhere = bench.setting.generic(1)
     plans.sort(key=lambda plan: plan != [("C", None)])
     for plan in plans:
-        options = [term for term in terms(bench, of, by, plan) if np.any(term.value(points) != 0)]
+        options = [term for term in terms(bench, of, by, plan) if np.any(term.value(anywhere) != 0)]
         values = [float(np.broadcast_to(term.value(points), (1, points.examples)).sum()) for term in options]
         if not 2 <= len(options) <= 10:
             continue
-        for size in range(len(options) - 1, 0, -1):
+        for size in range(1, len(options)):
             for kept in combinations(range(len(options)), size):
                 if said and near(sum(values[place] for place in kept)):
                     gone = [term for place, term in enumerate(options) if place not in kept]

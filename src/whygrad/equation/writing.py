@@ -49,17 +49,19 @@ class Writer:
     def ref(self, ref: Ref) -> str:
         """Returns the name of a quantity whose indices may be letters."""
         if ref in self._aliases:
-            return self._looks(typeset(self._aliases[ref]))
+            return self._own(self._aliases[ref])
         indices = (ref.layer, ref.to, ref.source)
         if ref.array:
             layer = None if ref.layer is None else (ref.layer.offset if ref.layer.letter is None else 1)
             name = self.notation.matrix(ref.kind, layer, self.layout)
-            if ref.layer is not None and ref.layer.letter:
+            if ref.layer is not None and (ref.layer.letter or self._layer(ref) == "L"):
                 key = self.notation._key(Quantity(ref.kind, 1, 0, 0 if ref.kind == "w" else None), self.layout)
                 name = self.notation._arrays[key][0].latex({"layer": self._layer(ref), "module": self._layer(ref)})
             return self._looks(name)
         if all(index is None or index.letter is None for index in indices):
             q = quantity_of(ref, {})
+            if q in self.notation._own_names:
+                return self._own(self.notation._own_names[q])
             if self.style == "latex":
                 return self.notation.latex(q, self.layout)
             return (self.notation.text if self.style == "text" else self.notation.unicode)(q, self.layout)
@@ -75,9 +77,18 @@ class Writer:
             made = re.sub(r"\^\{?[(\[]?@[^}]*\}?", "", made)
         return self._looks(made)
 
+    def _own(self, name: str) -> str:
+        """Returns a person's own name, as it was declared."""
+        if self.style == "latex" and "\\" not in name and not name.isascii():
+            return typeset(name)
+        return name if self.style == "latex" or "\\" not in name else self._looks(name)
+
     def _layer(self, ref: Ref) -> str:
         if ref.layer is None:
             return ""
+        # The output layer is called as the writer calls it.
+        if ref.layer == Index(None, self.layout.depth) and re.search(r"\^\{?[(\[]?L[)\]]?\}?", self.text) and ref.kind != "w":
+            return "L"
         leaves = int(self.notation.record.weight_label == "leaves" and ref.kind in ("w", "b"))
         if ref.layer.letter is None:
             return self.notation.slots(Quantity(ref.kind, ref.layer.offset, 0, 0), self.layout)["layer"]
@@ -102,7 +113,7 @@ class Writer:
     def slope(self, z: Ref) -> str:
         """Returns the slope of the activation function at a pre-activation."""
         if ("slope", z) in self._aliases:
-            return self._looks(self._aliases["slope", z])
+            return self._own(self._aliases["slope", z])
         names = self.layout.activations
         layer = z.layer.offset if z.layer is not None and z.layer.letter is None else None
         kind = names[layer - 1] if layer and names else (names[0] if len(set(names)) == 1 else "")

@@ -30,9 +30,10 @@ def read_network(path: Path) -> dict[str, Any]:
     """
     import tomllib
 
+    text = _text(path)
     try:
-        entries = tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+        entries = tomllib.loads(text)
+    except ValueError as error:  # a TOMLDecodeError, or a whole number of thousands of digits
         raise NetworkFileError(f"{path}: not a TOML file: {error}") from None
     except RecursionError:
         raise NetworkFileError(f"{path}: nested too deeply") from None
@@ -120,11 +121,13 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ValueError("it holds a single array; save with np.savez")
-    with archive:
-        return {name: archive[name] for name in archive.files}
+    # Opened here: np.load leaves a file open that begins like an archive and isn't one.
+    with path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array; save with np.savez")
+        with archive:
+            return {name: archive[name] for name in archive.files}
 
 
 def _data(path: Path, entries: dict[str, Any], sizes: Any) -> tuple[Any, Any]:

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from whygrad.diagnosis.functions import diagnose_functions
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
 
 if TYPE_CHECKING:
     from whygrad.network import Network
     from whygrad.run import Run
 
-__all__ = ["Diagnosis", "Finding", "Judged", "assert_gradients", "diagnose"]
+__all__ = ["Diagnosis", "Finding", "Judged", "assert_gradients", "diagnose", "diagnose_functions"]
 
 
 def diagnose(

@@ -79,7 +79,7 @@ def describe(setting: Setting, name: str, given: Array, wrong: Array, ruler: Rul
     if ratio:
         seen.append(ratio)
     if not seen or seen == [some]:
-        seen.append(_direction(given, right))
+        seen.append(direction(given, right))
     return f"d{name}: " + "; ".join(seen)
 
 
@@ -95,7 +95,8 @@ def _one_example(setting: Setting, name: str, given: Array, ruler: Ruler) -> str
     return None
 
 
-def _direction(given: Array, right: Array) -> str:
+def direction(given: Array, right: Array) -> str:
+    """Returns how far the direction and the length of a gradient are from the right one."""
     sizes = float(np.linalg.norm(given)) * float(np.linalg.norm(right))
     if not sizes:
         return "the right one is 0"

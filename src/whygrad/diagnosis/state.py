@@ -20,12 +20,11 @@ class Whole(NamedTuple):
     rank: float
 
 
-def shares_of_examples(found: Array, setting: Setting) -> Whole | None:
+def shares_of_examples(found: Array) -> Whole | None:
     """Returns what the number of times that each example counts says, or nothing.
 
     Args:
         found: Each example's share, 1 where it is right.
-        setting: The network.
     """
     m = len(found)
     largest = float(np.max(np.abs(found)))
@@ -87,7 +86,7 @@ def examples_read(setting: Setting, given: Mapping[str, Array], ruler: Ruler) ->
         if not ruler.same(name, made, given[name] - setting.regular(name)):
             return None
         place += size
-    return shares_of_examples(found, setting)
+    return shares_of_examples(found)
 
 
 def multiples_by_parameter(
@@ -196,7 +195,7 @@ def _counted_examples(at: At) -> Iterator[Change]:
     directions = tuple(np.outer(delta, inputs) for delta, inputs in zip(at.delta, at.inputs, strict=True))
 
     def accept(found: Array) -> str | None:
-        reading = shares_of_examples(found, at.setting)
+        reading = shares_of_examples(found)
         return reading.note if reading is not None and reading.code == "gradients_overwritten" else None
 
     yield Change(np.zeros_like(directions[0]), "", directions, accept)

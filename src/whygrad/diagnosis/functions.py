@@ -1,0 +1,391 @@
+"""Judges a person's own backward function against their own forward function; no network has to be declared."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.diagnosis.describe import direction
+from whygrad.diagnosis.handed import array_of, precision
+from whygrad.diagnosis.record import Diagnosis, Finding, Judged
+from whygrad.diagnosis.search import Found, Named, Search
+from whygrad.diagnosis.setting import Ruler
+from whygrad.diagnosis.state import shares_of_examples
+from whygrad.diagnosis.table import TABLE
+from whygrad.diagnosis.tape import Tape
+from whygrad.diagnosis.traced import traced_run
+from whygrad.errors import NotSupportedError, ShapeError
+
+Array: TypeAlias = Any
+MOST_EXAMPLES = 32
+
+
+class Functions:
+    """A forward and a backward function with their parameters and data, called the way they want to be called.
+
+    Args:
+        forward: ``forward(params, *data)``, ``forward(params, data)`` or ``forward(params)``; returns the cost.
+        backward: Likewise; returns a mapping from the parameters' names to their gradients.
+        params: Names and arrays.
+        data: Arrays, the examples first.
+    """
+
+    def __init__(self, forward: Any, backward: Any, params: Mapping[str, Any], data: Any) -> None:
+        self.forward, self.backward = forward, backward
+        self.params = {
+            str(name): np.array(array_of(str(name), value), float) for name, value in params.items()
+        }
+        if not self.params:
+            raise ShapeError("params: expected a mapping of names and arrays, found none")
+        self.data = tuple(data) if isinstance(data, (tuple, list)) else (data,) if data is not None else ()
+        self.takes_data = (
+            _takes(forward, len(self.data)) != "params" and _takes(backward, len(self.data)) != "params"
+        )
+
+    def called(self, function: Callable[..., Any], params: Any, data: Sequence[Any]) -> Any:
+        """Returns what a function makes of parameters and data."""
+        how = _takes(function, len(data))
+        if how == "params":
+            return function(params)
+        return function(params, *data) if how == "spread" else function(params, tuple(data))
+
+    def cost(self, params: Any, data: Sequence[Any] | None = None) -> Any:
+        """Returns the cost."""
+        return self.called(self.forward, params, self.data if data is None else data)
+
+    def gradients(self, data: Sequence[Any] | None = None) -> dict[str, Array]:
+        """Returns the person's gradients, on a copy of the parameters.
+
+        Raises:
+            ShapeError: What comes back is no mapping of arrays, or a name isn't a parameter's.
+        """
+        copied = {name: value.copy() for name, value in self.params.items()}
+        found = self.called(self.backward, copied, self.data if data is None else data)
+        if not isinstance(found, Mapping):
+            raise ShapeError(f"backward: expected a mapping of gradients, found {type(found).__name__}")
+        unknown = [name for name in found if str(name) not in self.params]
+        if unknown:
+            raise ShapeError(
+                f"backward: expected gradients of {', '.join(self.params)}, found {', '.join(map(str, unknown))}"
+            )
+        # A buffer that is handed out again and added to later must not change what was read.
+        return {str(name): np.array(array_of(str(name), value)) for name, value in found.items()}
+
+    def examples(self) -> int:
+        """Returns how many examples there are: the length that all arrays of the data share; 1 where they don't."""
+        lengths = {np.shape(array)[0] for array in self.data if np.ndim(array)}
+        return lengths.pop() if len(lengths) == 1 else 1
+
+    def part(self, chosen: slice) -> tuple[Any, ...]:
+        """Returns the data of some examples."""
+        return tuple(array[chosen] if np.ndim(array) else array for array in self.data)
+
+    def taped(self, data: Sequence[Any] | None = None) -> Tape | None:
+        """Returns the tape of the cost, or nothing where it can't be written down."""
+        try:
+            return traced_run(
+                lambda p: self.cost(p, data), {name: value.copy() for name, value in self.params.items()}
+            )
+        except Exception:
+            # Anything at all may go wrong inside a person's function when it is given something other than arrays.
+            return None
+
+    def numerical(self) -> dict[str, Array]:
+        """Returns central differences, extrapolated: good to about nine digits where the cost is smooth."""
+        made = {}
+        for name, value in self.params.items():
+            found = np.zeros(value.shape)
+            for place in np.ndindex(value.shape):
+                found[place] = _derivative(
+                    lambda number, n=name, p=place: self._moved(n, p, number), float(value[place])
+                )  # type: ignore[misc]
+            made[name] = found
+        return made
+
+    def _moved(self, name: str, place: tuple[int, ...], number: float) -> float:
+        params = {other: value.copy() for other, value in self.params.items()}
+        params[name][place] = number
+        return float(self.cost(params))
+
+
+def _takes(function: Any, many: int) -> str:
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return "spread"
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return "spread"
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(places) >= 1 + many:
+        return "spread"
+    return "data" if len(places) == 2 else "params"
+
+
+def _derivative(cost: Callable[[float], float], at: float) -> float:
+    step = 1e-3 * max(1.0, abs(at))
+    wide, narrow, fine = ((cost(at + h) - cost(at - h)) / (2 * h) for h in (step, step / 2, step / 4))
+    first, second = (4 * narrow - wide) / 3, (4 * fine - narrow) / 3
+    return (16 * second - first) / 15
+
+
+def diagnose_functions(forward: Any, backward: Any, params: Mapping[str, Any], data: Any = ()) -> Diagnosis:
+    """Returns the diagnosis of a person's own backward function, judged against their own forward function.
+
+    The forward function is run once on arrays that write down what is done with them; its right gradients, and what
+    each known mistake would make of them, come from that. Where it can't be written down, differences of the cost
+    stand in. The backward function is run twice, and on parts of the examples where the functions take data: so
+    state that is kept between calls is found.
+
+    Args:
+        forward: ``forward(params, *data)``, ``forward(params, data)`` or ``forward(params)``; returns the cost.
+        backward: Called in the same way; returns a mapping from the parameters' names to their gradients.
+        params: The parameters' names and arrays.
+        data: Arrays (or one array), the examples first.
+
+    Raises:
+        ShapeError: What is given or comes back has names, shapes or values that can't be used.
+
+    Example:
+        >>> x, y = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([1.0, 0.0])
+        >>> def cost(p, x, y): return np.sum((np.tanh(x @ p["w"]) - y) ** 2)
+        >>> def mine(p, x, y): return {"w": x.T @ (2 * (np.tanh(x @ p["w"]) - y))}
+        >>> diagnose_functions(cost, mine, {"w": np.array([0.3, -0.2])}, (x, y)).codes
+        ('hidden_slope_missing',)
+    """
+    functions = Functions(forward, backward, params, data)
+    given = functions.gradients()
+    tape = functions.taped()
+    right = _truth(functions, tape)
+    eps = max(precision(given), 1e-7 if right is None or tape is None else 0.0)
+    right = functions.numerical() if right is None else right
+    totals = (
+        tape.totals() if tape is not None else {name: np.abs(value) + 1e-3 for name, value in right.items()}
+    )
+    ruler = Ruler(totals, eps)
+    findings: list[Finding] = []
+    arrays: dict[str, Array] = {}
+    for name, array in given.items():
+        fitted = _fitted(array, right[name].shape)
+        if fitted is None:
+            findings.append(_misshapen(name, array, right[name], ruler))
+        else:
+            arrays[name] = np.asarray(fitted, float)
+    parameters = {
+        name: _judged(name, array, right[name], totals[name], ruler) for name, array in arrays.items()
+    }
+    for name in given:
+        parameters.setdefault(name, Judged(False, right[name]))
+    notes = (
+        [f"backward returns nothing for {', '.join(n for n in right if n not in given)}."]
+        if set(right) - set(given)
+        else []
+    )
+    if tape is None:
+        notes.append(
+            "The forward function can't be written down, so the right gradients are differences of the cost: about 9 digits."
+        )
+    findings += _calls(functions, given, ruler, parameters)
+    wrong = [name for name in arrays if not parameters[name].right]
+    if wrong and not any(finding.mistake in ("gradients_not_zeroed",) for finding in findings):
+        findings += _explained(functions, tape, right, arrays, wrong, ruler)
+    return Diagnosis(
+        tuple(findings),
+        {name: parameters[name] for name in right if name in parameters},
+        tuple(notes),
+        _unseen(functions),
+    )
+
+
+def _truth(functions: Functions, tape: Tape | None) -> dict[str, Array] | None:
+    """Returns the tape's gradients, checked against a difference of the cost along a random direction."""
+    if tape is None:
+        return None
+    made = tape.backward()
+    generator = np.random.default_rng(0)
+    along = {name: generator.normal(size=value.shape) for name, value in functions.params.items()}
+
+    def cost(number: float) -> float:
+        return float(
+            functions.cost({name: value + number * along[name] for name, value in functions.params.items()})
+        )
+
+    step = 1e-4
+    numeric = (8 * (cost(step) - cost(-step)) - (cost(2 * step) - cost(-2 * step))) / (12 * step)
+    taped = sum(float(np.sum(made[name] * along[name])) for name in made)
+    size = sum(float(np.sum(np.abs(made[name] * along[name]))) for name in made)
+    # On a kink the two may differ; a wrong tape differs by more.
+    return made if abs(numeric - taped) <= 1e-4 * size + 1e-9 or not np.isfinite(numeric) else None
+
+
+def _fitted(array: Array, shape: tuple[int, ...]) -> Array | None:
+    if array.shape == shape:
+        return array
+    if array.size == int(np.prod(shape)) and [n for n in array.shape if n != 1] == [
+        n for n in shape if n != 1
+    ]:
+        return array.reshape(shape)
+    return None
+
+
+def _judged(name: str, given: Array, right: Array, total: Array, ruler: Ruler) -> Judged:
+    with np.errstate(invalid="ignore"):
+        good = bool(np.isfinite(given).all()) and ruler.same(name, given, right)
+        apart = ~(np.abs(given - right) <= ruler.relative * np.maximum(total, np.abs(right)) + 1e-300)
+    return Judged(good, right, given, np.zeros(right.shape, bool) if good else apart)
+
+
+def _misshapen(name: str, given: Array, right: Array, ruler: Ruler) -> Finding:
+    head = f"d{name} has the shape {given.shape}, {name} has {right.shape}"
+    if right.ndim == 1 and given.ndim == 2 and right.shape[0] in given.shape:
+        axis = 0 if given.shape[1] == right.shape[0] else 1
+        if ruler.same(name, given.sum(axis=axis), right):
+            return _finding(Named("bias_not_reduced", f"{head}: sum it over axis {axis}", (name,), 1.0), ())
+    if given.ndim == 2 and given.T.shape == right.shape and ruler.same(name, given.T, right):
+        return _finding(Named("weight_gradient_transposed", head, (name,), 1.0), ())
+    if given.size == 1 and ruler.same(name, np.sum(given), np.sum(right)):
+        return _finding(Named("bias_sum_over_units", f"{head}: one number for all", (name,), 1.0), ())
+    return Finding(name, None, head, f"give d{name} the shape {right.shape}", 0.0, (name,), False)
+
+
+def _finding(named: Named, rivals: tuple[str, ...]) -> Finding:
+    mistake = TABLE[named.code]
+    says = f"{mistake.group}: {named.note}"
+    for text in (mistake.says,):
+        if (
+            "{l}" not in text
+            and "{up}" not in text
+            and "{last}" not in text
+            and "{act}" not in text
+            and "{m}" not in text
+            and "{outputs}" not in text
+        ):
+            says = text.format(note=named.note)
+    fix = mistake.fix if "{" not in mistake.fix else _unnumbered(mistake.fix)
+    names = named.parameters or ("",)
+    return Finding(names[0], named.code, " ".join(says.split()), fix, 1.0, named.parameters, True, rivals)
+
+
+def _unnumbered(fix: str) -> str:
+    for part in ("{l}", "{up}", "{down}", "{last}"):
+        fix = fix.replace(part, "")
+    return fix.replace("{act}", "f").replace("{m}", "m").replace("{outputs}", "outputs")
+
+
+def _calls(
+    functions: Functions, first: Mapping[str, Array], ruler: Ruler, parameters: Mapping[str, Judged]
+) -> list[Finding]:
+    """Returns what a second call, and calls on parts of the examples, show."""
+    second = functions.gradients()
+    differing = [name for name in first if name in second and not _same(first[name], second[name])]
+    if not differing:
+        return []
+    ratios = []
+    for name in differing:
+        size = float(np.sum(first[name] ** 2))
+        ratios.append(float(np.sum(first[name] * second[name])) / size if size else np.nan)
+    if all(np.isclose(ratio, 2, rtol=1e-6) for ratio in ratios):
+        note = "a second call on the same data gives twice the first"
+    elif all(parameters[name].right for name in differing):
+        note = "a second call on the same data gives something else"
+    else:
+        note = "two calls on the same data differ"
+    return [_finding(Named("gradients_not_zeroed", note, tuple(differing), 1.0), ())]
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.shape == other.shape and bool(np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True))
+
+
+def _explained(
+    functions: Functions,
+    tape: Tape | None,
+    right: Mapping[str, Array],
+    arrays: Mapping[str, Array],
+    wrong: list[str],
+    ruler: Ruler,
+) -> list[Finding]:
+    finite = {name: array for name, array in arrays.items() if np.isfinite(array).all()}
+    shares = _shares(functions, right, finite, ruler)
+    if shares is not None:
+        return [_finding(Named(shares[0], shares[1], tuple(finite), 1.0), ())]
+    found = Search(tape, right, finite, ruler, functions.examples()).run() if finite else []
+    if found:
+        return _findings(found)
+    return [_described(name, arrays[name], right[name]) for name in wrong]
+
+
+def _findings(found: list[Found]) -> list[Finding]:
+    made: list[Finding] = []
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    everyone = [ties for one in found for ties in one.mistakes]
+    for one in found:
+        for ties in one.mistakes:
+            rivals = {
+                other.code
+                for group in everyone
+                for other in group
+                if group[0].parameters == ties[0].parameters
+            }
+            rivals |= {other.code for other in ties}
+            for named in ties:
+                if (named.code, named.parameters) not in seen:
+                    seen.add((named.code, named.parameters))
+                    made.append(_finding(named, tuple(sorted(rivals - {named.code}))))
+    return made
+
+
+def _described(name: str, given: Array, right: Array) -> Finding:
+    if not np.isfinite(given).all():
+        says = f"d{name} has entries that are no finite numbers"
+    elif not np.any(given):
+        says = f"d{name} is all zeros"
+    else:
+        says = f"d{name}: {direction(given, right)}"
+    return Finding(name, None, f"no known mistake makes this: {says}", "", 0.0, (name,), False)
+
+
+def _shares(
+    functions: Functions, right: Mapping[str, Array], given: Mapping[str, Array], ruler: Ruler
+) -> tuple[str, str] | None:
+    """Returns the reading that each example counts some number of times."""
+    m = functions.examples()
+    if not functions.takes_data or not 1 < m <= MOST_EXAMPLES or set(given) != set(right):
+        return None
+    rows = []
+    for example in range(m):
+        try:
+            tape = functions.taped(functions.part(slice(example, example + 1)))
+        except NotSupportedError:
+            return None
+        if tape is None:
+            return None
+        made = tape.backward()
+        rows.append(np.concatenate([made[name].ravel() for name in given]))
+    J = np.stack(rows)
+    whole = np.concatenate([right[name].ravel() for name in given])
+    scale, *_ = np.linalg.lstsq(J.T, whole, rcond=None)
+    if not np.allclose(
+        scale @ J, whole, atol=1e-8 * max(1.0, float(np.max(np.abs(whole))))
+    ) or not np.allclose(scale, scale[0]):
+        return None
+    target = np.concatenate([given[name].ravel() for name in given])
+    found, _, rank, _ = np.linalg.lstsq(J.T, target, rcond=None)
+    if (
+        rank < m
+        or J.shape[1] <= m
+        or np.max(np.abs(found @ J - target))
+        > ruler.relative * max(1e-300, float(np.max(np.abs(target)))) * 10
+    ):
+        return None
+    reading = shares_of_examples(found / scale[0])
+    return (reading.code, reading.note) if reading is not None else None
+
+
+def _unseen(functions: Functions) -> tuple[str, ...]:
+    made = []
+    if functions.data and functions.examples() == 1:
+        made.append("One example: sums and means look the same.")
+    if functions.data and not functions.takes_data:
+        made.append("The functions take no data, so they could not be run on parts of it.")
+    return tuple(made)

@@ -1,0 +1,693 @@
+"""Mistakes in the backward pass of a person's own function: changes to the pulls on its tape."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.diagnosis.shapes_in_tape import (
+    Whole,
+    activations,
+    ancestors,
+    bypassed,
+    loops,
+    moved_leaf,
+    normalisations,
+)
+from whygrad.diagnosis.tape import Change, Tape
+
+Array: TypeAlias = Any
+Joined: TypeAlias = Mapping[int, Callable[[list[tuple[int, int, Array]]], Array]]
+
+
+class Rewrite(NamedTuple):
+    """A changed backward pass.
+
+    Attributes:
+        codes: The mistakes that it is.
+        note: What was changed.
+        changes: The changed pulls.
+        joined: The changed ways to join what comes back to a step.
+        rank: What it costs to assume it.
+    """
+
+    codes: tuple[str, ...]
+    note: str
+    changes: Mapping[tuple[int, int], Change] = {}
+    joined: Joined = {}
+    rank: float = 1.0
+
+
+def _nothing(made: Any, own: Array, right: Array) -> Array:
+    return np.zeros_like(right)
+
+
+def _union(parts: list[dict[tuple[int, int], Change]]) -> dict[tuple[int, int], Change]:
+    joined: dict[tuple[int, int], Change] = {}
+    for part in parts:
+        joined |= part
+    return joined
+
+
+def _line(tape: Tape, number: int) -> str:
+    line = tape.steps[number].line
+    return f" in the line `{line}`" if line else ""
+
+
+class Reader:
+    """Everything that can go wrong on one tape, as rewrites."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.reaching = tape.reaching() & ancestors(tape, tape.cost)
+        self.users = tape.users()
+        self.loops = loops(tape, self.reaching)
+        self.activations = activations(tape, self.reaching)
+        self.normalisations = normalisations(tape, self.reaching)
+
+    def all(self) -> Iterator[Rewrite]:
+        """Yields every rewrite, the more specific kinds first."""
+        yield from self._normalised()
+        yield from self._slopes()
+        yield from self._recurrent()
+        yield from self._uses()
+        yield from self._masks_and_scales()
+        yield from self._overwritten()
+        yield from self._duplicates()
+        yield from self._turned_parameters()
+        yield from self._windows()
+        yield from self._padding()
+
+    # Activations
+
+    def _slopes(self) -> Iterator[Rewrite]:
+        found: dict[Any, list[Whole]] = {}
+        for whole in self.activations:
+            found.setdefault((whole.kind, self.tape.steps[whole.end].site), []).append(whole)
+        by_kind: dict[str, list[Whole]] = {}
+        for (kind, _), group in found.items():
+            yield from self._slope(kind, group, 1.0)
+            by_kind.setdefault(kind, []).extend(group)
+        for kind, whole in by_kind.items():
+            if sum(1 for other, _ in found if other == kind) > 1:
+                yield from self._slope(kind, whole, 1.05)
+
+    def _gate(self, whole: Whole) -> bool:
+        """Whether a value is multiplied with something else that depends on the parameters."""
+        for user, which in self.users.get(whole.end, []):
+            step = self.tape.steps[user]
+            if step.name == "multiply" and len(step.inputs) == 2:
+                other = step.inputs[1 - which]
+                if other != whole.end and moved_leaf(self.tape, other) is None:
+                    return True
+        return False
+
+    def _slope(self, kind: str, group: list[Whole], rank: float) -> Iterator[Rewrite]:
+        tape = self.tape
+        gate = any(self._gate(whole) for whole in group) and kind in ("sigmoid", "tanh")
+
+        def changed(formula: Callable[[Array, Array, Array], Array]) -> dict[tuple[int, int], Change]:
+            def at(whole: Whole) -> dict[tuple[int, int], Change]:
+                x, y = tape.steps[whole.start].value, tape.steps[whole.end].value
+                return bypassed(tape, whole, lambda d: formula(d, x, y))
+
+            return _union([at(whole) for whole in group])
+
+        where = _line(tape, group[0].end)
+        missing = ("gate_slope_missing",) if gate else ("hidden_slope_missing",)
+        if kind == "relu":
+            yield Rewrite(
+                ("hidden_slope_missing", "relu_mask_all_ones"),
+                f"of {kind}{where}",
+                changed(lambda d, x, y: d),
+                rank=rank,
+            )
+            yield Rewrite(("mask_inverted",), f"{where}", changed(lambda d, x, y: d * (x <= 0)), rank=rank)
+            yield Rewrite(
+                ("relu_mask_from_gradient",), f"{where}", changed(lambda d, x, y: d * (d > 0)), rank=rank
+            )
+            return
+        forms: dict[str, Callable[[Array], Array]] = {
+            "sigmoid": lambda a: a * (1 - a),
+            "tanh": lambda a: 1 - a**2,
+        }
+        values: dict[str, Callable[[Array], Array]] = {
+            "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+            "tanh": np.tanh,
+        }
+        form, value, other = forms[kind], values[kind], forms["tanh" if kind == "sigmoid" else "sigmoid"]
+        yield Rewrite(
+            missing, f"the slope of the {kind}{where} is left out", changed(lambda d, x, y: d), rank=rank
+        )
+        if gate:
+            yield Rewrite(
+                missing,
+                f"the {kind}{where} stands in the place of its slope",
+                changed(lambda d, x, y: d * y),
+                rank=rank,
+            )
+        yield Rewrite(("slope_at_activation",), where, changed(lambda d, x, y: d * form(value(y))), rank=rank)
+        yield Rewrite(
+            ("activation_form_on_z",), f"with z{where}", changed(lambda d, x, y: d * form(x)), rank=rank
+        )
+        yield Rewrite(
+            ("slope_of_other_activation",),
+            f"the other of tanh and sigmoid{where}",
+            changed(lambda d, x, y: d * other(y)),
+            rank=rank,
+        )
+        yield Rewrite(
+            ("upstream_ignored",),
+            f"delta is the slope alone{where}",
+            changed(lambda d, x, y: form(y)),
+            rank=rank,
+        )
+
+    # Normalisations
+
+    def _normalised(self) -> Iterator[Rewrite]:
+        for whole in self.normalisations:
+            for code, note, formula in normal_formulas(self.tape, whole):
+                yield Rewrite(
+                    (code,), note + _line(self.tape, whole.end), bypassed(self.tape, whole, formula)
+                )
+            yield from self._normal_scale(whole)
+
+    def _normal_scale(self, whole: Whole) -> Iterator[Rewrite]:
+        for user, which in self.users.get(whole.end, []):
+            step = self.tape.steps[user]
+            if step.name == "multiply" and moved_leaf(self.tape, step.inputs[1 - which]) is not None:
+                edge = {(user, which): _whole_factor}
+                yield Rewrite(("normalisation_scale_missing",), _line(self.tape, user), edge)
+
+    # Loops
+
+    def _recurrent(self) -> Iterator[Rewrite]:
+        carried: dict[tuple[int, ...], dict[tuple[int, int], Change]] = {}
+        tape = self.tape
+        for group in self.loops:
+            for which in range(len(tape.steps[group[0]].inputs)):
+                edges = {}
+                sources = []
+                for earlier, number in zip((None, *group), group, strict=False):
+                    source = (
+                        tape.steps[number].inputs[which] if which < len(tape.steps[number].inputs) else -1
+                    )
+                    if (
+                        source in self.reaching
+                        and moved_leaf(tape, source) is None
+                        and earlier is not None
+                        and earlier in ancestors(tape, source)
+                    ):
+                        edges[number, which] = _nothing
+                        sources.append(source)
+                # A running total (cost += ...) is no state: nothing but the sum is made from it.
+                if edges and tape.steps[group[0]].name not in ("add", "setitem", "stack"):
+                    key = tuple(sources)
+                    carried[key] = carried.get(key, {}) | edges
+        for edges in carried.values():
+            number = next(iter(edges))[0]
+            yield Rewrite(("recurrent_gradient_missing",), _line(tape, number), edges)
+        if len(carried) > 1:
+            yield Rewrite(
+                ("recurrent_gradient_missing",), "of every state", _union(list(carried.values())), rank=1.05
+            )
+
+    def _uses(self) -> Iterator[Rewrite]:
+        tape = self.tape
+        for name, leaf in tape.leaves.items():
+            uses = [
+                edge
+                for edge in self.users.get(leaf, [])
+                if edge[0] in self.reaching and not self._penalty(edge[0])
+            ]
+            if len(uses) < 2:
+                continue
+            for kept in uses:
+                others = {edge: _nothing for edge in uses if edge != kept}
+                yield Rewrite(
+                    ("shared_weight_one_use",),
+                    f"d{name} has one of its {len(uses)} uses{_line(tape, kept[0])}",
+                    others,
+                )
+                if len(uses) > 2:
+                    lost = {kept: _nothing}
+                    yield Rewrite(
+                        ("shared_weight_one_use",),
+                        f"d{name} lacks one of its {len(uses)} uses{_line(tape, kept[0])}",
+                        lost,
+                    )
+            sites = {tape.steps[edge[0]].site for edge in uses}
+            if 1 < len(sites) < len(uses):
+                for site in sites:
+                    lost = {edge: _nothing for edge in uses if tape.steps[edge[0]].site == site}
+                    kept_only = {edge: _nothing for edge in uses if tape.steps[edge[0]].site != site}
+                    line = _line(tape, next(iter(lost))[0])
+                    yield Rewrite(("shared_weight_one_use",), f"d{name} lacks its use{line}", lost)
+                    yield Rewrite(("shared_weight_one_use",), f"d{name} has its use{line} alone", kept_only)
+        yield from self._one_step()
+
+    def _penalty(self, number: int) -> bool:
+        """Whether a use of a parameter is a regularisation: its square goes straight into the cost."""
+        for _ in range(6):
+            step = self.tape.steps[number]
+            if number == self.tape.cost:
+                return True
+            if step.kind == "contract" or any(
+                s in self.reaching and moved_leaf(self.tape, s) is None for s in step.inputs[1:]
+            ):
+                return bool(step.value.ndim == 0)
+            users = self.users.get(number, [])
+            if len({user for user, _ in users}) != 1:
+                return False
+            number = users[0][0]
+        return False
+
+    def _one_step(self) -> Iterator[Rewrite]:
+        """The last (or first) time step alone counts, for every parameter that is used in each."""
+        tape = self.tape
+        for pick, words in ((-1, "last"), (0, "first")):
+            edges: dict[tuple[int, int], Change] = {}
+            for leaf in tape.leaves.values():
+                uses = [edge for edge in self.users.get(leaf, []) if edge[0] in self.reaching]
+                if len(uses) > 1 and len({tape.steps[user].site for user, _ in uses}) == 1:
+                    edges |= {edge: _nothing for edge in uses if edge != uses[pick]}
+            if edges:
+                yield Rewrite(
+                    ("gradients_overwritten",),
+                    f"of all rounds of the loop only the {words} one counts",
+                    edges,
+                    rank=1.05,
+                )
+
+    # Products
+
+    def _masks_and_scales(self) -> Iterator[Rewrite]:
+        tape = self.tape
+        seen: dict[Any, dict[tuple[int, int], Change]] = {}
+        kinds: dict[Any, tuple[str, int]] = {}
+        for number in sorted(self.reaching):
+            step = tape.steps[number]
+            if step.name not in ("multiply", "divide") or len(step.inputs) != 2:
+                continue
+            for which in (0, 1):
+                other = tape.steps[step.inputs[1 - which]]
+                if step.inputs[which] not in self.reaching or other.kind != "constant":
+                    continue
+                numbers = np.unique(other.value)
+                if len(numbers) == 2 and numbers[0] == 0 and step.name == "multiply" and other.value.ndim:
+                    seen.setdefault((step.site, which, "mask"), {})[number, which] = _whole_factor
+                    seen.setdefault((step.site, which, "scale"), {})[number, which] = _unscaled(numbers[1])
+                    kinds[step.site, which, "mask"] = kinds[step.site, which, "scale"] = (
+                        "dropout_mask_missing",
+                        number,
+                    )
+        for key, edges in seen.items():
+            code, number = kinds[key]
+            words = "the mask" if key[2] == "mask" else "the scale 1/keep"
+            yield Rewrite((code,), f"{words}{_line(tape, number)}", edges)
+            for user, which in self.users.get(number, []):
+                step = tape.steps[user]
+                if (
+                    step.name in ("multiply", "divide")
+                    and len(step.inputs) == 2
+                    and tape.steps[step.inputs[1 - which]].value.ndim == 0
+                ):
+                    yield Rewrite(
+                        (code,), f"the scale 1/keep{_line(tape, user)}", {(user, which): _whole_factor}
+                    )
+                    yield Rewrite((code,), "the mask and its scale", edges | {(user, which): _whole_factor})
+
+    # Entries that are used more than once
+
+    def _overwritten(self) -> Iterator[Rewrite]:
+        tape = self.tape
+        for source in sorted(self.reaching):
+            windows: dict[Any, list[int]] = {}
+            for user, _ in self.users.get(source, []):
+                if (
+                    tape.steps[user].kind == "select"
+                    and tape.steps[user].name == "getitem"
+                    and user in self.reaching
+                ):
+                    windows.setdefault(tape.steps[user].site, []).append(user)
+            for group in windows.values():
+                if len(group) < 2 or not _overlap(tape, group):
+                    continue
+                for words, last, whole in (
+                    ("the last window stays", True, True), ("the first window stays", False, True),
+                    ("the last entry that isn't 0 stays", True, False), ("the first entry that isn't 0 stays", False, False),
+                ):  # fmt: skip
+                    yield Rewrite(
+                        ("window_overlap_overwritten",),
+                        words + _line(tape, group[0]),
+                        {},
+                        {source: _last_wins(tape, source, group, last, whole)},
+                    )
+
+    def _duplicates(self) -> Iterator[Rewrite]:
+        tape = self.tape
+        for number in sorted(self.reaching):
+            step = tape.steps[number]
+            if step.kind != "select" or len(step.inputs) != 1:
+                continue
+            places = step.data[step.data >= 0]
+            if len(np.unique(places)) == len(places) or step.name in ("broadcast_to",):
+                continue
+            code = (
+                "window_overlap_overwritten"
+                if step.name == "sliding_window_view"
+                else "duplicate_index_overwritten"
+            )
+            for last in (True, False):
+                words = f"the {'last' if last else 'first'} one stays{_line(tape, number)}"
+                yield Rewrite((code,), words, {(number, 0): _assigned(step.data, last)})
+
+    # Kernels
+
+    def _turned_parameters(self) -> Iterator[Rewrite]:
+        """What is sent back goes through a parameter that is reversed, or has its axes in another order."""
+        tape = self.tape
+        for name, leaf in tape.leaves.items():
+            value = tape.steps[leaf].value
+            for code, words, turned in turns(value, self._windowed(leaf)):
+                edges: dict[tuple[int, int], Change] = {}
+                for number in sorted(self.reaching):
+                    step = tape.steps[number]
+                    if len(step.inputs) != 2 or step.kind not in ("elementwise", "contract"):
+                        continue
+                    for which in (0, 1):
+                        if (
+                            moved_leaf(tape, step.inputs[1 - which]) == leaf
+                            and step.inputs[which] in self.reaching
+                        ):
+                            edges[number, which] = self._through(number, which, leaf, turned)
+                if edges:
+                    yield Rewrite((code,), f"the error goes back through {name} {words}", edges)
+
+    def _windowed(self, leaf: int) -> bool:
+        """Whether a parameter is a kernel: more than two axes, or multiplied with windows in a loop."""
+        if self.tape.steps[leaf].value.ndim != 2:
+            return True
+        for number in self.reaching:
+            step = self.tape.steps[number]
+            if len(step.inputs) == 2 and any(moved_leaf(self.tape, s) == leaf for s in step.inputs):
+                other = next((s for s in step.inputs if moved_leaf(self.tape, s) != leaf), None)
+                if other is not None and step.name == "multiply":
+                    return True
+                if other is not None and self.tape.steps[other].name == "sliding_window_view":
+                    return True
+        return False
+
+    def _through(self, number: int, which: int, leaf: int, turned: Array) -> Change:
+        tape = self.tape
+        chain, at = [], tape.steps[number].inputs[1 - which]
+        while at != leaf:
+            chain.append(at)
+            at = tape.steps[at].inputs[0]
+        value = turned
+        for one in reversed(chain):
+            value = value.ravel()[tape.steps[one].data]
+
+        def change(made: Any, own: Array, right: Array) -> Array:
+            return pulled_with(tape, number, which, own, value)
+
+        return change
+
+    def _windows(self) -> Iterator[Rewrite]:
+        """Windows of the input taken at the wrong places, both for the kernel's gradient and on the way back."""
+        tape = self.tape
+        found: dict[Any, list[int]] = {}
+        for number, step in enumerate(tape.steps):
+            if step.name == "getitem" and step.value.ndim and len(step.inputs) == 1:
+                found.setdefault((step.site, step.inputs[0]), []).append(number)
+        for (_, source), group in found.items():
+            shape = tape.steps[source].value.shape
+            for code, words, places in wrong_windows(tape, group, shape):
+                values = {n: tape.steps[source].value.ravel()[p] for n, p in places.items()}
+                forward: dict[tuple[int, int], Change] = {}
+                for number in group:
+                    for user, which in self.users.get(number, []):
+                        step = tape.steps[user]
+                        if (
+                            len(step.inputs) == 2
+                            and step.inputs[1 - which] in self.reaching
+                            and user in self.reaching
+                        ):
+                            forward[user, 1 - which] = _with(tape, user, 1 - which, values[number])
+                back: dict[tuple[int, int], Change] = {
+                    (n, 0): _scattered(places[n], shape) for n in group if n in self.reaching
+                }
+                line = _line(tape, group[0])
+                if forward:
+                    yield Rewrite((code,), f"{words}, for the kernel's gradient{line}", forward)
+                if back:
+                    yield Rewrite((code,), f"{words}, on the way back{line}", back)
+                if forward and back:
+                    yield Rewrite((code,), f"{words}{line}", forward | back)
+
+    def _padding(self) -> Iterator[Rewrite]:
+        tape = self.tape
+        for number in sorted(self.reaching):
+            step = tape.steps[number]
+            if step.name == "pad":
+                shape = tape.steps[step.inputs[0]].value.shape
+                crop = tuple(slice(0, size) for size in shape)
+                yield Rewrite(
+                    ("stride_missing",),
+                    f"the padding is not cut off{_line(tape, number)}",
+                    {(number, 0): lambda m, own, r, c=crop: own[c]},
+                )  # type: ignore[misc]
+
+
+def _whole_factor(made: Any, own: Array, right: Array) -> Array:
+    """The factor is left out: the cotangent is passed on as it is."""
+    if own.shape == right.shape:
+        return own
+    while own.ndim > right.ndim:
+        own = own.sum(axis=0)
+    axes = tuple(axis for axis, size in enumerate(right.shape) if size == 1 and own.shape[axis] != 1)
+    return own.sum(axis=axes, keepdims=True) if axes else own
+
+
+def _unscaled(number: float) -> Change:
+    return lambda made, own, right: right / number
+
+
+def pulled_with(tape: Tape, number: int, which: int, own: Array, other: Array) -> Array:
+    """Returns the pull of one input of a product whose other input has another value."""
+    step = tape.steps[number]
+    inputs = list(step.inputs)
+    trial = Tape()
+    trial.steps = [tape.steps[inputs[which]], tape.steps[inputs[1 - which]]._replace(value=other)]
+    order = (0, 1) if which == 0 else (1, 0)
+    data = step.data
+    if step.kind == "elementwise":
+        shaped = np.broadcast_to(other, step.value.shape)
+        data = tuple(shaped if place == which else part for place, part in enumerate(step.data))
+        if step.name != "multiply":
+            data = step.data
+    trial.steps.append(step._replace(inputs=order, data=data))
+    return trial.pull(2, which, own)
+
+
+def _with(tape: Tape, number: int, which: int, other: Array) -> Change:
+    return lambda made, own, right: pulled_with(tape, number, which, own, other)
+
+
+def _scattered(places: Array, shape: tuple[int, ...]) -> Change:
+    def change(made: Any, own: Array, right: Array) -> Array:
+        filled = np.zeros(int(np.prod(shape)))
+        np.add.at(filled, places.ravel(), own.ravel())
+        return filled.reshape(shape)
+
+    return change
+
+
+def _assigned(places: Array, last: bool) -> Change:
+    def change(made: Any, own: Array, right: Array) -> Array:
+        filled = np.zeros(right.size)
+        order = slice(None) if last else slice(None, None, -1)
+        at, values = places.ravel()[order], own.ravel()[order]
+        filled[at[at >= 0]] = values[at >= 0]
+        return filled.reshape(right.shape)
+
+    return change
+
+
+def _overlap(tape: Tape, group: list[int]) -> bool:
+    places = np.concatenate([tape.steps[number].data.ravel() for number in group])
+    return len(np.unique(places)) < len(places)
+
+
+def _last_wins(
+    tape: Tape, source: int, group: list[int], last: bool, whole: bool
+) -> Callable[[list[tuple[int, int, Array]]], Array]:
+    def joined(parts: list[tuple[int, int, Array]]) -> Array:
+        ordered = sorted((p for p in parts if p[0] in group), key=lambda part: part[0], reverse=not last)
+        total = np.zeros(tape.steps[source].value.shape)
+        for user, _, part in ordered:
+            places = np.unique(tape.steps[user].data)
+            if not whole:
+                places = places[part.ravel()[places] != 0]
+            total.ravel()[places] = part.ravel()[places]
+        return total + sum(part for user, _, part in parts if user not in group)
+
+    return joined
+
+
+def turns(value: Array, kernel: bool) -> Iterator[tuple[str, str, Array]]:
+    """Yields an array reversed along its axes, and with axes of equal length exchanged."""
+    ndim = value.ndim
+    if kernel and ndim:
+        sets = {
+            (ndim - 1,),
+            tuple(range(max(0, ndim - 2), ndim)),
+            (max(0, ndim - 2),),
+            tuple(range(ndim)),
+            (0,),
+            tuple(range(min(2, ndim))),
+        }
+        for axes in sorted(sets):
+            yield "kernel_reversed", f"reversed along axis {', '.join(map(str, axes))}", np.flip(value, axes)
+    for one in range(ndim):
+        for other in range(one + 1, ndim):
+            if value.shape[one] == value.shape[other] > 1:
+                code = "index_mixup" if kernel else "weight_not_transposed"
+                yield code, f"with its axes {one} and {other} exchanged", np.swapaxes(value, one, other)
+
+
+def wrong_windows(
+    tape: Tape, group: list[int], shape: tuple[int, ...]
+) -> Iterator[tuple[str, str, dict[int, Array]]]:
+    """Yields windows as they are where the stride is left out, and with height and width exchanged."""
+    at = {number: np.unravel_index(tape.steps[number].data, shape) for number in group}
+    starts = {number: [int(axis.min()) for axis in places] for number, places in at.items()}
+    for axes in _strided(starts, len(shape)):
+        places = {}
+        for number, index in at.items():
+            moved = [
+                axis - starts[number][place] + starts[number][place] // axes[place]
+                if axes.get(place, 1) > 1
+                else axis
+                for place, axis in enumerate(index)
+            ]
+            places[number] = np.ravel_multi_index(moved, shape)
+        yield "stride_missing", "the windows are taken with stride 1", places
+    for one in range(len(shape)):
+        for other in range(one + 1, len(shape)):
+            if shape[one] == shape[other] > 1 and len(group) > 1:
+                order = list(range(len(shape)))
+                order[one], order[other] = other, one
+                swapped = {
+                    n: np.ravel_multi_index([index[place] for place in order], shape)
+                    for n, index in at.items()
+                }
+                yield "index_mixup", f"the windows have axes {one} and {other} exchanged", swapped
+
+
+def _strided(starts: dict[int, list[int]], ndim: int) -> Iterator[dict[int, int]]:
+    strides = {}
+    for place in range(ndim):
+        found = int(np.gcd.reduce([start[place] for start in starts.values()]))
+        if found > 1:
+            strides[place] = found
+    if strides:
+        yield strides
+        if len(strides) > 1:
+            yield from ({place: stride} for place, stride in strides.items())
+
+
+def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """Yields wrong backward passes of a normalisation: code, words, and the formula of the cotangent of xhat."""
+    axes, istd = whole.axes, whole.scale
+    x, xhat = tape.steps[whole.start].value, tape.steps[whole.end].value
+    centred = x - x.mean(axis=axes, keepdims=True)
+    count = int(np.prod([x.shape[axis] for axis in axes]))
+
+    def mean(array: Array, over: Any = axes) -> Array:
+        return array.mean(axis=over, keepdims=True)
+
+    def total(array: Array) -> Array:
+        return array.sum(axis=axes, keepdims=True)
+
+    def right(d: Array) -> Array:
+        return istd * (d - (mean(d) if whole.centred else 0) - xhat * mean(d * xhat))
+
+    constant, other = "normalisation_stats_constant", "normalisation_other"
+    if whole.centred:
+        yield constant, "both", lambda d: istd * d
+        yield constant, "the variance alone", lambda d: istd * (d - mean(d))
+        yield constant, "the mean alone", lambda d: istd * (d - xhat * mean(d * xhat))
+        yield (
+            "normalisation_mean_twice",
+            "the mean of d twice",
+            lambda d: istd * (d - 2 * mean(d) - xhat * mean(d * xhat)),
+        )
+        yield (
+            "normalisation_mean_twice",
+            "the term with xhat twice",
+            lambda d: istd * (d - mean(d) - 2 * xhat * mean(d * xhat)),
+        )
+        yield (
+            "normalisation_mean_twice",
+            "the mean of x is subtracted from xhat again",
+            lambda d: istd * (d - mean(d) - (xhat - mean(x)) * mean(d * (xhat - mean(x)))),
+        )
+    else:
+        yield constant, "the mean square", lambda d: istd * d
+        yield (
+            other,
+            "a mean is subtracted that the forward pass doesn't subtract",
+            lambda d: right(d) - istd * mean(d),
+        )
+    for over in (*((axis,) for axis in range(x.ndim)), tuple(range(x.ndim))):
+        if over != axes:
+            words = f"over axis {', '.join(map(str, over))} instead of {', '.join(map(str, axes))}"
+            yield (
+                "normalisation_wrong_axis",
+                words,
+                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat, o)),
+            )  # type: ignore[misc]
+            yield (
+                "normalisation_wrong_axis",
+                f"the mean of d {words}",
+                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat)),
+            )  # type: ignore[misc]
+            yield (
+                "normalisation_wrong_axis",
+                f"the term with xhat {words}",
+                lambda d, o=over: istd * (d - mean(d) - xhat * mean(d * xhat, o)),
+            )  # type: ignore[misc]
+            factor = count / np.prod([x.shape[axis] for axis in over])
+            yield (
+                "normalisation_wrong_axis",
+                f"divided by the entries {words}",
+                lambda d, f=factor: istd * (d - f * (mean(d) + xhat * mean(d * xhat))),
+            )  # type: ignore[misc]
+    yield other, "sums for means", lambda d: istd * (d - total(d) - xhat * total(d * xhat))
+    yield other, "the sign of the mean of d", lambda d: istd * (d + mean(d) - xhat * mean(d * xhat))
+    yield other, "the sign of the term with xhat", lambda d: istd * (d - mean(d) + xhat * mean(d * xhat))
+    yield other, "both signs", lambda d: istd * (d + mean(d) + xhat * mean(d * xhat))
+    yield other, "1/std is left out", lambda d: right(d) / istd
+    yield other, "divided by the variance instead of by its root", lambda d: right(d) * istd
+    yield (
+        other,
+        "x - mean stands where xhat belongs",
+        lambda d: istd * (d - mean(d) - centred * mean(d * centred)),
+    )
+    yield (
+        other,
+        "x - mean stands where xhat belongs once",
+        lambda d: istd * (d - mean(d) - centred * mean(d * xhat)),
+    )
+    yield other, "x stands where xhat belongs", lambda d: istd * (d - mean(d) - x * mean(d * x))
+    yield other, "xhat is missing once", lambda d: istd * (d - mean(d) - mean(d * xhat))
+    yield other, "half of the variance's term", lambda d: istd * (d - mean(d) - 0.5 * xhat * mean(d * xhat))
+    if count > 1:
+        yield other, "n - 1 for n", lambda d: istd * (d - mean(d) - xhat * total(d * xhat) / (count - 1))
+        yield (
+            other,
+            "n - 1 for n in both",
+            lambda d: istd * (d - (total(d) + xhat * total(d * xhat)) / (count - 1)),
+        )

@@ -16,7 +16,7 @@ from whygrad.notation import Quantity
 from whygrad.ops import OPS
 from whygrad.paths import Path, Walker
 from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import Sweep, counts
+from whygrad.sweep import ExactCounts, Sweep, counts
 
 if TYPE_CHECKING:
     from whygrad.derive import Derivation
@@ -601,13 +601,16 @@ class Paths:
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        whole = live = 0
-        for node, positions in self._starts:
-            flat = np.ravel(counts(self.run.recorded.graph, node, self._rows))
-            for found in flat if positions is None else flat[positions]:
-                whole += int(found)
-                live += found.live
+        whole, live = (self._counted(semiring) for semiring in ("count", "live"))
         return whole, live
+
+    def _counted(self, semiring: str) -> int:
+        exact = ExactCounts(self.run.recorded.graph, semiring)
+        many = 0
+        for node, positions in self._starts:
+            flat = np.ravel(exact.joined(node, self._rows))
+            many += int((flat if positions is None else flat[positions]).sum())
+        return many
 
     @property
     def count(self) -> int:

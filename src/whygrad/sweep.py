@@ -351,10 +351,8 @@ class ExactCounts:
 
 
 def _integers(values: Array) -> Array:
-    made = np.empty(values.shape, dtype=object)
-    for place in np.ndindex(values.shape):
-        made[place] = int(values[place])
-    return made
+    """Returns whole numbers below 2**63 as Python integers, which don't overflow."""
+    return np.asarray(values).astype(np.int64).astype(object)
 
 
 def _prime_below(limit: int) -> int:

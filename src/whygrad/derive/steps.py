@@ -317,7 +317,7 @@ def _equation(
     if direct and kept[0][0].explicit is not None:
         # dC/da = dC/da says nothing: the formula takes its place.
         formula = kept[0][0].explicit
-        if links[0].to == of and not partly:
+        if links[0].to == of or partly:
             first = spell(lambda s: f"{left(s)} = {formula(s)}")
         else:
             made.append(Line(first))

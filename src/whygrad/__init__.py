@@ -8,25 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np  # noqa: F401 - the one library that every use needs
 
-__version__ = "0.1.0"
-
-_HOMES = {
-    "Network": "network",
-    "Run": "run",
-    "Quantity": "notation",
-    "translate": "translate",
-    "WhygradError": "errors",
-    "EquationError": "errors",
-    "NotSupportedError": "errors",
-    "NotYetError": "errors",
-    "ShapeError": "errors",
-    "NetworkFileError": "errors",
-    "QuantityError": "errors",
-}
-
-__all__ = ["__version__", *_HOMES]
-
 if TYPE_CHECKING:
+    from whygrad.diagnosis import assert_gradients
+    from whygrad.diagnosis import diagnose_functions as diagnose
     from whygrad.errors import (
         EquationError,
         NetworkFileError,
@@ -39,12 +23,42 @@ if TYPE_CHECKING:
     from whygrad.network import Network
     from whygrad.notation import Quantity
     from whygrad.run import Run
+    from whygrad.translate import translate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EquationError",
+    "Network",
+    "NetworkFileError",
+    "NotSupportedError",
+    "NotYetError",
+    "Quantity",
+    "QuantityError",
+    "Run",
+    "ShapeError",
+    "WhygradError",
+    "__version__",
+    "assert_gradients",
+    "diagnose",
+    "translate",
+]
+
+_HOMES = {
+    "Network": ("network", "Network"),
+    "Run": ("run", "Run"),
+    "Quantity": ("notation", "Quantity"),
+    "translate": ("translate", "translate"),
+    "diagnose": ("diagnosis", "diagnose_functions"),
+    "assert_gradients": ("diagnosis", "assert_gradients"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'whygrad' has no attribute {name!r}")
-    found = getattr(import_module(f"whygrad.{_HOMES[name]}"), name)
+    home, attribute = _HOMES.get(name, ("errors", name))
+    found = getattr(import_module(f"whygrad.{home}"), attribute)
     globals()[name] = found
     return found
 

@@ -1,25 +1,28 @@
 """A run: one forward pass of a network on some examples, and everything that can be asked of it."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from whygrad.codegen import numpy_program
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
-from whygrad.graph import Entry, Graph, Recording
+from whygrad.graph import Entry, Graph
+from whygrad.listing import Paths
 from whygrad.network import Network, numbers
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
-from whygrad.paths import Path, Walker
+from whygrad.recorded import Computed, Recorded, recorded
 from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import ExactCounts, Sweep, counts
+from whygrad.sweep import Sweep
+from whygrad.values import Values
 
 if TYPE_CHECKING:
     from whygrad.derive import Derivation
+    from whygrad.diagnosis import Diagnosis
+    from whygrad.equation import Verdict
 
 Array: TypeAlias = Any
 
@@ -251,8 +254,12 @@ class Run:
     @cached_property
     def recorded(self) -> Recorded:
         """The run as a graph of nodes, for everything that follows single paths."""
-        self.costs  # noqa: B018 - finite, or an error that says why not
-        return recorded(self)
+        net = self.network
+        costs = self.costs
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            program = numpy_program.program(net.layered)
+            each = program.each_cost(self.y, self.x, *self._states, *net.parameters.values())
+        return recorded(net, self.x, self.y, Computed(self._states, each, costs), self.cost_names)
 
     def quantity(self, text: str | Quantity) -> Quantity:
         """Returns the quantity that a name in the network's notation stands for."""
@@ -311,7 +318,7 @@ class Run:
 
     # Sweeps and paths
 
-    def sweep(self, semiring: str) -> "Values":
+    def sweep(self, semiring: str) -> Values:
         """Returns the values of a semiring at every quantity: ``run.sweep("strongest")["w^0_{0,1}"]``.
 
         Args:
@@ -328,7 +335,7 @@ class Run:
         return self._sweeps[semiring]
 
     @cached_property
-    def _sweeps(self) -> dict[str, "Values"]:
+    def _sweeps(self) -> dict[str, Values]:
         return {}
 
     def derivative(self, of: str | Quantity, by: str | Quantity, example: int = 0) -> float:
@@ -357,7 +364,7 @@ class Run:
             return graph
         return graph._replace(costs=(self.entry(q, example),), cost_names=(self.network.name(q),))
 
-    def paths(self, quantity: str | Quantity | None = None, cost: int | None = None, k: int = 10) -> "Paths":
+    def paths(self, quantity: str | Quantity | None = None, cost: int | None = None, k: int = 10) -> Paths:
         """Returns the k strongest paths from a quantity to the costs, strongest first.
 
         Args:
@@ -413,6 +420,35 @@ class Run:
         from whygrad.derive import explain
 
         return explain(self, quantity, of=of, by=by, **options)
+
+    def check(self, equation: str) -> "Verdict":
+        """Returns whether an equation that a person wrote holds, and what is wrong with it where it doesn't.
+
+        See :func:`whygrad.equation.check`.
+
+        Example:
+            >>> import whygrad as wg
+            >>> wg.Network.default().run().check(r"\\frac{\\partial C^1}{\\partial w^0_{0,3}} = 0").holds
+            True
+        """
+        from whygrad.equation import check
+
+        return check(self, equation)
+
+    def diagnose(self, gradients: Any, **conventions: Any) -> "Diagnosis":
+        """Returns which gradients that a person worked out are right, and what the mistakes in the others are.
+
+        See :func:`whygrad.diagnosis.diagnose` for the conventions that can be declared.
+
+        Example:
+            >>> import whygrad as wg
+            >>> run = wg.Network.default().run()
+            >>> run.diagnose({name: -g for name, g in run.gradients().total.items()}).findings[0].mistake
+            'sign_flipped'
+        """
+        from whygrad.diagnosis import diagnose
+
+        return diagnose(self, gradients, **conventions)
 
     def code(self, style: str = "numpy") -> str:
         """Returns the network's forward pass and all gradients as a program that runs by itself.

@@ -4,7 +4,7 @@ from typing import Any
 
 from whygrad.derive.derivation import Derivation, Words
 from whygrad.derive.spelling import Math
-from whygrad.run import Paths
+from whygrad.listing import Paths
 
 
 def plain(words: Words) -> str:

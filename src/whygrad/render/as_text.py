@@ -13,7 +13,7 @@ from rich.text import Text
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
 from whygrad.render.checks import checks, checks_title, number, percent
-from whygrad.run import Paths
+from whygrad.listing import Paths
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
 GAIN, LOSS = "green", "red"

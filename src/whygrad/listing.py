@@ -1,0 +1,116 @@
+"""The strongest paths of a run with the names of their quantities, and the sums over all paths."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.paths import Path, Walker
+from whygrad.sweep import ExactCounts
+
+if TYPE_CHECKING:
+    from whygrad.run import Run
+
+Array: TypeAlias = Any
+
+
+class NamedPath(NamedTuple):
+    """A path with its quantities' names, from the quantity to the cost."""
+
+    quantities: tuple[str, ...]
+    contribution: float
+    path: Path
+
+
+class Paths:
+    """The strongest paths from some quantities to the costs, and the sums over all paths.
+
+    A sequence of :class:`NamedPath`, strongest first. ``count``, ``sum`` and ``total`` are those of all paths, listed
+    or not.
+    """
+
+    def __init__(
+        self, run: "Run", starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
+    ) -> None:
+        self.run, self._starts, self._rows, self._k = run, starts, rows, k
+
+    @cached_property
+    def _found(self) -> list[NamedPath]:
+        run = self.run
+        walker = Walker(run.recorded.graph, self._rows)
+        found = walker.strongest(run.sweep("strongest").sweep, self._starts, self._k)
+        return [NamedPath(self._names(path), path.contribution, path) for path in found]
+
+    def _names(self, path: Path) -> tuple[str, ...]:
+        run = self.run
+        named = [run.quantities_at(entry) for entry in path.entries]
+        return tuple(run.network.name(quantities[0]) for quantities in named if quantities)
+
+    def _over_all(self, semiring: str) -> float:
+        sweep = self.run.sweep(semiring).sweep
+        values = 0.0
+        for node, positions in self._starts:
+            flat = np.ravel(np.asarray(sweep.joined(node, self._rows)))
+            values += float((flat if positions is None else flat[positions]).sum())
+        return values
+
+    @property
+    def contribution(self) -> Array:
+        """The contributions of the listed paths, strongest first."""
+        return np.array([path.contribution for path in self._found])
+
+    @property
+    def quantities(self) -> list[tuple[str, ...]]:
+        """The names of the quantities along each listed path."""
+        return [path.quantities for path in self._found]
+
+    @cached_property
+    def sum(self) -> float:
+        """The sum of the contributions of all paths: the gradient."""
+        return self._over_all("gradient")
+
+    @cached_property
+    def total(self) -> float:
+        """The sum of the absolute contributions of all paths."""
+        return self._over_all("total")
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        whole, live = (self._counted(semiring) for semiring in ("count", "live"))
+        return whole, live
+
+    def _counted(self, semiring: str) -> int:
+        exact = ExactCounts(self.run.recorded.graph, semiring)
+        many = 0
+        for node, positions in self._starts:
+            flat = np.ravel(exact.joined(node, self._rows))
+            many += int((flat if positions is None else flat[positions]).sum())
+        return many
+
+    @property
+    def count(self) -> int:
+        """The number of all paths, exactly."""
+        return self._counts[0]
+
+    @property
+    def live(self) -> int:
+        """The number of paths on which every partial is nonzero."""
+        return self._counts[1]
+
+    @property
+    def shares(self) -> Array:
+        """Each listed path's absolute contribution as a share of ``total``, with its sign."""
+        return self.contribution / self.total if self.total else self.contribution
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[NamedPath]:
+        return iter(self._found)
+
+    def __getitem__(self, place: int) -> NamedPath:
+        return self._found[place]
+
+    def __repr__(self) -> str:
+        return f"Paths({len(self)} of {self.count}, sum {self.sum:.6g})"

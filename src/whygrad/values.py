@@ -1,0 +1,76 @@
+"""The values of one semiring at the quantities of a run."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from whygrad.notation import Quantity
+from whygrad.semirings import SEMIRINGS
+from whygrad.sweep import Sweep, counts
+
+if TYPE_CHECKING:
+    from whygrad.run import Run
+
+Array: TypeAlias = Any
+
+
+class Values:
+    """The values of one semiring at every quantity of a run."""
+
+    def __init__(self, run: "Run", semiring: str) -> None:
+        self._run = run
+        self._semiring = semiring
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """The backward sweep over the run's graph."""
+        return Sweep(self._run.recorded.graph, self._semiring)
+
+    def value(self, quantity: str | Quantity, cost: int | None = None) -> Any:
+        """Returns the value at a quantity over the paths to all costs, or to one.
+
+        Returns:
+            What the semiring says: a number (``count``: a whole number with ``.live``; ``entropy``: nothing where
+            there is no live path), a pair for ``extremes``, a tuple by length for ``spectrum``. Where a quantity has
+            a value for each of several examples, an array of them.
+        """
+        run = self._run
+        q = run.quantity(quantity)
+        rows = None if cost is None else (run.cost_row(cost),)
+        if q.kind == "delta":
+            q = q._replace(kind="z")
+        per_example = q.kind in ("a", "z", "y")
+        entries = [run.entry(q, example) for example in range(run.examples if per_example else 1)]
+        node, positions = entries[0].node, [entry.position for entry in entries]
+        if self._semiring == "count":
+            values = np.ravel(counts(run.recorded.graph, node, rows))[positions]
+        else:
+            joined = np.asarray(self.sweep.joined(node, rows))
+            shape = run.recorded.graph.nodes[node].value.shape
+            values = joined.reshape((-1, *joined.shape[len(shape) :]))[positions]
+        return values if len(entries) > 1 else self._plain(values[0])
+
+    def _plain(self, value: Any) -> Any:
+        if self._semiring == "count":
+            return value
+        if np.ndim(value):
+            return tuple(float(part) for part in value)
+        if self._semiring == "reach":
+            return bool(value)
+        if self._semiring == "live":
+            return int(value)
+        if self._semiring == "entropy" and np.isnan(value):
+            return None
+        return float(value)
+
+    def __getitem__(self, quantity: str | Quantity) -> Any:
+        return self.value(quantity)
+
+    def array(self, name: str) -> Array:
+        """Returns the values of every entry of ``x``, ``W1``, ``b1``, …: an array (costs, *shape)."""
+        ((node, _),) = self._run.starts(name)
+        return self.sweep.values(node)
+
+    def __repr__(self) -> str:
+        return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says})"

@@ -8,6 +8,8 @@ import numpy as np
 
 from whygrad.diagnosis.describe import direction
 from whygrad.diagnosis.handed import array_of, precision
+from whygrad.diagnosis.judge import judged
+from whygrad.diagnosis.recognise import Recognised, recognised
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
 from whygrad.diagnosis.search import Found, Named, Search
 from whygrad.diagnosis.setting import Ruler
@@ -81,7 +83,9 @@ class Functions:
         """Returns the data of some examples."""
         return tuple(array[chosen] if np.ndim(array) else array for array in self.data)
 
-    def taped(self, data: Sequence[Any] | None = None) -> Tape | None:
+    def taped(
+        self, data: Sequence[Any] | None = None, params: Mapping[str, Array] | None = None
+    ) -> Tape | None:
         """Returns the tape of the cost, or nothing where it can't be written down."""
         try:
             return traced_run(
@@ -117,9 +121,10 @@ def _takes(function: Any, many: int) -> str:
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return "spread"
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(places) >= 1 + many:
+    needed = [p for p in places if p.default is p.empty]
+    if len(places) == 1 + many or len(needed) > 2:
         return "spread"
-    return "data" if len(places) == 2 else "params"
+    return "data" if len(needed) == 2 else "params"
 
 
 def _derivative(cost: Callable[[float], float], at: float) -> float:
@@ -129,19 +134,31 @@ def _derivative(cost: Callable[[float], float], at: float) -> float:
     return (16 * second - first) / 15
 
 
-def diagnose_functions(forward: Any, backward: Any, params: Mapping[str, Any], data: Any = ()) -> Diagnosis:
+def diagnose_functions(
+    forward: Any,
+    backward: Any,
+    params: Mapping[str, Any],
+    data: Any = (),
+    reduction: str | None = None,
+    sign: str = "gradient",
+    learning_rate: float | None = None,
+) -> Diagnosis:
     """Returns the diagnosis of a person's own backward function, judged against their own forward function.
 
     The forward function is run once on arrays that write down what is done with them; its right gradients, and what
     each known mistake would make of them, come from that. Where it can't be written down, differences of the cost
     stand in. The backward function is run twice, and on parts of the examples where the functions take data: so
-    state that is kept between calls is found.
+    state that is kept between calls is found. Where the functions are a layered network with the parameters W1, b1, …,
+    that is recognised, and the gradients are judged as :func:`whygrad.diagnosis.diagnose` does.
 
     Args:
         forward: ``forward(params, *data)``, ``forward(params, data)`` or ``forward(params)``; returns the cost.
         backward: Called in the same way; returns a mapping from the parameters' names to their gradients.
         params: The parameters' names and arrays.
         data: Arrays (or one array), the examples first.
+        reduction: ``"sum"`` or ``"mean"``: how the gradients join the examples, where that isn't how the cost does.
+        sign: ``"descent"`` where minus the gradient comes back.
+        learning_rate: The learning rate, where gradients may have been multiplied with it.
 
     Raises:
         ShapeError: What is given or comes back has names, shapes or values that can't be used.
@@ -157,10 +174,68 @@ def diagnose_functions(forward: Any, backward: Any, params: Mapping[str, Any], d
     given = functions.gradients()
     tape = functions.taped()
     right = _truth(functions, tape)
-    eps = max(precision(given), 1e-7 if right is None or tape is None else 0.0)
-    right = functions.numerical() if right is None else right
+    calls = _calls(functions, given)
+    if tape is not None and right is not None:
+        network = recognised(tape, functions.params, functions.data, right)
+        if network is not None:
+            return _as_network(network, given, calls, functions, reduction, sign, learning_rate)
+    return _by_tape(functions, tape, right, given, calls, _declared(functions, right, reduction, sign))
+
+
+def _as_network(
+    network: Recognised,
+    given: Mapping[str, Array],
+    calls: list[Finding],
+    functions: Functions,
+    reduction: str | None,
+    sign: str,
+    learning_rate: float | None,
+) -> Diagnosis:
+    """Returns the diagnosis of gradients of a layered network, with what the calls have shown."""
+    found = judged(network.run, network.read(given), "to-from", reduction, sign, learning_rate)
+    note = f"Recognised: {network.run.network.layered.title()}, {network.run.network.layered.reduction} over the examples."
+    findings = tuple(calls) if calls and _all_twice(calls) else (*calls, *found.findings)
+    return found._replace(
+        findings=findings, notes=(note, *found.notes), unseen=(*found.unseen, *_unseen(functions))
+    )
+
+
+def _all_twice(calls: list[Finding]) -> bool:
+    return any("the first call" in finding.says for finding in calls)
+
+
+def _declared(
+    functions: Functions, right: Mapping[str, Array] | None, reduction: str | None, sign: str
+) -> tuple[float, ...]:
+    """Returns the factors that declared conventions may leave between the cost's gradient and the person's."""
+    if reduction not in (None, "sum", "mean"):
+        raise NotSupportedError(f"reduction: expected 'sum' or 'mean', found {reduction!r}")
+    if sign not in ("gradient", "descent"):
+        raise NotSupportedError(
+            f"sign: expected 'gradient' or 'descent' (minus the gradient), found {sign!r}"
+        )
+    turn = -1.0 if sign == "descent" else 1.0
+    m = functions.examples()
+    return (turn,) if reduction is None else (turn, turn * m, turn / m)
+
+
+def _by_tape(
+    functions: Functions,
+    tape: Tape | None,
+    exact: Mapping[str, Array] | None,
+    given: dict[str, Array],
+    calls: list[Finding],
+    factors: tuple[float, ...],
+) -> Diagnosis:
+    """Returns the diagnosis against the tape's gradients, or against differences of the cost."""
+    eps = max(precision(given), 1e-7 if exact is None else 0.0)
+    right = functions.numerical() if exact is None else exact
+    if tape is not None and exact is not None:
+        right = _at_kinks(tape, right, given)
     totals = (
-        tape.totals() if tape is not None else {name: np.abs(value) + 1e-3 for name, value in right.items()}
+        tape.totals()
+        if tape is not None and exact is not None
+        else {name: np.abs(value) + 1e-3 for name, value in right.items()}
     )
     ruler = Ruler(totals, eps)
     findings: list[Finding] = []
@@ -171,51 +246,96 @@ def diagnose_functions(forward: Any, backward: Any, params: Mapping[str, Any], d
             findings.append(_misshapen(name, array, right[name], ruler))
         else:
             arrays[name] = np.asarray(fitted, float)
+    factor = max(
+        factors,
+        key=lambda one: sum(ruler.same(name, array / one, right[name]) for name, array in arrays.items()),
+    )
+    arrays = {name: array / factor for name, array in arrays.items()}
     parameters = {
         name: _judged(name, array, right[name], totals[name], ruler) for name, array in arrays.items()
     }
     for name in given:
         parameters.setdefault(name, Judged(False, right[name]))
-    notes = (
-        [f"backward returns nothing for {', '.join(n for n in right if n not in given)}."]
-        if set(right) - set(given)
-        else []
-    )
-    if tape is None:
+    missing = [name for name in right if name not in given]
+    notes = [f"backward returns nothing for {', '.join(missing)}."] if missing else []
+    if exact is None:
         notes.append(
             "The forward function can't be written down, so the right gradients are differences of the cost: about 9 digits."
         )
-    findings += _calls(functions, given, ruler, parameters)
     wrong = [name for name in arrays if not parameters[name].right]
-    if wrong and not any(finding.mistake in ("gradients_not_zeroed",) for finding in findings):
+    if wrong and eps < 1e-10 and all(_nearly(arrays[name], right[name], totals[name]) for name in wrong):
+        notes.append(
+            "The gradients agree to five digits or more: that is rounding in a coarser type, not a mistake."
+        )
+        parameters |= {
+            name: parameters[name]._replace(right=True, wrong=np.zeros(right[name].shape, bool))
+            for name in wrong
+        }
+        wrong = []
+    findings += calls
+    if wrong and not _all_twice(calls):
         findings += _explained(functions, tape, right, arrays, wrong, ruler)
-    return Diagnosis(
-        tuple(findings),
-        {name: parameters[name] for name in right if name in parameters},
-        tuple(notes),
-        _unseen(functions),
-    )
+    listed = {name: parameters[name] for name in right if name in parameters}
+    return Diagnosis(tuple(findings), listed, tuple(notes), _unseen(functions))
+
+
+def _at_kinks(tape: Tape, right: Mapping[str, Array], given: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Returns the gradients with the slopes at kinks that the person has; any between left and right is right."""
+    ties = [
+        n
+        for n, step in enumerate(tape.steps)
+        if step.name in ("maximum", "minimum") and np.any(step.data[0] == 0.5)
+    ]
+    if not ties:
+        return right
+    for share in (1.0, 0.0):
+        trial = Tape()
+        trial.leaves, trial.cost, trial.steps = tape.leaves, tape.cost, list(tape.steps)
+        for number in ties:
+            first, second = tape.steps[number].data
+            data = (np.where(first == 0.5, share, first), np.where(second == 0.5, 1 - share, second))
+            trial.steps[number] = tape.steps[number]._replace(data=data)
+        made = trial.backward()
+        if all(name in given and _same(np.ravel(given[name]), made[name].ravel()) for name in made):
+            return made
+    return right
+
+
+def _nearly(given: Array, right: Array, total: Array) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool(np.max(np.abs(given - right), initial=0.0) <= 2e-5 * np.max(total, initial=0.0))
 
 
 def _truth(functions: Functions, tape: Tape | None) -> dict[str, Array] | None:
-    """Returns the tape's gradients, checked against a difference of the cost along a random direction."""
+    """Returns the tape's gradients, checked against a difference of the cost along a random direction.
+
+    On a kink the two differ; then the check is made a little beside it.
+    """
     if tape is None:
         return None
+    if _agrees(functions, functions.params, tape):
+        return tape.backward()
+    generator = np.random.default_rng(1)
+    moved = {
+        name: value + 1e-3 * generator.normal(size=value.shape) for name, value in functions.params.items()
+    }
+    beside = functions.taped(params=moved)
+    return tape.backward() if beside is not None and _agrees(functions, moved, beside) else None
+
+
+def _agrees(functions: Functions, params: Mapping[str, Array], tape: Tape) -> bool:
     made = tape.backward()
     generator = np.random.default_rng(0)
-    along = {name: generator.normal(size=value.shape) for name, value in functions.params.items()}
+    along = {name: generator.normal(size=value.shape) for name, value in params.items()}
 
     def cost(number: float) -> float:
-        return float(
-            functions.cost({name: value + number * along[name] for name, value in functions.params.items()})
-        )
+        return float(functions.cost({name: value + number * along[name] for name, value in params.items()}))
 
     step = 1e-4
     numeric = (8 * (cost(step) - cost(-step)) - (cost(2 * step) - cost(-2 * step))) / (12 * step)
     taped = sum(float(np.sum(made[name] * along[name])) for name in made)
     size = sum(float(np.sum(np.abs(made[name] * along[name]))) for name in made)
-    # On a kink the two may differ; a wrong tape differs by more.
-    return made if abs(numeric - taped) <= 1e-4 * size + 1e-9 or not np.isfinite(numeric) else None
+    return bool(abs(numeric - taped) <= 1e-4 * size + 1e-9)
 
 
 def _fitted(array: Array, shape: tuple[int, ...]) -> Array | None:
@@ -272,24 +392,25 @@ def _unnumbered(fix: str) -> str:
     return fix.replace("{act}", "f").replace("{m}", "m").replace("{outputs}", "outputs")
 
 
-def _calls(
-    functions: Functions, first: Mapping[str, Array], ruler: Ruler, parameters: Mapping[str, Judged]
-) -> list[Finding]:
-    """Returns what a second call, and calls on parts of the examples, show."""
+def _calls(functions: Functions, first: Mapping[str, Array]) -> list[Finding]:
+    """Returns what a second call on the same data shows: buffers that keep what an earlier call left in them."""
     second = functions.gradients()
     differing = [name for name in first if name in second and not _same(first[name], second[name])]
     if not differing:
         return []
-    ratios = []
-    for name in differing:
-        size = float(np.sum(first[name] ** 2))
-        ratios.append(float(np.sum(first[name] * second[name])) / size if size else np.nan)
-    if all(np.isclose(ratio, 2, rtol=1e-6) for ratio in ratios):
-        note = "a second call on the same data gives twice the first"
-    elif all(parameters[name].right for name in differing):
-        note = "a second call on the same data gives something else"
+    third = functions.gradients()
+    grows = all(
+        _same(second[name] - first[name], third[name] - second[name]) for name in differing if name in third
+    )
+    if grows:
+        before = all(_same(second[name], 2 * first[name]) for name in differing)
+        note = (
+            "a second call on the same data gives twice the first"
+            if before
+            else ("each call on the same data adds the same amount to the first call")
+        )
     else:
-        note = "two calls on the same data differ"
+        note = "a second call on the same data gives something else"
     return [_finding(Named("gradients_not_zeroed", note, tuple(differing), 1.0), ())]
 
 

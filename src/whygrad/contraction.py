@@ -183,7 +183,8 @@ def contract_strongest(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     a = np.reshape(_arranged(first, labels[0], left + plan.joined, xp), (-1, joined))
     b = np.reshape(_arranged(second, labels[1], plan.joined + plan.right, xp), (joined, -1))
     largest_of_column = np.abs(b).max(axis=0)
-    scale = np.ldexp(np.ones_like(largest_of_column), np.frexp(largest_of_column)[1])
+    # one less: the next power of two above the largest numbers is infinite
+    scale = np.ldexp(np.ones_like(largest_of_column), np.frexp(largest_of_column)[1] - 1)
     b = b / scale
     bounds = np.abs(a) * np.abs(b).max(axis=1)
     tried = min(56, (joined + 1) // 2)

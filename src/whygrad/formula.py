@@ -189,7 +189,7 @@ Number(value=2)))))
 
 def _tree(node: ast.expr, text: str) -> Tree:
     match node:
-        case ast.Constant(value=int() | float() as value):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return Number(value)
         case ast.Name(id=name):
             return Symbol(name)
@@ -389,12 +389,12 @@ def numpy_names() -> dict[str, Any]:
 
     def Phi(x: Any) -> Any:
         x = np.asarray(x)
-        return np.asarray(cdf(x)).astype(x.dtype)
+        return np.asarray(cdf(x)).astype(x.dtype if x.dtype.kind == "f" else np.float64)
 
     def phi(x: Any) -> Any:
         # x*x may be inf, and exp(-inf) is the right 0
         with np.errstate(over="ignore"):
-            return np.exp(-x * x / 2) / np.sqrt(2 * np.pi).astype(np.asarray(x).dtype)
+            return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
     return {"np": np, "sigmoid": sigmoid, "Phi": Phi, "phi": phi}
 

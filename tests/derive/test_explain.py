@@ -257,7 +257,7 @@ def test_own_names_stand_everywhere() -> None:
     assert derivation.quantity == "w_5"
     assert derivation.of == "E_{total}"
     assert derivation.heading.latex == r"\frac{\partial E_{\mathrm{total}}}{\partial w_5}"
-    lines = [line.math.latex for step in derivation.steps for line in step.lines]
+    lines = [line.math.ascii for step in derivation.steps for line in step.lines]
     assert any("out_{h1}" in line and "net_{o1}" in line for line in lines)
     assert not any("a^0_1" in line or "z^0_2" in line for line in lines)
 

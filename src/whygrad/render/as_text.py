@@ -12,8 +12,8 @@ from rich.text import Text
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
-from whygrad.render.checks import checks, checks_title, number, percent
 from whygrad.listing import Paths
+from whygrad.render.checks import checks, checks_title, number, percent
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
 GAIN, LOSS = "green", "red"
@@ -167,12 +167,30 @@ class MathLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         plain = self._math.plain
-        lead = " " * (5 + len(plain) - len(plain.lstrip()))
-        width = max(options.max_width, 40)
-        for line in wrap(
-            plain.strip(), width, initial_indent=lead, subsequent_indent=lead + "    ", break_long_words=False
-        ):
-            yield Text(line, self._math.style, no_wrap=True, overflow="ignore")
+        indent = len(plain) - len(plain.lstrip())
+        lead = " " * (5 + indent)
+        for line in broken(plain.strip(), max(options.max_width, 40) - len(lead) - 4):
+            yield Text(f"{lead}{line}", self._math.style, no_wrap=True, overflow="ignore")
+            lead = " " * (9 + indent)
+
+
+def broken(equation: str, width: int) -> list[str]:
+    """Returns an equation on several lines, broken before an operator: a plus or minus rather than a times.
+
+    Example:
+        >>> broken("d total/da = w * d total/db + v * d total/dc", 30)
+        ['d total/da = w * d total/db', '+ v * d total/dc']
+    """
+    pieces: list[str] = []
+    for term in re.split(r" (?=[-+=~≈] )", equation):
+        pieces += [term] if cell_len(term) <= width else re.split(r" (?=[·*] )", term)
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and cell_len(lines[-1]) + 1 + cell_len(piece) <= width:
+            lines[-1] += f" {piece}"
+        else:
+            lines += wrap(piece, width, break_long_words=False, break_on_hyphens=False)
+    return lines
 
 
 def _paths_title(d: Derivation, style: Style) -> Text:
@@ -301,22 +319,21 @@ class LayerLine:
 
 
 def _grid(grid: Grid) -> tuple[list[Text], bool]:
-    """Returns the rows of a small matrix, the marked entry in brackets and bold; columns lie down."""
+    """Returns the rows of a small matrix, the marked entry in arrows; columns lie down, as the second result says."""
     column = len(grid.values[0]) == 1
     values = (tuple(row[0] for row in grid.values),) if column else grid.values
     marked = (grid.marked[1], grid.marked[0]) if grid.marked and column else grid.marked
-    texts = [[f"{value:.4g}" for value in row] for row in values]
-    width = max(len(text) for row in texts for text in row) + 2
+    alone = len(values) == 1
+    texts = [["0" if value == 0 else f"{value:.4g}" for value in row] for row in values]
+    width = 0 if alone else max(len(text) for row in texts for text in row) + 2
     rows = []
     for i, row in enumerate(texts):
-        made = Text("[" if column else "", FAINT)
+        made = Text("[" if alone else "", FAINT)
         for j, text in enumerate(row):
             here = (i, j) == marked
             cell = f">{text}<" if here else f" {text} "
-            made.append(
-                cell.rjust(width) if not column else cell, style="bold magenta" if here else "default"
-            )
-        rows.append(made + Text("]" if column else "", FAINT))
+            made.append(cell.rjust(width), style="bold magenta" if here else "default")
+        rows.append(made + Text("]" if alone else "", FAINT))
     return rows, column
 
 

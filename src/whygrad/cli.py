@@ -148,6 +148,9 @@ def code(
     sys.stdout.write(_network(network, notation).run().code(style))
 
 
+import whygrad.cli_check  # noqa: E402, F401 - adds `whygrad check`, and needs the app
+
+
 def main() -> None:
     """Runs the command line; every expected error is one message on standard error and status 2."""
     try:

@@ -58,6 +58,9 @@ class Bench:
         letters = pair.letters(outcome.choices)
         self.letters = letters
         self.values = self._tried(tuple(sorted(letters.free)))
+        self.failing = [values for values in self.values if not self._agree(values)]
+        # Where it fails already, most can be told.
+        self.values.sort(key=lambda values: values not in self.failing)
 
     def _tried(self, wanted: tuple[str, ...]) -> list[dict[str, int]]:
         found: list[dict[str, int]] = []
@@ -76,6 +79,10 @@ class Bench:
             if len(found) == MOST_TRIED:
                 break
         return found
+
+    def _agree(self, values: dict[str, int]) -> bool:
+        left, right = self.value(self.pair.left, values), self.value(self.pair.right, values)
+        return left is not None and right is not None and close(left, right)
 
     def value(self, node: Node, values: dict[str, int]) -> Array | None:
         """Returns a side's value; None where it has none."""

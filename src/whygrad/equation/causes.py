@@ -12,10 +12,11 @@ import numpy as np
 
 from whygrad.equation.atoms import Atom, constant_atoms, letters_of, lettered_atoms, matches
 from whygrad.equation.bench import Bench, Change, Fix, outside_sums
+from whygrad.equation.indices import Letters
 from whygrad.equation.missing import account, terms
 from whygrad.equation.missing import derived as derivative_of
 from whygrad.equation.tree import (
-    BigSum, Call, Derivative, Fraction, Index, Negative, Node, Number, Product, Ref, Sum, Symbol, Transposed, Updated,
+    BigSum, Bound, Call, Derivative, Fraction, Index, Negative, Node, Number, Product, Ref, Sum, Symbol, Transposed, Updated,
     parts, replaced, walk,
 )  # fmt: skip
 from whygrad.equation.vocabulary import constant_ref, quantity_of, stands_for
@@ -150,6 +151,21 @@ def swapped_letters(bench: Bench) -> Iterator[Fix]:
         says = f"the indices {one} and {other} stand in each other's place"
         fix = Fix(bench.pair.left, right, tuple(changes), says, "TR", bench.pair.right.span)
         if changes and _ok(bench, fix):
+            yield fix
+
+
+def missing_sum(bench: Bench) -> Iterator[Fix]:
+    """A letter that only the right side has: it should be summed over."""
+    right = bench.pair.right
+    letters = Letters(right, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
+    left = Letters(bench.pair.left, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
+    for letter in sorted(letters.free - left.free - {"@"} - letters.layer_letters):
+        new = BigSum(right.span, (Bound(letter),), right)
+        sign = f"\\sum_{{{letter}}} " if bench.writer.style == "latex" else f"Σ_{letter} "
+        inner = _shown(bench, right)
+        inner = f"({inner})" if isinstance(right, Sum) else inner
+        fix = _swapped_in(bench, right, new, sign + inner, f"the sum over {letter} is missing")
+        if bench.holds(fix.left, fix.right):
             yield fix
 
 
@@ -741,7 +757,7 @@ def transposed(bench: Bench) -> Iterator[Fix]:
             fix = _swapped_in(bench, node, node.of, _shown(bench, node.of), says)
             if _ok(bench, fix):
                 yield fix
-        elif _is_array(node) or isinstance(node, Product):
+        elif _is_array(node) or isinstance(node, Product | Call):
             text = _shown(bench, node)
             symbol = isinstance(node, Symbol)
             raised = (f"{{{text}}}^T" if symbol else f"({text})^T") if latex else (f"{text}.T" if symbol else f"({text}).T")
@@ -778,8 +794,18 @@ def missing_costs(bench: Bench) -> Iterator[Fix]:
             yield fix
 
 
+def for_some(bench: Bench) -> Iterator[Fix]:
+    """A general claim that is true for some values of its letters only."""
+    if not bench.failing or len(bench.failing) == len(bench.values):
+        return
+    first = bench.setting.vocabulary.neurons_start()
+    shown = ", ".join(f"{letter} = {number + first}" for letter, number in sorted(bench.failing[0].items()) if letter not in bench.letters.layer_letters)
+    yield Fix(bench.pair.left, bench.pair.right, (), f"it is true for some indices only, and not for {shown}", "CL", bench.pair.right.span)
+
+
 TABLE: tuple[Cause, ...] = (
     Cause("MC", "costs missing", missing_costs),
+    Cause("MP", "the sum over paths missing", missing_sum),
     Cause("TI", "a chain through something independent", through_a_weight),
     Cause("WC", "a wrong cost's index", wrong_cost),
     Cause("SG", "a wrong sign", wrong_sign),
@@ -797,5 +823,6 @@ TABLE: tuple[Cause, ...] = (
     Cause("XW", "a wrong quantity", wrong_quantity),
     Cause("AA", "a wrong argument", wrong_argument),
     Cause("SP", "a factor too many", too_many),
+    Cause("CL", "right for some indices only", for_some),
 )
 """In the order in which they are tried."""

@@ -20,9 +20,13 @@ def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
     if bench.numeric:
         return number_fix(bench)
     for cause in TABLE:
+        if cause.code == "CL":
+            other = next(rewritten(bench), None)
+            if other is not None:
+                return other
         for fix in cause.find(bench):
             return fix._replace(code=fix.code or cause.code)
-    return next(rewritten(bench), None)
+    return None
 
 
 def rewritten(bench: Bench) -> Iterator[Fix]:

@@ -411,6 +411,8 @@ class Evaluator:
 
     def _call(self, node: Call, values: dict[str, int]) -> Array:
         function = node.function
+        if function.name in ("greater", "norm"):
+            return self._special(node, [self.value(argument, values) for argument in node.arguments])
         if function.name in ("dot", "matmul", "mm", "multiply", "mul", "outer", "sum", "diag", "maximum", "max", "softmax", "square"):
             return self._array_call(node, [self.value(argument, values) for argument in node.arguments], values)
         if len(node.arguments) != 1:
@@ -430,6 +432,15 @@ class Evaluator:
         turned = activation.dense and not self.vocabulary.code
         made = (function_slope if function.primes else function_value)(activation, np.swapaxes(found, 1, 2) if turned else found)
         return np.swapaxes(made, 1, 2) if turned else made
+
+    def _special(self, node: Call, found: list[Array]) -> Array:
+        if node.function.name == "norm":
+            inside = found[0] if found[0].ndim == 3 else found[0][:, :, None]
+            return np.sqrt((inside**2).sum(axis=(1, 2)))[:, None]
+        one, other = found
+        if one.ndim != other.ndim:
+            one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+        return (one > other).astype(float)
 
     def _dense_scalar(self, node: Node, argument: Node, exact: int | None, values: dict[str, int], slope: bool) -> Array:
         inner = stands_for(argument)
@@ -538,6 +549,10 @@ class Evaluator:
                 if isinstance(base, Symbol) and isinstance(base.meanings[0], Constant):
                     return self.value(node, values) * inner(exponent)
                 return power * value ** (power - 1) * inner(base)
+            case Call(_, Function("norm"), (argument,)):
+                inside = self.value(argument, values)
+                if inside.ndim == 3:
+                    return (inside * inner(argument)).sum(axis=(1, 2))[:, None] / self.value(node, values)
             case Call(_, function, (argument,)) if not function.primes:
                 slope_of = Call(node.span, function._replace(primes=1), (argument,))
                 return self.value(slope_of, values) * inner(argument)
@@ -553,6 +568,8 @@ class Evaluator:
             raise EquationError("the derivative of a derivative can't be checked", self.text, node.span[0])
         if meaning.array:
             layer = meaning.layer.at(values) if meaning.layer else 0
+            if meaning.kind == "y":
+                return np.zeros((1, 1, 1))
             if meaning.kind == "C":
                 units = range(self.points.net.outputs)
             elif meaning.kind in ("a", "z"):

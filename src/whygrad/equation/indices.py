@@ -125,7 +125,7 @@ def assignments(
     others = [letter for letter in wanted if letter not in letters.layer_letters]
     for chosen in product(range(-1, layout.depth + 2), repeat=len(layers)):
         values = fixed | dict(zip(layers, chosen, strict=True))
-        if not _layers_fit(letters, values, layout):
+        if not _layers_fit(letters, values, layout) or not 1 <= values.get("@", 1) <= max(layout.depth - 1, 1):
             continue
         ranges = [_range(letters, letter, values, layout, examples) for letter in others]
         if any(len(found) == 0 for found in ranges):

@@ -48,6 +48,9 @@ class NameReader:
         self.text = text
         self.vocabulary = vocabulary
         self._found: dict[tuple[int, int], Name] = {}
+        record = vocabulary.notation.record.names
+        # Where layers stand in brackets, a bare raised number is a power.
+        self._bracketed = any("^{(<layer>)}" in source or "^{[<layer>]}" in source for source in record["a"])
 
     def declared(self, at: int, end: int, exact: str | None = None) -> bool:
         """Returns whether one of the person's own names starts here."""
@@ -84,8 +87,16 @@ class NameReader:
         """
         key = (at, end)
         if key not in self._found:
-            self._found[key] = self._code(at, end) or self._plain(at, end)
+            self._found[key] = self._library(at, end) or self._code(at, end) or self._plain(at, end)
         return self._found[key]
+
+    def _library(self, at: int, end: int) -> Name | None:
+        """Returns a function of NumPy or PyTorch (`np.dot`)."""
+        match = re.compile(r"(?:np|numpy|torch|math|F)\.(\w+)").match(self.text, at, end)
+        name = match.group(1) if match else ""
+        if match is None or not (name in SPELLINGS or name in MATRIX_FUNCTIONS):
+            return None
+        return Name(Function(SPELLINGS.get(name, name)), match.end())
 
     # Names of program code
 
@@ -103,9 +114,8 @@ class NameReader:
         for number, stop in enumerate(ends):
             place = stop if number == 0 else start + stop
             text = self.text[start:place]
-            function = re.fullmatch(r"(?:np|numpy|torch|F|math)\.(\w+)|([A-Za-z]\w*)", text)
             meanings = self.vocabulary.own(text) or self.vocabulary.read(text)
-            name = (function.group(1) or function.group(2)) if function and not meanings else ""
+            name = text if not meanings else ""
             if name in SPELLINGS or name in MATRIX_FUNCTIONS:
                 return Name(Function(SPELLINGS.get(name, name)), place)
             if meanings:
@@ -280,7 +290,10 @@ class NameReader:
     def _read(self, base: str, at: int, stop: int, scripts: list[Script]) -> Name | None:
         vocabulary = self.vocabulary
         last = scripts[-1].end if scripts else stop
-        for text, decorations in _variants(base, scripts):
+        variants = _variants(base, scripts)
+        if self._bracketed and any(s.mark == "^" and s.content.strip().isdigit() for s in scripts):
+            variants = [v for v in variants if v[1] and v[1][0][0] == "power"] + variants
+        for text, decorations in variants:
             primes = sum(kind == "PRIME" for kind, *_ in decorations)
             if primes == len(decorations):
                 function = vocabulary.function(spelling(text))
@@ -316,6 +329,11 @@ def _variants(base: str, scripts: list[Script]) -> list[tuple[str, tuple[Decorat
             if place == len(scripts) - 1 or all(s.mark == "'" for s in scripts[place:]):
                 found.append((spelled(scripts[:place]), (("PRIME", script.start, script.end, None),)))
             continue
+        squared = re.fullmatch(r"(.*[\])])\s*([2-9])", script.content, re.S)
+        if script.mark == "^" and squared is not None:
+            rest = script._replace(content=squared.group(1))
+            text = spelled([*scripts[:place], rest, *scripts[place + 1 :]])
+            found.append((text, (("digit", script.start, script.end, squared.group(2)),)))
         suffix = _SUFFIX.match(script.content)
         if script.mark == "^" and suffix is not None:
             rest = script._replace(content=suffix.group(1))

@@ -269,6 +269,13 @@ class _Builder:
         span: Span = (found[0].start, found[-1].end)
         return _moved(found[1], span)
 
+    def _compared(self, found: list[Any]) -> Node:
+        sides = (found[1], found[3]) if found[2].value == ">" else (found[3], found[1])
+        return Call((found[0].start, found[-1].end), Function("greater"), sides)
+
+    def _norm(self, found: list[Any]) -> Node:
+        return Call((found[0].start, found[-1].end), Function("norm"), (found[1],))
+
     def _call(self, found: list[Any]) -> Node:
         arguments, options = found[2]
         return Call((found[0].start, found[-1].end), found[0].value, tuple(arguments), options)

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from whygrad.equation.names import Name, NameReader
-from whygrad.equation.tree import Function
+from whygrad.equation.tree import Function, Index, Ref, Symbol
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
 from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW
@@ -34,21 +34,23 @@ _SKIPPED = re.compile(
     r"|\\(?:label|tag|color|vspace|hspace|phantom)\{[^{}]*\})"
 )
 _COMMANDS: dict[str, tuple[str, str]] = {
-    "cdot": ("MUL", "·"), "times": ("MUL", "×"), "ast": ("MUL", "*"), "star": ("MUL", "*"), "bullet": ("MUL", "·"),
+    "cdot": ("MUL", "·"), "times": ("MUL", "×"), "ast": ("MUL", "*"), "star": ("MUL", "*"), "bullet": ("MUL", "⊙"),
     "odot": ("MUL", "⊙"), "circ": ("MUL", "⊙"), "otimes": ("MUL", "⊗"), "div": ("SLASH", "/"),
     "equiv": ("REL", "="), "approx": ("REL", "="), "simeq": ("REL", "="), "coloneqq": ("REL", ":="), "triangleq": ("REL", "="),
     "leftarrow": ("REL", "←"), "gets": ("REL", "←"), "Leftarrow": ("REL", "←"), "longleftarrow": ("REL", "←"),
     "cdots": ("DOTS", "…"), "ldots": ("DOTS", "…"), "dots": ("DOTS", "…"), "dotsb": ("DOTS", "…"),
+    "gt": ("COMPARE", ">"), "lt": ("COMPARE", "<"), "geq": ("COMPARE", ">"), "leq": ("COMPARE", "<"),
     "lbrace": ("LPAR", "("), "rbrace": ("RPAR", ")"), "lbrack": ("LPAR", "("), "rbrack": ("RPAR", ")"),
     "partial": ("DIFF", "∂"), "sum": ("SUM", "Σ"), "nabla": ("NABLA", "∇"), "prime": ("PRIME", "'"),
 }  # fmt: skip
 _SIGNS: dict[str, tuple[str, str]] = {
     "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"), "*": ("MUL", "*"), "⋅": ("MUL", "·"),
-    "·": ("MUL", "·"), "•": ("MUL", "·"), "×": ("MUL", "×"), "⊙": ("MUL", "⊙"), "∘": ("MUL", "⊙"), "⊗": ("MUL", "⊗"),
+    "·": ("MUL", "·"), "•": ("MUL", "⊙"), "×": ("MUL", "×"), "⊙": ("MUL", "⊙"), "∘": ("MUL", "⊙"), "⊗": ("MUL", "⊗"),
     "∗": ("MUL", "*"), "@": ("MUL", "@"), "/": ("SLASH", "/"), "÷": ("SLASH", "/"), "∕": ("SLASH", "/"),
     "=": ("REL", "="), "≡": ("REL", "="), "≈": ("REL", "="), "≔": ("REL", ":="), "←": ("REL", "←"),
     "(": ("LPAR", "("), ")": ("RPAR", ")"), "[": ("LPAR", "("), "]": ("RPAR", ")"),
-    "∂": ("DIFF", "∂"), "𝜕": ("DIFF", "∂"), "Σ": ("SUM", "Σ"), "∑": ("SUM", "Σ"), "∇": ("NABLA", "∇"),
+    "∂": ("DIFF", "∂"), "𝜕": ("DIFF", "∂"), "Σ": ("SUM", "Σ"), "∑": ("SUM", "Σ"),
+    ">": ("COMPARE", ">"), "<": ("COMPARE", "<"), "≥": ("COMPARE", ">"), "≤": ("COMPARE", "<"),
     "…": ("DOTS", "…"), "⋯": ("DOTS", "…"), ",": ("COMMA", ","), ";": ("COMMA", ","), "'": ("PRIME", "'"), "′": ("PRIME", "'"),
 }  # fmt: skip
 _LONG_SIGNS = {":=": ("REL", ":="), "==": ("REL", "="), "<-": ("REL", "←"), "...": ("DOTS", "…"), "-=": ("REL", "-="),
@@ -58,7 +60,7 @@ _LOOKS = frozenset(
     {"mathbf", "mathrm", "mathit", "mathsf", "mathtt", "mathcal", "boldsymbol", "bm", "boxed", "operatorname", "text",
      "textbf", "textrm", "textit", "texttt", "underbrace", "overbrace", "underline", "overline", "mathop", "vec"}
 )  # fmt: skip
-WORDS = frozenset(_COMMANDS) | _FRACTIONS | {"sqrt", "left", "right", "quad"}
+WORDS = frozenset(_COMMANDS) | _FRACTIONS | {"sqrt", "left", "right", "quad", "lVert", "rVert"}
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9.]))?")
 _COMMENT = re.compile(r"\s*(?:,|;|\.)?\s*(?:\\(?:quad|qquad|text|mathrm|;|,|\s)|\s)*\{?\s*(?:\\forall\b|∀|for\s+(?:all|every|each)\b).*", re.S)
 _DIFFERENTIAL = r"(?:\\(?:mathrm|text)\s*\{\s*d\s*\}|\\partial(?![A-Za-z])|partial|∂|𝜕|d)"
@@ -146,6 +148,10 @@ class Scanner:
         handled = self.command(at, end, word) if word is not None else None
         if handled is not None:
             return handled
+        if text.startswith("\\|", at) or sign == "‖":
+            return self.norm(at, at + (1 if sign == "‖" else 2))
+        if sign == "∇":
+            return self.nabla(at, at + 1, end)
         if sign in _SIGNS and not (sign in "'′"):
             if sign in "Σ∑":
                 return self.sum(at, at + 1, end)
@@ -178,6 +184,10 @@ class Scanner:
                 return self.fraction(stop, end, at)
             if name == "sum":
                 return self.sum(at, stop, end)
+            if name == "nabla":
+                return self.nabla(at, stop, end)
+            if name in ("lVert", "rVert", "Vert"):
+                return self.norm(at, stop)
             if name in _COMMANDS:
                 self.emit(*_COMMANDS[name], at, stop)
                 return stop
@@ -192,10 +202,30 @@ class Scanner:
                 return self.next_group(stop, end)[1] + 1
             if slash and name in _LOOKS:
                 return self.look(at, stop, end)
-            if name == "nabla" or (slash and name == "nabla"):
-                self.emit("NABLA", "∇", at, stop)
-                return stop
         return None
+
+    def nabla(self, at: int, stop: int, end: int) -> int:
+        """Cuts `\\nabla_a` with what the gradient is by; a bare `a` is the output layer's."""
+        self.emit("NABLA", "∇", at, stop)
+        mark = re.compile(r"\s*_").match(self.text, stop, end)
+        if mark is None:
+            raise self.fail("a gradient says by what it is taken: \\nabla_a C", at)
+        lo, hi, place = self.script_group(mark.end(), end)
+        inside = self.text[lo:hi].strip()
+        self.emit("LBRACE", "{", lo, lo)
+        if inside == self.vocabulary.notation.templates["a"][0].head[:1]:
+            meaning = Ref("a", Index(None, self.vocabulary.layout.depth), array=True)
+            self.emit("NAME", Symbol((lo, hi), inside, (meaning,)), lo, hi)
+        else:
+            self.range(lo, hi)
+        self.emit("RBRACE", "}", hi, hi)
+        return place
+
+    def norm(self, at: int, stop: int) -> int:
+        """Cuts one of the two signs of a norm."""
+        opened = sum((token.type == "NORM") - (token.type == "NORMED") for token in self.tokens)
+        self.emit("NORMED" if opened else "NORM", "‖", at, stop)
+        return stop
 
     def look(self, at: int, stop: int, end: int) -> int | None:
         """Cuts `\\mathbf{w_4}`, whose command changes only looks; None where it is one name (`\\mathbf{W}`)."""
@@ -361,7 +391,9 @@ class Scanner:
             return name.end
         self.emit("NAME", name.symbol, at, name.end)
         for kind, start, stop, content in name.decorations:
-            if kind == "power":
+            if kind == "digit":
+                self._decorate(content or "", start, stop, None)
+            elif kind == "power":
                 raised = self.text[start] == "^"
                 self._decorate(content or "", start, stop, (start + 1, stop) if raised else None)
             else:

@@ -35,6 +35,7 @@ def standard_forms(bench: Bench) -> list[str]:
         total = writer.ref(Ref("y", None, Index("k", 0)))
         sign = "\\sum_k" if writer.style == "latex" else "Σ_k"
         deltas.append(f"{a} {sign} {total} - {y}")
+    deltas += _hidden(bench, z, slope, times)
     made = []
     for delta in deltas:
         if beside and delta.startswith("("):
@@ -46,6 +47,25 @@ def standard_forms(bench: Bench) -> list[str]:
             made.append(bare)
     del depth
     return made
+
+
+def _hidden(bench: Bench, z: Ref, slope: str, times: str) -> list[str]:
+    """Returns delta of a hidden layer: what comes back over all weights, times the slope."""
+    if z.layer is None:
+        return []
+    above = z.layer._replace(offset=z.layer.offset + 1)
+    writer, latex = bench.writer, bench.writer.style == "latex"
+    if z.array:
+        weights, delta = (writer.ref(Ref(kind, above, array=True)) for kind in ("w", "delta"))
+        turned = bench.setting.vocabulary.notation.weight_orientation == "to-from"
+        raised = f"({weights})^T" if latex else f"{weights}.T"
+        return [f"({raised if turned else weights} {delta}){times}{slope}"]
+    used = {index.letter for index in (z.layer, z.to) if index is not None}
+    letter = next(letter for letter in "kmnpq" if letter not in used)
+    weight = writer.ref(Ref("w", above, Index(letter, 0), z.to))
+    delta = writer.ref(Ref("delta", above, Index(letter, 0)))
+    sign = f"\\sum_{letter}" if latex else f"Σ_{letter}"
+    return [f"{slope} {sign} {weight}{writer.times()}{delta}"]
 
 
 def _target(bench: Bench) -> Ref | None:

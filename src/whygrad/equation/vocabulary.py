@@ -128,10 +128,10 @@ class Vocabulary:
 
     def _read(self, text: str) -> tuple[Meaning, ...]:
         try:
+            text, example = self._example(text)
             name = canonical(text)
         except EquationError:
             return ()
-        name, example = self._example(name)
         found: list[Meaning] = []
         for arrays in (False, True):
             if found:
@@ -144,16 +144,16 @@ class Vocabulary:
             found = [ref._replace(example=example) for ref in found if isinstance(ref, Ref)]
         return tuple(found) or self._other(name)
 
-    def _example(self, name: str) -> tuple[str, Index | None]:
+    def _example(self, text: str) -> tuple[str, Index | None]:
         """Returns a name without the number of its example (`a^{[1](i)}_j` in Ng's notation)."""
         if self.notation.name != "ng":
-            return name, None
-        match = re.search(r"\(([a-z]|[0-9]+)\)", name)
+            return text, None
+        match = re.search(r"(?<=[\]{^])\(([a-z]|[0-9]+)\)", text)
         if match is None:
-            return name, None
+            return text, None
         inside = match.group(1)
         index = Index(None, int(inside) - 1) if inside.isdigit() else Index("(" + inside + ")", 0)
-        return (name[: match.start()] + name[match.end() :]).replace("^{}", ""), index
+        return (text[: match.start()] + text[match.end() :]).replace("^{}", "").rstrip("^"), index
 
     def _ref(self, reading: Reading, array: bool) -> Ref | None:
         kind, indices = reading
@@ -204,6 +204,8 @@ class Vocabulary:
         if name in ("Y", "y"):
             return (Ref("y", array=True),)
         if name in ("hat{Y}", "hatY", "hat{y}"):
+            return (Ref("a", Index(None, self.layout.depth), array=True),)
+        if re.fullmatch(r"h_\{[A-Za-z,]+\}|h_\{theta\}", name):
             return (Ref("a", Index(None, self.layout.depth), array=True),)
         if name in EXAMPLES.get(self.notation.name, ()):
             return (Special("examples"),)

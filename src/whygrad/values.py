@@ -43,8 +43,10 @@ class Values:
         per_example = q.kind in ("a", "z", "y")
         entries = [run.entry(q, example) for example in range(run.examples if per_example else 1)]
         node, positions = entries[0].node, [entry.position for entry in entries]
-        if self._semiring == "count":
+        if self._semiring in ("count", "live"):
             values = np.ravel(counts(run.recorded.graph, node, rows))[positions]
+            if self._semiring == "live":
+                values = np.array([count.live for count in values], dtype=object)
         else:
             joined = np.asarray(self.sweep.joined(node, rows))
             shape = run.recorded.graph.nodes[node].value.shape
@@ -52,14 +54,12 @@ class Values:
         return values if len(entries) > 1 else self._plain(values[0])
 
     def _plain(self, value: Any) -> Any:
-        if self._semiring == "count":
+        if self._semiring in ("count", "live"):
             return value
         if np.ndim(value):
             return tuple(float(part) for part in value)
         if self._semiring == "reach":
             return bool(value)
-        if self._semiring == "live":
-            return int(value)
         if self._semiring == "entropy" and np.isnan(value):
             return None
         return float(value)

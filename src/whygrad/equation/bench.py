@@ -57,6 +57,7 @@ class Bench:
         self.evaluator: Evaluator = pair.evaluator(self.points, outcome.choices)
         letters = pair.letters(outcome.choices)
         self.letters = letters
+        self._needed: dict[tuple[Node, Node, Node], Array | None] = {}
         self.values = self._tried(tuple(sorted(letters.free)))
         self.failing = [values for values in self.values if not self._agree(values)]
         # Where it fails already, most can be told.
@@ -67,7 +68,8 @@ class Bench:
         layout = self.setting.vocabulary.layout
         every = list(assignments(self.letters, wanted, {}, layout, self.points.examples))
         # Those far from the first are different from it in more than one letter.
-        for values in sorted(every, key=lambda values: -len(set(values.values()))):
+        ordered = sorted(every, key=lambda values: -len(set(values.values())))
+        for values in [*ordered[:4], *ordered[-2:], *ordered[4:-2]] if len(ordered) > MOST_TRIED else ordered:
             try:
                 self.evaluator.side(self.pair.left, values)
                 self.evaluator.side(self.pair.right, values)
@@ -95,11 +97,18 @@ class Bench:
         """Returns whether two sides agree: first at a few values of the letters, then as the judge has it."""
         if self.numeric:
             return self._confirmed(left, right)
+        tried = 0
         for values in self.values:
-            one, other = self.value(left, values), self.value(right, values)
-            if one is None or other is None or not close(one, other):
+            try:
+                one, other = self.evaluator.side(left, values), self.evaluator.side(right, values)
+            except Absent:
+                continue
+            except (Unfit, EquationError):
                 return False
-        return bool(self.values) and self._confirmed(left, right)
+            if not close(one, other):
+                return False
+            tried += 1
+        return tried > 0 and self._confirmed(left, right)
 
     def _confirmed(self, left: Node, right: Node) -> bool:
         try:
@@ -112,6 +121,11 @@ class Bench:
 
         A side is a + b x in a part x that stands outside of functions, powers and denominators.
         """
+        if (side, other, node) not in self._needed:
+            self._needed[side, other, node] = self._find_needed(side, other, node)
+        return self._needed[side, other, node]
+
+    def _find_needed(self, side: Node, other: Node, node: Node) -> Array | None:
         if not self.values:
             return None
         values = self.values[0]

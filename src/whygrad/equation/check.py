@@ -9,7 +9,9 @@ from whygrad.equation.conventions import would_hold
 from whygrad.equation.diagnosis import applied, diagnosed
 from whygrad.equation.judge import Outcome, Pair, Reading, judge
 from whygrad.equation.reader import read_chains
+from whygrad.equation.reading import reads_as
 from whygrad.equation.setting import Setting, setting
+from whygrad.equation.terms import by_terms
 from whygrad.equation.verdict import Equality, Verdict
 from whygrad.errors import EquationError
 
@@ -72,12 +74,18 @@ def verdict_of(text: str, under: Setting) -> Verdict:
         corrected,
         tuple(says for _, says in conventions),
         readings,
-        "numbers",
+        _judged(judged),
         _says(holds, equalities, conventions, readings),
-        "",
+        reads_as(chains, under.vocabulary),
         under.layered.title(),
         under.vocabulary.notation.name,
     )
+
+
+def _judged(judged: list[tuple[Pair, Outcome]]) -> str:
+    """Returns `terms` where every equality was judged so too, with the same result."""
+    same = all(outcome.holds is not None and by_terms(pair, outcome.choices) == outcome.holds for pair, outcome in judged)
+    return "terms" if same else "numbers"
 
 
 def _corrected(text: str, fixes: list[Fix | None], found: list[bool | None], under: Setting) -> str | None:

@@ -14,7 +14,7 @@ from whygrad.equation.indices import Letters, NumberAt, sum_range
 from whygrad.equation.points import Points, function_slope, function_value
 from whygrad.equation.tree import (
     BigSum, Call, Constant, Derivative, Dots, Fraction, Function, Kronecker, Negative, Node, Number, Power, Product, Ref,
-    Size, Special, Stands, Sum, Symbol, Transposed, Updated, parts, walk,
+    Size, Special, Stands, Sum, Symbol, Transposed, Updated, parts,
 )  # fmt: skip
 from whygrad.equation.vocabulary import PER_EXAMPLE, Vocabulary, quantity_of, stands_for
 from whygrad.errors import EquationError
@@ -75,7 +75,8 @@ class Evaluator:
         self.chained: set[Node] = set()
         self._memo: dict[tuple[Node, tuple[tuple[str, int], ...]], Array] = {}
         self._letters: dict[Node, Letters] = {}
-        self._marked: set[Node] = set()
+        self._free: dict[Node, tuple[str, ...]] = {}
+        self._inside: dict[Node, tuple[Derivative, ...]] = {}
         self._steps = 0
         self._number = NumberAt(text, self.layout)
         self.unscaled = points.examples if points.net.reduction == "mean" and vocabulary.notation.name in PER_EXAMPLE else 1
@@ -86,11 +87,38 @@ class Evaluator:
             self._letters[node] = Letters(node, self.vocabulary, self.lacking, self.choices)
         return self._letters[node]
 
+    def free(self, node: Node) -> tuple[str, ...]:
+        """Returns the letters of a node that no sum in it binds, in order."""
+        found = self._free.get(node)
+        if found is None:
+            inside = parts(node)
+            if isinstance(node, BigSum | Symbol):
+                found = tuple(sorted(self.letters(node).free))
+            elif not inside:
+                found = ()
+            elif len(inside) == 1:
+                found = self.free(inside[0])
+            else:
+                found = tuple(sorted({letter for part in inside for letter in self.free(part)}))
+            self._free[node] = found
+        return found
+
+    def _derivatives(self, node: Node) -> tuple[Derivative, ...]:
+        """Returns the derivatives in a node; those that are factors beside others are noted as those of a chain."""
+        found = self._inside.get(node)
+        if found is None:
+            each = [self._derivatives(part) for part in parts(node)]
+            found = tuple(derivative for some in each for derivative in some)
+            if isinstance(node, Product) and sum(bool(some) for some in each) > 1:
+                self.chained.update(found)
+            if isinstance(node, Derivative):
+                found = (*found, node)
+            self._inside[node] = found
+        return found
+
     def side(self, node: Node, values: dict[str, int]) -> Array:
         """Returns the value of a whole side."""
-        if node not in self._marked:
-            self._marked.add(node)
-            self.chained |= chained(node)
+        self._derivatives(node)
         with np.errstate(all="ignore"):
             return self.value(node, values)
 
@@ -98,8 +126,7 @@ class Evaluator:
         """Returns the value of a node for some values of the letters."""
         if isinstance(node, Number):
             return np.full((1, 1), node.value)
-        free = self.letters(node).free
-        key = (node, tuple((letter, values[letter]) for letter in sorted(free) if letter in values))
+        key = (node, tuple((letter, values[letter]) for letter in self.free(node) if letter in values))
         found = self._memo.get(key)
         if found is None:
             self._steps += 1
@@ -640,18 +667,6 @@ def neighbours(of: Quantity, by: Quantity) -> bool:
     return step <= (0 if by.kind in ("w", "b") else 1)
 
 
-def chained(node: Node) -> set[Node]:
-    """Returns the derivatives that are factors beside other derivatives: those that a chain is made of."""
-    found: set[Node] = set()
-    for part in walk(node):
-        if isinstance(part, Product):
-            holding = [factor for factor in part.factors if any(isinstance(n, Derivative) for n in walk(factor))]
-            if len(holding) > 1:
-                for factor in holding:
-                    found.update(n for n in walk(factor) if isinstance(n, Derivative))
-    return found
-
-
 def _filled(factors: tuple[Node, ...]) -> tuple[Node, ...]:
     """Returns the factors with dots between two derivatives replaced by the derivative that closes the gap."""
     made = list(factors)
@@ -668,4 +683,4 @@ def _as_array(scalar: Array) -> Array:
     return scalar[:, None, :] if scalar.shape[1] > 1 else scalar[:, :, None]
 
 
-__all__ = ["Absent", "Choice", "Evaluator", "Unfit", "chained", "neighbours", "parts"]
+__all__ = ["Absent", "Choice", "Evaluator", "Unfit", "neighbours"]

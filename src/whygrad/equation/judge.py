@@ -131,7 +131,10 @@ def judge(pair: Pair) -> Outcome:
     results: list[tuple[str, bool, dict[object, int]]] = []
     for picks in _readings(groups):
         choices = {key: min(pick, len(options) - 1) for (keys, options), pick in zip(groups, picks, strict=True) for key in keys}
-        holds, _, wrong = (found, met, unfit) if not any(picks) else _one(pair, choices)
+        try:
+            holds, _, wrong = (found, met, unfit) if not any(picks) else _one(pair, choices)
+        except EquationError:
+            continue
         if wrong is not None:
             unfit = unfit or wrong
             continue

@@ -267,7 +267,7 @@ class NameReader:
                 return None
             return Name(first._replace(primes=first.primes + primes), stop)
         # A power of an own name may also be an index of the notation: both are shown.
-        if len(decorations) == 1 and decorations[0][0] == "power" and decorations[0][3]:
+        if len(decorations) == 1 and decorations[0][0] == "power" and decorations[0][3] and self.vocabulary.own(base):
             exponent = decorations[0][3]
             others = tuple(m for m in self.vocabulary.read(text) if self._exists(m))
             if others and exponent.strip("{} ").isdigit() and int(exponent.strip("{} ")[:9]) > 1:

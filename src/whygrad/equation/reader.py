@@ -304,7 +304,12 @@ class _Builder:
         return Derivative((found[0].start, found[0].end), found[3], found[7])
 
     def _derived(self, found: list[Any]) -> Node:
-        return Derivative((found[0].start, found[-1].span[1]), found[-1], found[6])
+        of, by, start = found[-1], found[6], found[0].start
+        # ∂/∂w (…) x is the derivative of what stands in the brackets, times x.
+        if isinstance(of, Product) and self.text[of.span[0]] == "(" and of.factors[0].span[0] == of.span[0]:
+            first = Derivative((start, of.factors[0].span[1]), of.factors[0], by)
+            return Product((start, of.span[1]), (first, *of.factors[1:]), of.signs)
+        return Derivative((start, of.span[1]), of, by)
 
     def _gradient(self, found: list[Any]) -> Node:
         return Derivative((found[0].start, found[-1].span[1]), found[2], found[1])

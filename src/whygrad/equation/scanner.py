@@ -402,6 +402,9 @@ class Scanner:
 
     def arguments_of(self, name: Name, end: int) -> int:
         """Passes over the arguments of a cost: `J(W, b; x, y)`."""
+        if isinstance(name.symbol, Symbol) and re.match(r"h_\{?(?:\\theta|[A-Z],\s*b)", name.symbol.text):
+            match = re.compile(r"\s*\([^()=+]*\)").match(self.text, name.end, end)
+            return match.end() if match is not None else name.end
         if name.cost:
             match = re.compile(r"\s*\([^()=+]*[,;][^()=+]*\)").match(self.text, name.end, end)
             if match is not None:

@@ -140,6 +140,9 @@ class Vocabulary:
                 meaning = self._ref(reading, arrays)
                 if meaning is not None and meaning not in found:
                     found.append(meaning)
+        if any(isinstance(meaning, Ref) and meaning.array and meaning.kind == "w" for meaning in found):
+            # Where biases are weights from a unit 0, their array has a name of its own.
+            found = [meaning for meaning in found if isinstance(meaning, Ref) and meaning.kind == "w"]
         if example is not None:
             found = [ref._replace(example=example) for ref in found if isinstance(ref, Ref)]
         return tuple(found) or self._other(name)

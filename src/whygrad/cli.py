@@ -1,11 +1,23 @@
 """The command line: reads arguments, calls the library, prints, sets the exit status."""
 
+import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from whygrad.cli_check import check
+from whygrad.cli_shared import (
+    Example,
+    NetworkFile,
+    NotationName,
+    choose,
+    console,
+    fail,
+    network_of,
+    write_document,
+    write_json,
+)
 from whygrad.errors import WhygradError
 
 app = typer.Typer(
@@ -18,48 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-NetworkFile = Annotated[
-    Path | None,
-    typer.Option("--network", "-n", help="A network file (TOML). Without it: the 2-3-3-2 example."),
-]
-NotationName = Annotated[
-    str | None, typer.Option("--notation", help="The notation to read and write names in.")
-]
 Cost = Annotated[
     str | None,
     typer.Option("--of", help="A cost, by name or number (or any activation). Default: the total."),
 ]
-Example = Annotated[
-    int | None, typer.Option("--example", help="One example of the data, counted from 0. Default: all.")
-]
-Format = Annotated[str, typer.Option("--format", help="text, latex, html or json.")]
-
-
-def _network(path: Path | None, notation: str | None) -> Any:
-    from whygrad.network import Network
-
-    if path is not None:
-        return Network.load(path, notation=notation)
-    net = Network.default()
-    return net.renamed(notation) if notation else net
-
-
-def _choose(what: str, found: str, known: tuple[str, ...]) -> None:
-    if found not in known:
-        fail(f"--{what}: expected one of {', '.join(known)}, found {found!r}")
-
-
-def fail(message: str) -> NoReturn:
-    """Prints an error and ends with the status for bad input."""
-    sys.stderr.write(f"whygrad: {message}\n")
-    raise typer.Exit(2)
-
-
-def console() -> Any:
-    """Returns the console on standard output: colour only on a terminal, and not where NO_COLOR is set."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False)
 
 
 @app.command()
@@ -72,24 +46,20 @@ def explain(
     of: Cost = None,
     notation: NotationName = None,
     example: Example = None,
-    format: Format = "text",
+    format: Annotated[str, typer.Option("--format", help="text, latex, html or json.")] = "text",
     k: Annotated[int, typer.Option("-k", help="How many paths to list where there are many.")] = 10,
 ) -> None:
     """Explain a derivative: in words, step by step, path by path, down to numbers."""
-    import json
-
-    _choose("format", format, ("text", "latex", "html", "json"))
-    derivation = _network(network, notation).run().explain(quantity, of=of, example=example, k=k)
+    choose("format", format, ("text", "latex", "html", "json"))
+    derivation = network_of(network, notation).run().explain(quantity, of=of, example=example, k=k)
     if format == "text":
         from whygrad.render.as_text import print_derivation
 
         print_derivation(derivation, console())
     elif format == "json":
-        sys.stdout.write(json.dumps(derivation.to_json(), indent=2, ensure_ascii=False) + "\n")
+        write_json(derivation.to_json())
     else:
-        sys.stdout.write(
-            (derivation.to_document("latex") if format == "latex" else derivation.to_document("html")) + "\n"
-        )
+        write_document(derivation.to_document(format))
 
 
 @app.command()
@@ -97,32 +67,41 @@ def paths(
     quantity: Annotated[
         str | None,
         typer.Argument(
-            help="Where paths begin: a quantity, x, W1, …; every parameter where there is nothing."
+            help="Where paths begin: a quantity, x, W1, ...; every parameter where there is nothing."
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many to list.")] = 10,
-    of: Annotated[int | None, typer.Option("--of", help="The number of a cost. Default: all.")] = None,
+    of: Annotated[str | None, typer.Option("--of", help="A cost, by name or number. Default: all.")] = None,
     network: NetworkFile = None,
     notation: NotationName = None,
     example: Example = None,
-    format: Format = "text",
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
 ) -> None:
     """List the strongest paths from a quantity to the costs."""
-    import json
-
-    _choose("format", format, ("text", "json"))
-    run = _network(network, notation).run()
+    choose("format", format, ("text", "json"))
+    run = network_of(network, notation).run()
     if example is not None:
         run = run.example(example)
-    found = run.paths(quantity, cost=of, k=k)
+    found = run.paths(quantity, cost=_row(run, of), k=k)
     if format == "json":
         from whygrad.render.as_json import paths_json
 
-        sys.stdout.write(json.dumps(paths_json(found), indent=2, ensure_ascii=False) + "\n")
+        write_json(paths_json(found))
     else:
         from whygrad.render.as_text import print_paths
 
         print_paths(found, console())
+
+
+def _row(run: Any, of: str | None) -> int | None:
+    """Returns the number of a cost that is given by number or by name."""
+    if of is None or of.strip().isdecimal():
+        return None if of is None else int(of)
+    quantity = run.quantity(of)
+    if quantity not in run.cost_quantities:
+        fail(f"--of: expected a cost ({', '.join(run.cost_names)}), found {of!r}")
+    row: int = run.cost_quantities.index(quantity)
+    return row
 
 
 @app.command()
@@ -135,7 +114,7 @@ def translate(
     """Write a quantity in another notation."""
     from whygrad.translate import translate as translated
 
-    sys.stdout.write(translated(text, to, network=_network(network, notation)) + "\n")
+    sys.stdout.write(translated(text, to, network=network_of(network, notation)) + "\n")
 
 
 @app.command()
@@ -145,22 +124,31 @@ def code(
     notation: NotationName = None,
 ) -> None:
     """Print the network's forward and backward pass as a program that runs by itself."""
-    sys.stdout.write(_network(network, notation).run().code(style))
+    sys.stdout.write(network_of(network, notation).run().code(style))
 
 
-import whygrad.cli_check  # noqa: E402, F401 - adds `whygrad check`, and needs the app
+app.command()(check)
 
 
 def main() -> None:
     """Runs the command line; every expected error is one message on standard error and status 2."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a name in Greek must not end in a traceback
     try:
-        app()
+        app(prog_name="whygrad")
+        sys.stdout.flush()
     except WhygradError as error:
         sys.stderr.write(f"whygrad: {error}\n")
         sys.exit(2)
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing more to say, and nothing to flush at exit.
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(0)
+    except OSError as error:
+        _silence()
+        sys.stderr.write(f"whygrad: can't write: {error.strerror}\n")
+        sys.exit(2)
+
+
+def _silence() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

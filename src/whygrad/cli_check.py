@@ -6,16 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from whygrad.cli import NetworkFile, NotationName, app, console, fail
-from whygrad.cli import _choose as choose
-from whygrad.cli import _network as network_of
+from whygrad.cli_shared import NetworkFile, NotationName, choose, console, fail, network_of, write_json
 
 MOST_READ = 4_000_000
 
 
-@app.command()
 def check(
-    equation: Annotated[str, typer.Argument(help="An equation; or a .tex or .md file; or - for standard input.")],
+    equation: Annotated[
+        str, typer.Argument(help="An equation; or a .tex or .md file; or - for standard input.")
+    ],
     network: NetworkFile = None,
     notation: NotationName = None,
     format: Annotated[str, typer.Option("--format", help="text, latex, html or json.")] = "text",
@@ -40,7 +39,7 @@ def check(
         raise typer.Exit(_notes(equation, text, net, path.parent, notation, format))
     verdict = checked(net, equation)
     if format == "json":
-        _json(verdict.to_json())
+        write_json(verdict.to_json())
     elif format == "text":
         from whygrad.render.verdict_text import print_verdict
 
@@ -65,10 +64,14 @@ def _notes(name: str, text: str, net: Any, beside: Path, notation: str | None, f
     if format == "json":
         rows = [
             {"file": name, "line": row.line}
-            | (row.verdict.to_json() if row.verdict else {"equation": row.text, "holds": "unreadable", "says": row.error})
+            | (
+                row.verdict.to_json()
+                if row.verdict
+                else {"equation": row.text, "holds": "unreadable", "says": row.error}
+            )
             for row in found
         ]
-        _json(rows)
+        write_json(rows)
         return overall(found)
     for row in found:
         if row.verdict is not None:
@@ -81,11 +84,9 @@ def _notes(name: str, text: str, net: Any, beside: Path, notation: str | None, f
             says = "can't be read: " + row.error.replace("\n", "\n  ")
         sys.stdout.write(f"{name}:{row.line}: {says}\n")
     right = sum(row.status == 0 for row in found)
-    sys.stdout.write(f"{name}: {right} of {len(found)} equations hold\n" if found else f"{name}: no display equations with derivatives\n")
+    sys.stdout.write(
+        f"{name}: {right} of {len(found)} equations hold\n"
+        if found
+        else f"{name}: no display equations with derivatives\n"
+    )
     return overall(found)
-
-
-def _json(value: Any) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -8,12 +8,13 @@ neurons above) and its inputs A (examples, neurons below). Norms, cosines and th
 (Goodfellow 2015, *Efficient per-example gradient computations*, for the norms of single examples.)
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.codegen.engine import Plan, by_costs
 from whygrad.codegen.layered import Layered
 from whygrad.errors import QuantityError
 
@@ -27,61 +28,33 @@ class Factors:
 
     Args:
         input: (examples, neurons below).
-        own: The cotangent in the rows that the backward pass had: (rows, examples, neurons above).
-        factor: Where those rows are the neurons of a narrow layer: the costs' derivatives by that layer's
-            pre-activations, (costs, examples, neurons of the narrow layer). Else nothing.
-        diagonal: Where cost k's cotangent is nonzero at neuron k alone: its diagonal, (examples, neurons above), and
-            ``own`` is nothing.
-        single: Where each example is a row of its own: row n's cotangent for its example, (examples, neurons above),
-            which is zero for all others, and ``own`` is nothing.
+        make: Makes the cotangent as (examples, costs, neurons above).
     """
 
-    def __init__(
-        self,
-        input: Array,
-        own: Array | None,
-        factor: Array | None = None,
-        diagonal: Array | None = None,
-        single: Array | None = None,
-    ) -> None:
+    def __init__(self, input: Array, make: Callable[[], Array]) -> None:
         self.input = input
-        self.own = own
-        self.factor = factor
-        self.diagonal = diagonal
-        self.single = single
+        self._make = make
 
     @cached_property
     def cotangent(self) -> Array:
         """The cotangent with a row for each cost: (costs, examples, neurons above)."""
-        if self.diagonal is not None:
-            examples, outputs = self.diagonal.shape
-            made = np.zeros((outputs, examples, outputs), dtype=self.diagonal.dtype)
-            places = np.arange(outputs)
-            made[places, :, places] = self.diagonal.T
-            return made
-        if self.single is not None:
-            every = np.arange(len(self.single))
-            spread = np.zeros((len(every), *self.single.shape), dtype=self.single.dtype)
-            spread[every, every] = self.single
-            return spread
-        if self.factor is None:
-            return self.own
-        assert self.own is not None
-        return np.matmul(self.factor.transpose(1, 0, 2), self.own.transpose(1, 0, 2)).transpose(1, 0, 2)
+        return self._make().transpose(1, 0, 2)
 
 
 class Backward(NamedTuple):
     """What one backward pass left: e (examples, outputs), the deltas (examples, rows, neurons) of layers 1, 2, …
 
-    The last layer's delta is missing where it is the diagonal of e. Below ``restart`` a delta's rows are the neurons
-    of that layer.
+    The last layer's delta is missing where it is the diagonal of e. ``plan`` says which deltas have rows for the
+    neurons of a layer instead of the costs; ``slope`` and ``W`` (of the last layer) make the costs' rows of them.
     """
 
     e: Array
-    deltas: tuple[Array, ...]
+    deltas: tuple[Array | None, ...]
     inputs: tuple[Array, ...]
     rows: int
-    restart: int | None
+    plan: Plan = Plan()
+    slope: Array | None = None
+    W: Array | None = None
 
 
 class Gradients(Mapping[str, Array]):
@@ -144,10 +117,30 @@ class Gradients(Mapping[str, Array]):
             made = np.zeros((examples, outputs, outputs), dtype=done.e.dtype)
             made[:, np.arange(outputs), np.arange(outputs)] = done.e
             return made
-        delta = done.deltas[layer - 1]
-        if done.restart is not None and layer < done.restart:
-            return done.deltas[done.restart - 1] @ delta
+        return self._by_costs(layer, done.deltas[layer - 1])
+
+    def _by_costs(self, layer: int, delta: Array | None) -> Array:
+        """Returns what has the rows of a layer's delta with a row for each cost."""
+        done = self._backward
+        first, narrow = done.plan.first, done.plan.narrow
+        if first is not None and layer == first and delta is None:
+            made: Array = done.e[:, :, None] * done.W
+            return made if done.slope is None else np.multiply(made, done.slope[:, None, :], out=made)
+        if first is not None and narrow is not None and narrow < layer < first:
+            return by_costs(delta, done.e, done.W, done.slope)
+        if narrow is not None and layer < narrow:
+            factor = done.deltas[narrow - 1]
+            assert factor is not None
+            return factor @ delta
         return delta
+
+    def _single(self, layer: int) -> Array:
+        """Returns the delta of a layer with a row for each example, which is zero for all other examples."""
+        delta = self._delta(layer)[:, 0]
+        every = np.arange(len(delta))
+        made = np.zeros((len(delta), *delta.shape), dtype=delta.dtype)
+        made[every, every] = delta
+        return made
 
     def deltas(self, layer: int) -> Array:
         """Returns every cost's derivative by a layer's pre-activations: (examples, costs, neurons)."""
@@ -161,18 +154,19 @@ class Gradients(Mapping[str, Array]):
         done = self._backward
         if self._diagonal(layer):
             return done.e[:, :, None] * W
-        delta = done.deltas[layer - 1]
-        below = (delta.reshape(-1, delta.shape[2]) @ W).reshape(*delta.shape[:2], -1)
-        if done.restart is not None and layer < done.restart:
-            return done.deltas[done.restart - 1] @ below
-        return below
+        own = done.deltas[layer - 1]
+        if own is None:
+            own = self._delta(layer)
+            return (own.reshape(-1, own.shape[2]) @ W).reshape(*own.shape[:2], -1)
+        below = (own.reshape(-1, own.shape[2]) @ W).reshape(*own.shape[:2], -1)
+        return self._by_costs(layer, below)
 
     def _made(self, name: str) -> Array:
         layer = int(name[1:])
         done = self._backward
         inputs = done.inputs[layer - 1]
         if self._per_example:
-            delta = done.deltas[layer - 1][:, 0, :]
+            delta = self._delta(layer)[:, 0, :]
             made = delta[:, :, None] * inputs[:, None, :] if name[0] == "W" else delta.copy()
         elif self._diagonal(layer):
             outputs = done.e.shape[1]
@@ -211,15 +205,8 @@ class Gradients(Mapping[str, Array]):
         done = self._backward
         made = {}
         for layer in range(1, self._net.depth + 1):
-            inputs = done.inputs[layer - 1]
-            if self._per_example:
-                made[f"W{layer}"] = Factors(inputs, None, single=done.deltas[layer - 1][:, 0])
-            elif self._diagonal(layer):
-                made[f"W{layer}"] = Factors(inputs, None, diagonal=done.e)
-            else:
-                below = done.restart is not None and layer < done.restart
-                factor = done.deltas[done.restart - 1].transpose(1, 0, 2) if below and done.restart else None
-                made[f"W{layer}"] = Factors(inputs, done.deltas[layer - 1].transpose(1, 0, 2), factor)
+            make = partial(self._single, layer) if self._per_example else partial(self._delta, layer)
+            made[f"W{layer}"] = Factors(done.inputs[layer - 1], make)
         return made
 
     def gramian(self, parameter: str | None = None) -> Array:
@@ -251,7 +238,7 @@ class Gradients(Mapping[str, Array]):
         done = self._backward
         inputs = done.inputs[layer - 1]
         if self._per_example:
-            delta = done.deltas[layer - 1][:, 0, :]
+            delta = self._delta(layer)[:, 0, :]
             made = delta @ delta.T
             if weights:
                 similar = inputs @ inputs.T

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from whygrad.codegen import numpy_program
+from whygrad.codegen import engine
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
 from whygrad.graph import Entry, Graph
@@ -74,9 +74,7 @@ class Run:
     @cached_property
     def _states(self) -> tuple[Array, ...]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            made = numpy_program.program(self.network.layered).forward(
-                self.x, *self.network.parameters.values()
-            )
+            made = engine.program(self.network.layered).forward(self.x, *self.network.parameters.values())
         return tuple(made)
 
     @property
@@ -122,7 +120,7 @@ class Run:
             made = np.array(scalars[: net.outputs + (net.l2 > 0)], dtype=self.network.dtype)
         else:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                program = numpy_program.program(net)
+                program = engine.program(net)
                 made = program.costs(self.y, self.x, *self._states, *self.network.parameters.values())
         if not np.isfinite(made).all():
             place = int(np.flatnonzero(~np.isfinite(made))[0])
@@ -189,10 +187,10 @@ class Run:
 
     def _backward(self, rows: str) -> Backward:
         net = self.network.layered
-        program = numpy_program.program(net, rows)
+        program = engine.program(net, rows)
         states = self._states
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            e, deltas = program.backward(self.y, self.x, *states, *self.network.parameters.values())
+            e, deltas, slope = program.backward(self.y, self.x, *states, *self.network.parameters.values())
         low, _ = net.bounds()
         if not low and OPS[net.cost].cost.low is not None:  # type: ignore[union-attr]
             self.costs  # noqa: B018 - a logarithm of what may be negative: its slope would be a number all the same
@@ -202,7 +200,8 @@ class Run:
                 "run: the costs' derivatives by the outputs overflow; try smaller weights or targets"
             )
         inputs = (self.x, *states[1:-1:2])
-        return Backward(e, deltas, inputs, net.outputs if rows == "cost" else 0, program.restart)
+        last = self.network.parameters[f"W{net.depth}"]
+        return Backward(e, deltas, inputs, net.outputs if rows == "cost" else 0, program.plan, slope, last)
 
     def gradient(self, quantity: str | Quantity, cost: int | None = None) -> Any:
         """Returns the derivative of the total, or of one cost, by a quantity.
@@ -257,7 +256,7 @@ class Run:
         net = self.network
         costs = self.costs
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            program = numpy_program.program(net.layered)
+            program = engine.program(net.layered)
             each = program.each_cost(self.y, self.x, *self._states, *net.parameters.values())
         return recorded(net, self.x, self.y, Computed(self._states, each, costs), self.cost_names)
 

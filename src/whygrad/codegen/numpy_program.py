@@ -5,12 +5,11 @@ two-dimensional matrix products over all examples and costs, without copies.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from textwrap import indent
-from typing import Any, NamedTuple
+from typing import Any
 
 from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
-from whygrad.formula import numpy_names, show, symbols
+from whygrad.formula import show, symbols
 
 Lines = list[str]
 
@@ -49,18 +48,6 @@ def by_weights(delta, a):
     return (delta.reshape(examples, costs * above).T @ a).reshape(costs, above, -1)
 ''',
 }
-
-
-def narrow_layer(net: Layered, rows: int) -> int | None:
-    """Returns the layer whose identity a sweep of so many rows should go on with, or nothing.
-
-    It is the widest saving: the first hidden layer from above that has fewer neurons than there are rows and whose
-    next layer down is wider, so that the rows' way down from there would cost more than the layer's own.
-    """
-    for layer in range(net.depth - 1, 0, -1):
-        if net.sizes[layer] < rows and net.sizes[layer - 1] > net.sizes[layer]:
-            return layer
-    return None
 
 
 def forward_lines(net: Layered) -> Lines:
@@ -122,7 +109,7 @@ def _jacobian_code(net: Layered, layer: int) -> str:
     return show(activation.op.structure.formula(0, dict(activation.settings)), "numpy", names)
 
 
-def _through_activation(net: Layered, layer: int) -> Lines:
+def through_activation(net: Layered, layer: int) -> Lines:
     """Returns the lines that take a delta at a_l to one at z_l, in place."""
     activation = net.activations[layer - 1]
     if activation.trivial:
@@ -135,101 +122,29 @@ def _through_activation(net: Layered, layer: int) -> Lines:
     return [f"delta{layer} *= ({slope})[:, None, :]"]
 
 
-def delta_lines(net: Layered, rows: str, restart: int | None = None) -> Lines:
-    """Returns the lines that compute delta_L, …, delta_1.
-
-    Args:
-        net: The network.
-        rows: ``"cost"`` for a row for each output's cost, ``"example"`` for their sum.
-        restart: The layer whose identity goes on; below it, a delta's rows are that layer's neurons, and
-            ``delta_restart`` is the factor.
-    """
+def output_delta(net: Layered, rows: str) -> Lines:
+    """Returns the line for delta of the last layer; none where it is the diagonal of e."""
     last = net.depth
-    lines: Lines = []
-    diagonal = net.elementwise_outputs and rows == "cost"
-    if not diagonal:
-        if net.elementwise_outputs:
-            lines.append(f"delta{last} = e[:, None, :]")
-        elif rows == "cost":
-            lines.append(f"delta{last} = e[:, :, None] * ({_jacobian_code(net, last)})")
-        else:
-            lines.append(f"delta{last} = e[:, None, :] @ ({_jacobian_code(net, last)})")
+    if net.elementwise_outputs:
+        return [] if rows == "cost" else [f"delta{last} = e[:, None, :]"]
+    jacobian = _jacobian_code(net, last)
+    if rows == "cost":
+        return [f"delta{last} = e[:, :, None] * ({jacobian})"]
+    return [f"delta{last} = e[:, None, :] @ ({jacobian})"]
+
+
+def delta_lines(net: Layered) -> Lines:
+    """Returns the lines that compute delta_L, …, delta_1, each with a row for each cost."""
+    last = net.depth
+    lines = output_delta(net, "cost")
     for layer in range(last - 1, 0, -1):
         above = layer + 1
-        if above == last and diagonal:
+        if above == last and net.elementwise_outputs:
             lines.append(f"delta{layer} = e[:, :, None] * W{above}")
-        elif above == restart:
-            # The identity's way down through W is W itself, the same for each example.
-            lines.append(f"delta{layer} = np.repeat(W{above}[None], len(a0), axis=0)")
         else:
             lines.append(f"delta{layer} = sent_back(delta{above}, W{above})")
-        lines.extend(_through_activation(net, layer))
+        lines.extend(through_activation(net, layer))
     return lines
-
-
-def engine_source(net: Layered, rows: str) -> str:
-    """Returns the source of ``forward(a0, …)``, ``costs(y, …)`` and ``backward(y, …)`` that the engine runs."""
-    return _engine_source(net, rows)[0]
-
-
-class Program(NamedTuple):
-    """A network's program, ready to run: forward, costs (and of each example) and backward; where it restarts."""
-
-    forward: Any
-    costs: Any
-    each_cost: Any
-    backward: Any
-    source: str
-    restart: int | None
-
-
-def _engine_source(net: Layered, rows: str) -> tuple[str, int | None]:
-    last = net.depth
-    layers = range(1, last + 1)
-    parameters = ", ".join(net.shapes)
-    states = ", ".join(f"z{layer}, a{layer}" for layer in layers)
-    restart = narrow_layer(net, net.outputs) if rows == "cost" else None
-    diagonal = net.elementwise_outputs and rows == "cost"
-    deltas = ", ".join(f"delta{layer}" for layer in layers if not (layer == last and diagonal))
-    given = f"y, a0, {states}, {parameters}"
-    body = [
-        f"def forward(a0, {parameters}):",
-        *("    " + line for line in forward_lines(net)),
-        f"    return ({states},)",
-        "",
-        f"def costs({given}):",
-        *("    " + line for line in cost_lines(net)),
-        "    return C",
-        "",
-        f"def each_cost({given}):",
-        f"    return {cost_code(net, 'numpy', f'a{last}', f'z{last}', 'y')}",
-        "",
-        f"def backward({given}):",
-        *("    " + line for line in output_lines(net)),
-        *("    " + line for line in delta_lines(net, rows, restart)),
-        f"    return e, ({deltas}{',' if deltas else ''})",
-    ]
-    return SHARED["sent_back"] + "\n\n" + "\n".join(body) + "\n", restart
-
-
-@lru_cache(maxsize=64)
-def program(net: Layered, rows: str = "cost") -> Program:
-    """Returns the network's program with a row for each output's ``"cost"`` or for their sum (``"example"``).
-
-    Example:
-        >>> import numpy as np
-        >>> from whygrad.codegen.layered import Activation
-        >>> net = Layered((2, 1), (Activation("tanh"),), False, "squared_error")
-        >>> made = program(net)
-        >>> x, y, W1 = np.array([[0.0, 1.0]]), np.array([[0.0]]), np.array([[1.0, 0.0]])
-        >>> states = made.forward(x, W1)
-        >>> float(made.costs(y, x, *states, W1)[0])
-        0.0
-    """
-    source, restart = _engine_source(net, rows)
-    names: dict[str, Any] = dict(numpy_names())
-    exec(compile(source, f"<{net.title()}>", "exec"), names)
-    return Program(names["forward"], names["costs"], names["each_cost"], names["backward"], source, restart)
 
 
 def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
@@ -254,7 +169,7 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
         "import numpy as np",
     ]
     forward = forward_lines(net)
-    backward = output_lines(net) + delta_lines(net, "cost")
+    backward = output_lines(net) + delta_lines(net)
     everything = "\n".join(forward + cost_lines(net) + backward)
     helpers = "".join(text for name, text in HELPERS.items() if f"{name}(" in everything)
     commented = ["# forward: layer by layer"]
@@ -266,7 +181,7 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     commented += [
         "# ... and with every layer below: the sum over the neurons above is the sum over all paths"
     ]
-    commented += delta_lines(net, "cost")
+    commented += delta_lines(net)
     commented += ["", "# gradients: rows of each are the costs"]
     commented += _gradient_lines(net, diagonal)
     body = "\n".join(f"    {line}" if line else "" for line in commented)

@@ -72,10 +72,10 @@ def _backward_lines(net: Layered, rows: str, where: Plan) -> list[str]:
     for layer in range(last - 1, 0, -1):
         above = layer + 1
         if layer == where.first:
-            activation = net.activations[layer - 1]
-            slope = (
-                "None" if activation.trivial else slope_code(activation, "numpy", f"z{layer}", f"a{layer}")
-            )
+            activation, slope = net.activations[layer - 1], "None"
+            if not activation.trivial:
+                code = slope_code(activation, "numpy", f"z{layer}", f"a{layer}")
+                slope = f"np.asarray({code}, dtype=a0.dtype)"
             lines += [f"slope = {slope}", f"delta{layer} = None"]
             continue
         if above in where:

@@ -101,15 +101,23 @@ class Match(NamedTuple):
     atoms: tuple[Atom, ...]
 
 
-def matches(wanted: Array, atoms: list[Atom], pairs: bool) -> Iterator[Match]:
-    """Yields what a value is: a constant, an atom, minus an atom, or (with `pairs`) a product of two."""
-    flat = wanted
+def matches(wanted: Array, atoms: list[Atom], pairs: bool, where: Array | None = None) -> Iterator[Match]:
+    """Yields what a value is: a constant, an atom, minus an atom, or (with `pairs`) a product of two.
+
+    Args:
+        wanted: The values.
+        atoms: What it may be.
+        pairs: Whether products of two are tried.
+        where: At which points; all where it isn't said.
+    """
+    flat = wanted if where is None else wanted[where]
     if np.all(np.abs(flat - flat[0]) <= 1e-9 * abs(flat[0]) + 1e-14):
         yield Match(float(flat[0]), ())
         return
     if not atoms:
         return
     table = np.stack([atom.value for atom in atoms if atom.value is not None])
+    table = table if where is None else table[:, where]
     margin = 1e-8 * np.abs(flat) + 1e-13
     for sign in (1.0, -1.0):
         for place in np.flatnonzero(np.all(np.abs(sign * table - flat) <= margin, axis=1)):

@@ -439,13 +439,15 @@ def left_out(bench: Bench) -> Iterator[Fix]:
         return
     atoms = [atom for atom in constant_atoms(bench) if atom.kind in ("slope", "w", "a", "y", "z", "delta")]
     for node, now, wanted in _needs(bench):
-        if np.any(now == 0) and not np.any(now != 0):
+        # Where everything behind it is dead nothing can be told.
+        where = now != 0
+        if where.sum() < 4 or np.any(np.abs(wanted[~where]) > 1e-12):
             continue
         with np.errstate(all="ignore"):
             ratio = wanted / now
-        if not np.all(np.isfinite(ratio)):
+        if not np.all(np.isfinite(ratio[where])):
             continue
-        for match in matches(ratio, atoms, True):
+        for match in matches(ratio, atoms, True, where):
             if not match.atoms:
                 continue
             yield from _beside(bench, node, match.atoms, match.factor)
@@ -573,7 +575,7 @@ def wrong_quantity(bench: Bench) -> Iterator[Fix]:
             text = bench.writer.times().join(names)
             text = f"(-{text})" if match.factor < 0 else text
             says = f"{_shown(bench, node)} stands where {names[0]} should"
-            code = "XW"
+            code = "MA" if ordered[0].kind == "slope" else "XW"
             if len(ordered) > 1:
                 code = "XW MA" if ordered[1].kind == "slope" else "XW"
                 says += f", and {names[1]} is missing"
@@ -597,6 +599,28 @@ def _lettered_quantity(bench: Bench) -> Iterator[Fix]:
             fix = _swapped_in(bench, node, atom.node(node.span), text, says, code)
             if _ok(bench, fix):
                 yield fix
+
+
+def function_for_slope(bench: Bench) -> Iterator[Fix]:
+    """The activation function where its slope belongs, or the reverse."""
+    for node in walk(bench.pair.right):
+        if not isinstance(node, Call) or (node.function.name and node.function.name not in ("sigmoid", "tanh", "relu")):
+            continue
+        text = _shown(bench, node)
+        opened = text.find("(")
+        if opened <= 0 or node.function.primes > 1:
+            continue
+        primes = 1 - node.function.primes
+        head = text[:opened]
+        for mark in ("'", "^{\\prime}", "^\\prime", "\\prime", "′"):
+            head = head.replace(mark, "")
+        head += "'" if primes else ""
+        new = Call(node.span, node.function._replace(primes=primes), node.arguments, node.options)
+        right, wrong = ("slope", "value") if primes else ("value", "slope")
+        says = f"{text} is the {wrong} of the function where its {right} belongs"
+        fix = _swapped_in(bench, node, new, head + text[opened:], says)
+        if _ok(bench, fix):
+            yield fix
 
 
 def wrong_argument(bench: Bench) -> Iterator[Fix]:
@@ -639,6 +663,13 @@ def _after(second: Fix, first: Fix) -> tuple[Change, ...]:
         tail = text[text.rfind(")", 0, cut) if opened and ")" in text[:cut] else cut :]
         return (*before, Change(change.end, change.end, tail))
     return (change,)
+
+
+def wrong_argument_alone(bench: Bench) -> Iterator[Fix]:
+    """A function taken at the wrong place, and nothing else wrong."""
+    for fix in wrong_argument(bench):
+        if len(fix.changes) == 1:
+            yield fix
 
 
 def too_many(bench: Bench) -> Iterator[Fix]:
@@ -818,6 +849,8 @@ TABLE: tuple[Cause, ...] = (
     Cause("SP", "wrong terms", wrong_terms),
     Cause("SC", "a constant factor", wrong_factor),
     Cause("MP", "paths missing", missing_terms),
+    Cause("MA", "the function where its slope belongs", function_for_slope),
+    Cause("AA", "a wrong argument", wrong_argument_alone),
     Cause("MA", "a slope or a weight missing", left_out),
     Cause("MW", "factors missing in several terms", left_out_of_each),
     Cause("XW", "a wrong quantity", wrong_quantity),

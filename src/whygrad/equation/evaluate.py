@@ -191,6 +191,8 @@ class Evaluator:
                 return np.full((1, 1), float(self.points.examples))
             case Special("rate"):
                 return self.points.rate
+            case Special("l2"):
+                return np.full((1, 1), self.points.net.l2)
             case Size(layer):
                 return np.full((1, 1), float(self.layout.sizes[layer.at(values)]))
             case Kronecker(first, second):
@@ -352,7 +354,9 @@ class Evaluator:
     def _wide_slash(self, node: Product, place: int, divisor: Array, factor: Array) -> bool:
         """Returns whether `a/b c` is read as a/(bc) and not as (a/b)c; both are shown."""
         key = (node, "slash", place)
-        if np.allclose(factor, 1):
+        start = node.factors[place + 1].span[0]
+        # Only `1/2m`, without a space, is in doubt; 1/2 (a - y) is not.
+        if self.text[start - 1 : start].isspace() or self.text[start : start + 1] in "([{\\" or np.allclose(factor, 1):
             return False
         self.met[key] = Choice(key, ("what follows the / is multiplied afterwards", "what follows the / is divided by as a whole"))
         return self.choices.get(key, 0) == 1

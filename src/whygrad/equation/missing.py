@@ -134,6 +134,8 @@ def terms(bench: Bench, of: Quantity, by: Quantity, cuts: list[tuple[str, int | 
     for kind, layer in cuts:
         if kind == "C":
             units.append([Quantity("C", None, k) for k in range(sizes[-1])])
+            if bench.setting.layered.l2 and by.kind == "w":
+                units[-1].append(Quantity("R"))
             continue
         layer = layer or 0
         units.append([Quantity(kind, layer, unit) for unit in range(sizes[layer])])

@@ -12,7 +12,7 @@ from whygrad.notation.quantity import exists
 
 _GREEK = {sign: word for word, sign in GREEK.items()}
 _LOOK = re.compile(r"\\(?:mathbf|mathrm|mathit|mathsf|mathtt|mathcal|boldsymbol|bm|operatorname|text|textbf|textrm|texttt|textit|vec|mathscr)\s*\{\s*(\\?[A-Za-z_ .\[\]0-9,]+?)\s*\}")
-_HAT = re.compile(r"\\?(?:hat|widehat|bar|tilde)\s*\{?\s*([A-Za-z])\s*\}?")
+_HAT = re.compile(r"\\?(?:hat|widehat|bar|tilde)\s*\{?\s*([A-Za-z]|\\[a-z]+)\s*\}?")
 _SUFFIX = re.compile(r"^(.+?)\s*(?:\\,|,|\s)?\s*(\\top|\\intercal|T|⊤|\\prime|'|′|\+)$", re.S)
 Decoration = tuple[str, int, int, str | None]
 
@@ -293,6 +293,9 @@ class NameReader:
         variants = _variants(base, scripts)
         if self._bracketed and any(s.mark == "^" and s.content.strip().isdigit() for s in scripts):
             variants = [v for v in variants if v[1] and v[1][0][0] == "power"] + variants
+        if self.vocabulary.notation.name == "compphysics" and base.startswith("\\hat"):
+            bare = _HAT.match(base)
+            return self._read(bare.group(1), at, stop, scripts) if bare else None
         for text, decorations in variants:
             primes = sum(kind == "PRIME" for kind, *_ in decorations)
             if primes == len(decorations):

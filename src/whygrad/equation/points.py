@@ -191,10 +191,10 @@ class Points:
         nothing = np.zeros((self.many, 1))
         if of == by:
             return nothing + 1
-        if of.kind in ("w", "b", "y") or by.kind in ("total", "R"):
+        if of.kind in ("w", "b", "y") or by.kind == "total" or (by.kind == "R" and of.kind != "total"):
             return nothing
         if of.kind == "total":
-            if by.kind == "C":
+            if by.kind in ("C", "R"):
                 return nothing + 1
             every = [self.derivative(Quantity("C", None, k), by) for k in range(self.net.outputs)]
             whole = np.sum(every, axis=0)

@@ -91,6 +91,8 @@ def _joined(tokens: list[Token]) -> list[Token]:
             goes_on = ("REL", "PLUS", "MINUS", "MUL", "NEXT", "SLASH")
             if before in goes_on or after in goes_on or opened > 0:
                 continue
+        if token.type == "REL" and made and made[-1].type == "REL" and made[-1].value == "←":
+            continue
         made.append(token)
     return made
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from whygrad.equation.names import Name, NameReader
-from whygrad.equation.tree import Function, Index, Ref, Symbol
+from whygrad.equation.tree import Function, Index, Kronecker, Ref, Symbol
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
 from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW
@@ -29,7 +29,7 @@ class Token(NamedTuple):
 
 _SKIPPED = re.compile(
     r"(?:[\s~$&\u200b\u2009\u00a0\u2062\u2061]+|\\[,;:!> ]|\\(?:quad|qquad|displaystyle|textstyle|limits|nonumber|notag|thinspace"
-    r"|middle|hfill|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?|\\[\[\]()]"
+    r"|middle|hfill|cal|bf|rm|it|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?|\\[\[\]()]"
     r"|\\(?:begin|end)\{(?:aligned|align|equation|gather|gathered|split|eqnarray|displaymath|math|multline|alignedat)\*?\}"
     r"|\\(?:label|tag|color|vspace|hspace|phantom)\{[^{}]*\})"
 )
@@ -62,6 +62,9 @@ _LOOKS = frozenset(
 )  # fmt: skip
 WORDS = frozenset(_COMMANDS) | _FRACTIONS | {"sqrt", "left", "right", "quad", "lVert", "rVert"}
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9.]))?")
+_EQUAL = re.compile(
+    r"(?:\\mathbb\s*\{?[1I]\}?|\\mathbf\s*\{?1\}?|1|𝟙)\s*(?:_?\\?[\[({])\s*([a-z])\s*=\s*([a-z])\s*\\?[\])}]"
+)
 _COMMENT = re.compile(r"\s*(?:,|;|\.)?\s*(?:\\(?:quad|qquad|text|mathrm|;|,|\s)|\s)*\{?\s*(?:\\forall\b|∀|for\s+(?:all|every|each)\b).*", re.S)
 _DIFFERENTIAL = r"(?:\\(?:mathrm|text)\s*\{\s*d\s*\}|\\partial(?![A-Za-z])|partial|∂|𝜕|d)"
 
@@ -81,7 +84,7 @@ class Scanner:
     def scan(self) -> list[Token]:
         """Returns the tokens of the whole text."""
         end = len(self.text.rstrip())
-        body = re.compile(r"(?:\s|\$|\\[\])]|\\end\{\w+\*?\}|[.,;]|\\\\)*\Z").search(self.text)
+        body = re.compile(r"(?:\s|\$|\\[\])]|\\end\{(?!cases)\w+\*?\}|[.,;]|\\\\)*\Z").search(self.text)
         if body is not None:
             end = body.start()
         comment = re.compile(_COMMENT.pattern, re.S)
@@ -119,6 +122,12 @@ class Scanner:
     def one(self, at: int, end: int) -> int:
         """Cuts one token (or a fraction, or a name with all that belongs to it); returns where it ends."""
         text, sign = self.text, self.text[at]
+        equal = _EQUAL.match(text, at, end)
+        if equal is not None:
+            self.indicator(equal.group(1), "=", equal.group(2), at, equal.end())
+            return equal.end()
+        if text.startswith("\\begin{cases}", at):
+            return self.cases(at, end)
         for long, (kind, value) in _LONG_SIGNS.items():
             if text.startswith(long, at):
                 self.emit(kind, value, at, at + len(long))
@@ -203,6 +212,69 @@ class Scanner:
             if slash and name in _LOOKS:
                 return self.look(at, stop, end)
         return None
+
+    def indicator(self, first: str, sign: str, second: str, at: int, end: int) -> None:
+        """Puts in 1 where two indices are equal (or different), else 0."""
+        pair = [self.vocabulary._neuron(label) for label in (first, second)]
+        if pair[0] is None or pair[1] is None:
+            raise self.fail("two indices were expected", at)
+        symbol = Symbol((at, end), self.text[at:end], (Kronecker(pair[0], pair[1]),))
+        if sign == "=":
+            self.emit("NAME", symbol, at, end)
+            return
+        self.emit("LPAR", "(", at, at)
+        self.emit("NUMBER", "1", at, at)
+        self.emit("MINUS", "-", at, at)
+        self.emit("NAME", symbol, at, end)
+        self.emit("RPAR", ")", end, end)
+
+    def cases(self, at: int, end: int) -> int:
+        """Cuts `\\begin{cases}`: each value times 1 where its condition is true."""
+        start = at + len("\\begin{cases}")
+        stop = self.text.find("\\end{cases}", start, end)
+        if stop < 0:
+            raise self.fail("\\begin{cases} is never ended", at)
+        self.emit("LPAR", "(", at, at)
+        place = start
+        rows = [row for row in re.split(r"\\\\", self.text[start:stop])]
+        for number, row in enumerate(row for row in rows if row.strip()):
+            place = self.text.index(row, place)
+            value, mark, condition = row.partition("&")
+            bare = re.sub(r"\\(?:text|mathrm)\s*\{\s*(?:if|for|when)?\s*(.*?)\}", r"\1", condition)
+            bare = re.sub(r"\\[,;: ]|\bif\b|\bfor\b", " ", bare).strip(" ,.")
+            equal = re.fullmatch(r"([a-z]|[0-9]+)\s*(=|\\neq?|≠|!=)\s*([a-z]|[0-9]+)", bare)
+            greater = re.search(r">|\\gt|<|\\lt|\\le|\\ge|≤|≥", bare)
+            if not mark or not (equal or greater or (number == 1 and bare in ("otherwise", "else"))):
+                raise self.fail("a condition such as i = j or z > 0 was expected after &", place)
+            if number:
+                self.emit("PLUS", "+", place, place)
+            self.emit("LPAR", "(", place, place)
+            self.range(place, place + len(value))
+            self.emit("RPAR", ")", place + len(value), place + len(value))
+            self.emit("MUL", "·", place, place)
+            low, high = place + len(value) + 1, place + len(row)
+            if equal is not None:
+                self.indicator(equal.group(1), "=" if equal.group(2) == "=" else "≠", equal.group(3), low, high)
+                before = equal
+            elif greater is not None:
+                condition_at = self.text.index(bare, low) if bare in self.text[low:high] else low
+                self.emit("LPAR", "(", low, low)
+                self.range(condition_at, condition_at + len(bare))
+                self.emit("RPAR", ")", high, high)
+                before, span = greater, (condition_at, condition_at + len(bare))
+            elif before.re.groups == 3:
+                self.indicator(before.group(1), "≠" if before.group(2) == "=" else "=", before.group(3), low, high)
+            else:
+                self.emit("LPAR", "(", low, low)
+                self.emit("NUMBER", "1", low, low)
+                self.emit("MINUS", "-", low, low)
+                self.emit("LPAR", "(", low, low)
+                self.range(*span)
+                self.emit("RPAR", ")", high, high)
+                self.emit("RPAR", ")", high, high)
+            place += len(row)
+        self.emit("RPAR", ")", stop, stop)
+        return stop + len("\\end{cases}")
 
     def nabla(self, at: int, stop: int, end: int) -> int:
         """Cuts `\\nabla_a` with what the gradient is by; a bare `a` is the output layer's."""

@@ -11,7 +11,6 @@ def standard_forms(bench: Bench) -> list[str]:
     if target is None:
         return []
     writer, net = bench.writer, bench.setting.layered
-    depth = net.depth
     if target.kind in ("w", "b"):
         if target.layer is None:
             return []
@@ -45,7 +44,10 @@ def standard_forms(bench: Bench) -> list[str]:
         else:
             bare = delta[1:-1] if delta.startswith("(") and delta.endswith(f" - {y})") else delta
             made.append(bare)
-    del depth
+    if net.l2 and target.kind == "w":
+        delta = writer.ref(Ref("delta", target.layer, target.to))
+        strength = "\\lambda" if writer.style == "latex" else "λ"
+        made.append(f"{delta}{writer.times()}{beside} + {strength}{writer.times()}{writer.ref(target)}")
     return made
 
 

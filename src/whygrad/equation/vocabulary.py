@@ -14,7 +14,7 @@ from whygrad.notation.template import Template
 LETTER_LAYERS = {"bishop": {"i": -1, "j": 0, "k": 1}, "classic": {"i": -1, "j": 0, "k": 1}}
 # Where delta and the derivatives by activations are those of one example's cost, without the mean's 1/m.
 PER_EXAMPLE = frozenset({"ng", "ufldl", "nielsen", "3blue1brown", "bishop", "mit", "d2l"})
-RATES = frozenset({"eta", "alpha", "lr", "learningrate", "learning_{rate}", "rate", "epsilon", "gamma", "mu", "lambda"})
+RATES = frozenset({"eta", "alpha", "lr", "learningrate", "learning_{rate}", "rate", "epsilon"})
 EXAMPLES = {"ng": ("m",), "ufldl": ("m",), "nielsen": ("n",), "cs231n": ("N", "num_{examples}", "num_{train}")}
 _LABEL = re.compile(r"([A-Za-z]|ell)('*)(?:([+-])([0-9]+))?")
 _SIZE = re.compile(r"(?:n|s|d|N|K|D)(?:_\{(.+)\}|\^\{[\[(]?(.+?)[\])]?\})")
@@ -176,6 +176,9 @@ class Vocabulary:
         if ("to" in indices and to is None) or ("from" in indices and source is None):
             return None
         sign = self.notation.delta_sign if kind == "delta" else 1
+        if array and max(self.layout.sizes) == 1:
+            # One neuron in each layer: an array is its one entry.
+            return Ref(kind, layer, Index(None, 0), Index(None, 0) if kind == "w" else None, False, derived, sign=sign)
         return Ref(kind, layer, to, source, array, derived, sign=sign)
 
     def _layer(self, kind: str, label: str) -> Index | None:
@@ -219,6 +222,8 @@ class Vocabulary:
             first, second = (self._neuron(label) for label in pair.groups())
             if first is not None and second is not None:
                 return (Kronecker(first, second),)
+        if name == "lambda" and self.layout.l2:
+            return (Special("l2"),)
         if name == "e":
             return (Constant(2.718281828459045),)
         if name == "pi":

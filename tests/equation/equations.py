@@ -1,5 +1,6 @@
 """Equations of every kind that people write, with what is true of them: (network, equation, whether it holds)."""
 
+# ruff: noqa: E501 - an equation is one line
 from typing import Any
 
 import whygrad as wg
@@ -7,7 +8,7 @@ import whygrad as wg
 UNREADABLE = "unreadable"
 
 
-def N(sizes, act="sigmoid", bias=True, cost="half_squared_error", notation="neuron-over-layer", **k):
+def network(sizes, act="sigmoid", bias=True, cost="half_squared_error", notation="neuron-over-layer", **k):
     return wg.Network(sizes, act, bias, cost, notation=notation, **k)
 
 
@@ -18,23 +19,25 @@ B2 = dict(
     x=[[0.5, -1.1], [1.3, 0.2], [-0.7, 0.9], [0.1, 1.6], [-1.4, -0.3]],
     y=[[1.0, 0], [0.0, 1], [1.0, 0], [0.0, 1], [1.0, 0]],
 )
-ng = N([2, 3, 1], ["tanh", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean", **B)
-ng1 = N([2, 3, 1], ["tanh", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean")
-cs = N([2, 3, 2], ["relu", "softmax"], cost="cross_entropy", notation="cs231n", reduction="mean", **B2)
-pt = N([2, 3, 2], ["relu", "identity"], bias=False, cost="squared_error", notation="pytorch", **B2)
-ni = N([3, 4, 3, 2], notation="nielsen")
-nq = N([3, 4, 3, 2], notation="nielsen", cost="squared_error")
-uf = N([3, 4, 2, 3], notation="ufldl")
-bb = N([3, 4, 4, 2], notation="3blue1brown", cost="squared_error")
-bi = N([2, 3, 2], ["tanh", "identity"], notation="bishop")
-gf = N([3, 4, 2], "relu", notation="goodfellow")
-mit = N([3, 4, 2], "sigmoid", notation="mit")
-d2 = N([3, 4, 2], "sigmoid", bias=False, notation="d2l")
-cp = N([2, 3, 2], notation="compphysics")
-cl = N([2, 3, 2], notation="classic")
+ng = network(
+    [2, 3, 1], ["tanh", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean", **B
+)
+ng1 = network([2, 3, 1], ["tanh", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean")
+cs = network([2, 3, 2], ["relu", "softmax"], cost="cross_entropy", notation="cs231n", reduction="mean", **B2)
+pt = network([2, 3, 2], ["relu", "identity"], bias=False, cost="squared_error", notation="pytorch", **B2)
+ni = network([3, 4, 3, 2], notation="nielsen")
+nq = network([3, 4, 3, 2], notation="nielsen", cost="squared_error")
+uf = network([3, 4, 2, 3], notation="ufldl")
+bb = network([3, 4, 4, 2], notation="3blue1brown", cost="squared_error")
+bi = network([2, 3, 2], ["tanh", "identity"], notation="bishop")
+gf = network([3, 4, 2], "relu", notation="goodfellow")
+mit = network([3, 4, 2], "sigmoid", notation="mit")
+d2 = network([3, 4, 2], "sigmoid", bias=False, notation="d2l")
+cp = network([2, 3, 2], notation="compphysics")
+cl = network([2, 3, 2], notation="classic")
 dn = wg.Network([2, 3, 3, 2], "sigmoid", False, "squared_error")
 idn = wg.Network([2, 3, 3, 2], "identity", False, "squared_error")
-sm = N(
+sm = network(
     [2, 3],
     "softmax",
     cost="cross_entropy",
@@ -52,7 +55,82 @@ sm = N(
     x=[[0.7, -1.2]],
     y=[[0, 1.0, 0]],
 )
-re = N([2, 3, 2], "relu")
+re = network([2, 3, 2], "relu")
+MZ = {
+    "w_1": "w^0_{0,1}",
+    "w_2": "w^1_{0,1}",
+    "w_3": "w^0_{1,1}",
+    "w_4": "w^1_{1,1}",
+    "w_5": "w^0_{0,2}",
+    "w_6": "w^1_{0,2}",
+    "w_7": "w^0_{1,2}",
+    "w_8": "w^1_{1,2}",
+    "i_1": "x^0",
+    "i_2": "x^1",
+    "net_{h1}": "z^0_1",
+    "net_{h2}": "z^1_1",
+    "out_{h1}": "a^0_1",
+    "out_{h2}": "a^1_1",
+    "net_{o1}": "z^0_2",
+    "net_{o2}": "z^1_2",
+    "out_{o1}": "a^0_2",
+    "out_{o2}": "a^1_2",
+    "target_{o1}": "y^0",
+    "target_{o2}": "y^1",
+    "E_{o1}": "C^0",
+    "E_{o2}": "C^1",
+    "E_{total}": "total",
+    "\\delta_{o1}": "\\delta^0_2",
+    "\\delta_{o2}": "\\delta^1_2",
+    "\\delta_{h1}": "\\delta^0_1",
+}
+mz = network(
+    [2, 2, 2],
+    names=MZ,
+    parameters={
+        "W1": [[0.15, 0.2], [0.25, 0.3]],
+        "b1": [0.35, 0.35],
+        "W2": [[0.4, 0.45], [0.5, 0.55]],
+        "b2": [0.6, 0.6],
+    },
+    x=[[0.05, 0.1]],
+    y=[[0.01, 0.99]],
+)
+mg = network(
+    [1, 1, 1],
+    "identity",
+    names={"a": "w^0_{0,1}", "b": "x^0", "c": "b^0_1", "f": "w^0_{0,2}", "d": "z^0_1", "L": "a^0_2"},
+    parameters={"W1": [[2.0]], "b1": [10.0], "W2": [[-2.0]], "b2": [0.0]},
+    x=[[-3.0]],
+    y=[[0.0]],
+)
+b1 = network([1, 1, 1, 1], notation="3blue1brown", cost="squared_error")
+regularised = network([2, 3, 2], cost="half_squared_error", notation="nielsen", l2=0.1)
+sy = wg.Network(
+    [2, 2, 2],
+    "sigmoid",
+    True,
+    "squared_error",
+    parameters={
+        "W1": [[0.5, 0.5], [0.5, 0.5]],
+        "b1": [0.1, 0.1],
+        "W2": [[0.5, 0.5], [0.5, 0.5]],
+        "b2": [0.1, 0.1],
+    },
+    x=[[1.0, 1.0]],
+    y=[[0.0, 0.0]],
+)
+dead = wg.Network(
+    [2, 2, 1],
+    "relu",
+    True,
+    "squared_error",
+    parameters={"W1": [[-1.0, -1.0], [1.0, 1.0]], "b1": [0.0, 0.0], "W2": [[0.5, 0.25]], "b2": [0.1]},
+    x=[[1.0, 1.0]],
+    y=[[0.0]],
+)
+SN = {"y_i": "a^i_1", "y_j": "a^j_1", "x_i": "z^i_1", "x_j": "z^j_1", "S_i": "a^i_1"}
+sn = network([2, 3], "softmax", cost="cross_entropy", names=SN)
 
 EQUATIONS: list[tuple[Any, str, Any]] = [
     (ng, r"dZ^{[2]} = A^{[2]} - Y", True),
@@ -229,12 +307,12 @@ EQUATIONS: list[tuple[Any, str, Any]] = [
     (dn, r"\frac{\partial C^0}{\partial q} = 0", UNREADABLE),
     (dn, r"\frac{\partial C^0}{\partial a^7_2} = 0", UNREADABLE),
     (
-        N([1, 1, 1, 1], "sigmoid"),
+        network([1, 1, 1, 1], "sigmoid"),
         r"\frac{\partial C^0}{\partial a^0_1} = \frac{\partial C^0}{\partial a^0_3}\frac{\partial a^0_3}{\partial a^0_2}\frac{\partial a^0_2}{\partial a^0_1}",
         True,
     ),
     (
-        N([1, 1, 1, 1], "sigmoid", notation="nielsen"),
+        network([1, 1, 1, 1], "sigmoid", notation="nielsen"),
         r"\frac{\partial C}{\partial b^2_1} = \sigma'(z^2_1) w^3_{11} \sigma'(z^3_1) w^4_{11} \sigma'(z^4_1) \frac{\partial C}{\partial a^4_1}",
         True,
     ),
@@ -306,8 +384,8 @@ EQUATIONS: list[tuple[Any, str, Any]] = [
     (b1, r"\frac{\partial C_0}{\partial a^{(L-1)}} = w^{(L)} \sigma'(z^{(L)}) 2(a^{(L)} - y)", True),
     (b1, r"z^{(L)} = w^{(L)} a^{(L-1)} + b^{(L)}", True),
     (b1, r"C_0 = (a^{(L)} - y)^2", True),
-    (l2, r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j + \lambda w^l_{jk}", True),
-    (l2, r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j", False),
+    (regularised, r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j + \lambda w^l_{jk}", True),
+    (regularised, r"\frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j", False),
     (sy, r"\frac{\partial \sum C}{\partial w^0_{0,1}} = \frac{\partial \sum C}{\partial w^1_{1,1}}", False),
     (sy, r"\frac{\partial C^0}{\partial a^0_1} = \frac{\partial C^1}{\partial a^0_1}", False),
     (sy, r"\frac{\partial \sum C}{\partial a^0_1} = 2 \frac{\partial C^0}{\partial a^0_1}", False),
@@ -342,7 +420,7 @@ EQUATIONS: list[tuple[Any, str, Any]] = [
         False,
     ),
     (
-        N([1, 1, 1, 1, 1], notation="nielsen"),
+        network([1, 1, 1, 1, 1], notation="nielsen"),
         r"\frac{\partial C}{\partial a^2_1} = \frac{\partial C}{\partial a^5_1}\frac{\partial a^5_1}{\partial a^4_1}\cdots\frac{\partial a^3_1}{\partial a^2_1}",
         True,
     ),

@@ -25,12 +25,19 @@ def network(case: dict[str, Any]) -> Network:
     spec = dict(case["network"])
     data = spec.pop("data", {})
     return Network(
-        spec.pop("sizes"), **spec, names=case.get("names"), notation=case["notation"], x=data.get("x"), y=data.get("y")
+        spec.pop("sizes"),
+        **spec,
+        names=case.get("names"),
+        notation=case["notation"],
+        x=data.get("x"),
+        y=data.get("y"),
     )
 
 
 def test_the_cases_are_there() -> None:
-    assert CASES.is_file(), f"the folder of cases is missing: {CASES.parent.resolve()} should hold equations.json"
+    assert CASES.is_file(), (
+        f"the folder of cases is missing: {CASES.parent.resolve()} should hold equations.json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +80,9 @@ class TestCase:
         assert verdict.corrected is not None
         assert check(network(case), verdict.corrected).holds is True, verdict.corrected
 
-    def test_missing_terms_complete_the_right_side(self, case: dict[str, Any], verdicts: dict[str, Any]) -> None:
+    def test_missing_terms_complete_the_right_side(
+        self, case: dict[str, Any], verdicts: dict[str, Any]
+    ) -> None:
         verdict = self.verdict(case, verdicts)
         for terms in (verdict.missing, tuple(case.get("missing") or ())):
             assert bool(terms) == bool(case.get("missing"))

@@ -15,7 +15,9 @@ from whygrad.errors import EquationError
 FIRST = r"\frac{\partial C^0}{\partial a^0_1}=\frac{\partial a^0_2}{\partial a^0_1}\frac{\partial C^0}{\partial a^0_2}"
 
 
-@pytest.mark.parametrize(("network", "equation", "holds"), EQUATIONS, ids=lambda part: part[:60] if isinstance(part, str) else "")
+@pytest.mark.parametrize(
+    ("network", "equation", "holds"), EQUATIONS, ids=lambda part: part[:60] if isinstance(part, str) else ""
+)
 def test_equations_of_every_kind(network: wg.Network, equation: str, holds: object) -> None:
     if holds == UNREADABLE:
         with pytest.raises(EquationError):
@@ -29,8 +31,12 @@ def test_equations_of_every_kind(network: wg.Network, equation: str, holds: obje
 
 def test_the_question_that_whygrad_grew_from() -> None:
     net = wg.Network.default()
-    fifth = "frac{partial C^1}{partial a^0_2}=frac{partial a^1_3}{partial a^0_2}frac{partial C^0}{partial a^1_3}"
-    last = "frac{partial C^0}{partial a^0_1}=frac{partial a^0_2}{partial a^0_1}frac{partial C^0}{partial a^0_2}"
+    fifth = (
+        "frac{partial C^1}{partial a^0_2}=frac{partial a^1_3}{partial a^0_2}frac{partial C^0}{partial a^1_3}"
+    )
+    last = (
+        "frac{partial C^0}{partial a^0_1}=frac{partial a^0_2}{partial a^0_1}frac{partial C^0}{partial a^0_2}"
+    )
     assert check(net, fifth).codes == ("WC",)
     assert check(net, fifth).corrected == fifth.replace("frac{partial C^0}", "frac{partial C^1}")
     verdict = check(net, last)
@@ -42,8 +48,16 @@ def test_no_accident_makes_a_wrong_equation_right() -> None:
     # All weights, inputs and targets equal: every wrong index gives the same number.
     equal = {"W1": [[0.5, 0.5]] * 2, "b1": [0.1] * 2, "W2": [[0.5, 0.5]] * 2, "b2": [0.1] * 2}
     net = wg.Network([2, 2, 2], "sigmoid", parameters=equal, x=[[1.0, 1.0]], y=[[0.0, 0.0]])
-    assert check(net, r"\frac{\partial C^0}{\partial a^0_1} = \frac{\partial C^0}{\partial a^1_1}").holds is False
-    assert check(net, r"\frac{\partial \sum C}{\partial w^0_{0,1}} = \frac{\partial \sum C}{\partial w^1_{1,1}}").holds is False
+    assert (
+        check(net, r"\frac{\partial C^0}{\partial a^0_1} = \frac{\partial C^0}{\partial a^1_1}").holds
+        is False
+    )
+    assert (
+        check(
+            net, r"\frac{\partial \sum C}{\partial w^0_{0,1}} = \frac{\partial \sum C}{\partial w^1_{1,1}}"
+        ).holds
+        is False
+    )
 
 
 def test_numbers_hold_to_their_printed_digits() -> None:
@@ -61,7 +75,9 @@ def test_a_run_is_checked_at_its_own_data() -> None:
 
 
 def test_a_chain_is_judged_sign_by_sign() -> None:
-    verdict = check(wg.Network.default(), r"\frac{\partial C^0}{\partial a^0_3} = 2(a^0_3 - y^0) = a^0_3 - y^0")
+    verdict = check(
+        wg.Network.default(), r"\frac{\partial C^0}{\partial a^0_3} = 2(a^0_3 - y^0) = a^0_3 - y^0"
+    )
     assert [equality.holds for equality in verdict.equalities] == [True, False]
     assert verdict.holds is False
 
@@ -74,13 +90,25 @@ def test_judged_says_how() -> None:
 
 def test_notation_and_names_for_one_check() -> None:
     net = wg.Network.default()
-    assert check(net, r"\frac{\partial C}{\partial w^4_{11}} = a^3_1 \delta^4_1", notation="nielsen").holds is True
+    assert (
+        check(net, r"\frac{\partial C}{\partial w^4_{11}} = a^3_1 \delta^4_1", notation="nielsen").holds
+        is True
+    )
     assert check(net, "dE/dq = 0", names={"E": "C^1", "q": "w^0_{0,3}"}).holds is True
 
 
 def test_json_holds_what_is_promised() -> None:
     found = check(wg.Network.default(), FIRST).to_json()
-    assert set(found) >= {"holds", "judged", "equalities", "corrected", "would_hold_if", "readings", "says", "reads_as"}
+    assert set(found) >= {
+        "holds",
+        "judged",
+        "equalities",
+        "corrected",
+        "would_hold_if",
+        "readings",
+        "says",
+        "reads_as",
+    }
     assert set(found["equalities"][0]) >= {"holds", "missing", "surplus", "wrong"}
     assert json.loads(json.dumps(found)) == found
 

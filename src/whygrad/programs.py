@@ -1,10 +1,14 @@
 """A run's network as a program in one of three styles: one entry in :data:`STYLES` for each."""
 
+import builtins
 from collections.abc import Callable
 
 from whygrad.codegen import numpy_program, scalar_program, torch_program
 from whygrad.errors import NotSupportedError, ShapeError
+from whygrad.formula import SCALAR_NAMES
+from whygrad.network import Network
 from whygrad.notation import Quantity
+from whygrad.notation.quantity import quantities
 from whygrad.run import Run
 
 # Up to so many numbers stand in a program; above, it draws random ones.
@@ -38,12 +42,8 @@ def _scalar(run: Run) -> str:
         )
     if run.examples > 1:
         run = run.example(0)
-    layout = net.layout
+    name = _identifiers(net).__getitem__
     names: dict[str, float] = {}
-
-    def name(q: Quantity) -> str:
-        return net.notation.code(q, layout)
-
     for i in range(net.layered.sizes[0]):
         names[name(Quantity("a", 0, i))] = float(run.x[0, i])
     for k in range(net.layered.outputs):
@@ -58,6 +58,19 @@ def _scalar(run: Run) -> str:
             for j, value in enumerate(array.tolist()):
                 names[name(Quantity("b", layer, j))] = float(value)
     return scalar_program.written(net.layered, name, names)
+
+
+def _identifiers(net: Network) -> dict[Quantity, str]:
+    """Returns an identifier for each quantity, apart from the functions that the program calls."""
+    made: dict[Quantity, str] = {}
+    taken = {*dir(builtins), *SCALAR_NAMES}
+    taken |= {f"{kind}_{layer}" for kind in ("top", "whole") for layer in range(1, net.layered.depth + 1)}
+    for q in quantities(net.layout):
+        made[q] = net.notation.code(q, net.layout)
+        while made[q] in taken:
+            made[q] += "_"
+        taken.add(made[q])
+    return made
 
 
 STYLES: dict[str, Callable[[Run], str]] = {"numpy": _numpy, "scalar": _scalar, "pytorch": _torch}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
-from whygrad.formula import SCALAR_NAMES, Apply, Symbol, Tree, show
+from whygrad.formula import SCALAR_NAMES, Apply, Number, Symbol, Tree, show, substitute
 from whygrad.notation import Quantity
 from whygrad.structures import settled
 
@@ -222,9 +222,9 @@ def _slopes(net: Layered, z: Any, a: Any) -> tuple[list[str], dict[tuple[int, in
                     f"{argument}_j": z(layer, j),
                     "y_i": a(layer, i),
                     "y_j": a(layer, j),
-                    "delta": "1" if i == j else "0",
                 }
                 tree = activation.op.structure.formula(0, dict(activation.settings))
+                tree = substitute(tree, {"delta": Number(1 if i == j else 0)})
                 lines.append(f"{names[layer, i, j]} = {show(tree, 'scalar', spelled)}")
             else:
                 lines.append(

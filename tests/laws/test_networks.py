@@ -422,9 +422,18 @@ def test_a_dead_relu_and_one_on_its_kink() -> None:
 # Float32
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_networks_of_float32(seed: int) -> None:
-    case = random_case(seed)
+NARROW = Case((6, 2, 3, 5), ("tanh",) * 3, True, "squared_error", 3, "mean", 0.1, 5)
+SINGLE = [random_case(seed) for seed in range(60)] + [
+    NARROW._replace(activations=("tanh", activation, last))
+    for activation in TORCH_ACTIVATIONS
+    for last in ("identity", "leaky_relu(0.3)")
+]
+
+
+@pytest.mark.parametrize(
+    "case", SINGLE, ids=lambda case: f"{'-'.join(map(str, case.sizes))} {case.activations[-2:]}"
+)
+def test_networks_of_float32(case: Case) -> None:
     run, _ = built(case, np.float32)
     assert run.x.dtype == run.y.dtype == np.float32
     assert run.costs.dtype == np.float32

@@ -442,9 +442,11 @@ def test_a_new_activation_is_known_to_networks_programs_and_sweeps(mish: str, ex
 @contextmanager
 def declared(name: str, of: str, partial: str) -> Iterator[None]:
     elementwise(f"{name}(x)", of, {"x": partial}, reals(-3, 3), activation=True)
-    yield
-    for table in (OPS, ACTIVATIONS):
-        del table[name]
+    try:
+        yield
+    finally:
+        for table in (OPS, ACTIVATIONS):
+            del table[name]
 
 
 @pytest.mark.parametrize(
@@ -458,15 +460,21 @@ def declared(name: str, of: str, partial: str) -> Iterator[None]:
         ("where(x > 0, 1, 0)", "0"),  # flat
     ],
 )
-@pytest.mark.parametrize("layers", [["new", "identity"], ["identity", "new"], ["new", "new"]])
+@pytest.mark.parametrize(
+    "layers",
+    [["new", "identity"], ["identity", "new"], ["new", "new"], ["tanh", "new", "identity"]],
+    ids="/".join,
+)
 def test_odd_activations_run_in_every_program(of: str, partial: str, layers: list[str]) -> None:
     # Programs are kept by the names of their activations: a name for each formula.
     name = "new" + "".join(letter for letter in of + partial if letter.isalnum())
     layers = [layer.replace("new", name) for layer in layers]
     with declared(name, of, partial):
         generator = np.random.default_rng(12)
-        x, y = generator.normal(size=(4, 3)), generator.normal(size=(4, 2))
-        net = wg.Network([3, 4, 2], layers, bias=True, seed=5)
+        # three layers: narrow, wider, more costs than either
+        sizes = [3, 4, 2] if len(layers) == 2 else [5, 2, 3, 4]
+        x, y = generator.normal(size=(4, sizes[0])), generator.normal(size=(4, sizes[-1]))
+        net = wg.Network(sizes, layers, bias=True, seed=5)
         gradients = net.run(x, y).gradients()
         totals = {name: np.zeros_like(v) for name, v in gradients.items()}
         made = scalar_program.program(net.layered)

@@ -75,7 +75,8 @@ def _backward_lines(net: Layered, rows: str, where: Plan) -> list[str]:
             activation, slope = net.activations[layer - 1], "None"
             if not activation.trivial:
                 code = slope_code(activation, "numpy", f"z{layer}", f"a{layer}")
-                slope = f"np.asarray({code}, dtype=a0.dtype)"
+                # broadcast: the slope may be a number, the same for all
+                slope = f"np.broadcast_to(np.asarray({code}, dtype=a0.dtype), z{layer}.shape)"
             lines += [f"slope = {slope}", f"delta{layer} = None"]
             continue
         if above in where:

@@ -1,0 +1,135 @@
+"""Structures: their corners; the laws of the operations go over all of them."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from whygrad.ops import OPS, Op
+from whygrad.semirings import SEMIRINGS
+from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Local, Selection, constant, settled
+
+
+def local(op: Op, *inputs: Any, **settings: Any) -> Local:
+    merged = dict(op.settings) | settings
+    return Local(inputs, op.structure.value(inputs, merged, np), merged, np)
+
+
+def test_settings_are_filled_into_formulas() -> None:
+    assert constant(settled("p*x^(p - 1)", {"p": 1})) == 1.0
+    assert constant(settled("p*x^(p - 1)", {"p": 2})) is None
+    assert constant(settled("1", {})) == 1.0
+
+
+@pytest.mark.parametrize("p", [0, 1, 2, 3, 0.5, -1, 2.0])
+def test_powers(p: float) -> None:
+    x = np.array([[0.5, 2.0]])
+    at = local(OPS["power"], x, p=p)
+    assert at.output.shape == x.shape
+    np.testing.assert_allclose(at.output, x**p)
+    (part,) = OPS["power"].structure.pull(SEMIRINGS["gradient"], (np.ones((1, 1, 2)),), at, 0, False)
+    np.testing.assert_allclose(part, [p * x ** (p - 1.0)])
+
+
+def test_whole_numbers_in_a_formula_dont_make_whole_arrays() -> None:
+    step = Elementwise(("x",), "where(x > 0, 1, 0)", {"x": "0"})
+    for dtype in (np.float64, np.float32):
+        made = step.value((np.array([-1, 2], dtype=dtype),), {}, np)
+        assert made.dtype == dtype
+        np.testing.assert_array_equal(made, [0, 1])
+    seven = Elementwise(("x",), "7", {"x": "0"})
+    np.testing.assert_array_equal(seven.value((np.zeros((2, 3)),), {}, np), np.full((2, 3), 7.0))
+
+
+def test_arrays_without_axes() -> None:
+    at = local(OPS["mul"], np.array(3.0), np.array(5.0))
+    assert at.output.shape == ()
+    positions, partials = OPS["mul"].structure.column(at, 0, 0)
+    assert (positions.tolist(), partials.tolist()) == ([0], [5.0])
+    at = local(OPS["sum"], np.array(3.0))
+    assert OPS["sum"].structure.column(at, 0, 0).positions.tolist() == [0]
+
+
+def test_a_column_of_a_broadcast_entry_is_all_that_it_stands_for() -> None:
+    at = local(OPS["add"], np.zeros((2, 3)), np.zeros(3))
+    assert OPS["add"].structure.column(at, 1, 1).positions.tolist() == [1, 4]
+    assert OPS["add"].structure.column(at, 0, 4).positions.tolist() == [4]
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 3, 4), (1, 1, 1, 4)])
+def test_linear_takes_any_number_of_axes(shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    x, W = generator.normal(size=shape), generator.normal(size=(5, 4))
+    op = OPS["linear"]
+    at = local(op, x, W)
+    np.testing.assert_allclose(at.output, x @ W.T)
+    eye = np.eye(at.output.size).reshape(at.output.size, *at.output.shape)
+    for which in (0, 1):
+        (part,) = op.structure.pull(SEMIRINGS["gradient"], (eye,), at, which, False)
+        assert part is not None
+        rows = part.reshape(at.output.size, -1)
+        for position in range(rows.shape[1]):
+            positions, partials = op.structure.column(at, which, position)
+            wanted = np.zeros(at.output.size)
+            wanted[positions] = partials
+            np.testing.assert_allclose(rows[:, position], wanted)
+
+
+def test_the_partial_of_a_product_is_the_other_factor() -> None:
+    structure = OPS["matmul"].structure
+    assert isinstance(structure, Contraction)
+    assert [structure.formula(which, {}).name for which in (0, 1)] == ["B", "A"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
+def test_softmax_along_any_axis(axis: int) -> None:
+    op = OPS["softmax"]
+    assert isinstance(op.structure, DenseAlongAxis)
+    at = local(op, np.random.default_rng(1).normal(size=(2, 3, 4)), axis=axis)
+    np.testing.assert_allclose(at.output.sum(axis=axis), 1.0)
+    positions, partials = op.structure.column(at, 0, 5)
+    assert len(positions) == at.output.shape[axis]
+    assert partials.sum() == pytest.approx(0.0, abs=1e-15)
+    assert 5 in positions
+
+
+def test_a_dense_operation_with_a_setting() -> None:
+    warm = DenseAlongAxis("x", "exp(beta*x)/axis_sum(exp(beta*x))", {"x": "beta*y_i*(delta - y_j)"})
+    x = np.array([[0.5, -1.0, 2.0]])
+    at = Local((x,), warm.value((x,), {"beta": 3.0}, np), {"beta": 3.0}, np)
+    shares = np.exp(3 * x) / np.exp(3 * x).sum()
+    np.testing.assert_allclose(at.output, shares)
+    jacobian = 3 * (np.diag(shares[0]) - shares.T @ shares)
+    (part,) = warm.pull(SEMIRINGS["gradient"], (np.eye(3)[:, None, :],), at, 0, False)
+    assert part is not None
+    np.testing.assert_allclose(part[:, 0], jacobian, atol=1e-15)
+    np.testing.assert_allclose(warm.column(at, 0, 2).partials, jacobian[:, 2], atol=1e-15)
+
+
+def test_entries_from_several_inputs() -> None:
+    joined = Selection(("a", "b"), lambda a, b: np.concatenate([a, b[::-1], a]))
+    a, b = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    at = Local((a, b), joined.value((a, b), {}, np), {}, np)
+    np.testing.assert_array_equal(at.output, [1, 2, 4, 3, 1, 2])
+    assert joined.column(at, 0, 1).positions.tolist() == [1, 5]
+    assert joined.column(at, 1, 0).positions.tolist() == [3]
+    cotangent = np.arange(6.0)[None]
+    for which, wanted in ((0, [4, 6]), (1, [3, 2])):
+        (part,) = joined.pull(SEMIRINGS["gradient"], (cotangent,), at, which, False)
+        np.testing.assert_array_equal(part, [wanted])
+    extremes = joined.pull(SEMIRINGS["extremes"], (cotangent, cotangent), at, 0, False)
+    np.testing.assert_array_equal(extremes, [[[4, 5]], [[0, 1]]])
+
+
+def test_a_dropped_entry_reaches_nothing() -> None:
+    first = Selection(("a",), lambda a: a[:1])
+    a = np.array([1.0, 2.0])
+    at = Local((a,), a[:1], {}, np)
+    (part,) = first.pull(SEMIRINGS["gradient"], (np.ones((1, 1)),), at, 0, False)
+    np.testing.assert_array_equal(part, [[1, 0]])
+    largest, smallest = first.pull(SEMIRINGS["extremes"], (np.ones((1, 1)),) * 2, at, 0, False)
+    assert largest is not None
+    assert smallest is not None
+    assert math.isnan(largest[0, 1])
+    assert math.isnan(smallest[0, 1])

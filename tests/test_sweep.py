@@ -1,0 +1,156 @@
+"""One backward pass: what it carries and for which costs; its numbers are judged by the laws of the semirings."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from whygrad.graph import Entry, Graph, Recording
+from whygrad.ops import OPS
+from whygrad.semirings import SEMIRINGS, Count
+from whygrad.sweep import ExactCounts, Sweep, counts
+
+
+def two_costs() -> tuple[Graph, dict[str, int]]:
+    """Returns x -> a -> (c, d) and y -> d, with the entries of c and of d as costs."""
+    recording = Recording()
+    n = {"x": recording.leaf("x", np.array([2.0])), "y": recording.leaf("y", np.array([3.0]))}
+    n["lonely"] = recording.leaf("lonely", np.ones((2, 2)))
+    n["a"] = recording.apply("a", OPS["power"], (n["x"],))
+    n["c"] = recording.apply("c", OPS["neg"], (n["a"],))
+    n["d"] = recording.apply("d", OPS["mul"], (n["a"], n["y"]))
+    return recording.graph((Entry(n["c"], 0), Entry(n["d"], 0)), ("c", "d")), n
+
+
+def test_a_node_carries_rows_only_for_the_costs_that_it_reaches() -> None:
+    graph, n = two_costs()
+    sweep = Sweep(graph, "gradient")
+    rows = {name: sweep.cotangent(number) for name, number in n.items()}
+    assert {name: c.rows for name, c in rows.items() if c} == {
+        "x": (0, 1),
+        "y": (1,),
+        "a": (0, 1),
+        "c": (0,),
+        "d": (1,),
+    }
+    assert rows["lonely"] is None
+
+
+def test_values_have_a_row_for_every_cost() -> None:
+    graph, n = two_costs()
+    values = {name: Sweep(graph, "gradient").values(number) for name, number in n.items()}
+    np.testing.assert_array_equal(values["x"], [[-4], [12]])
+    np.testing.assert_array_equal(values["y"], [[0], [4]])
+    np.testing.assert_array_equal(values["c"], [[1], [0]])
+    np.testing.assert_array_equal(values["lonely"], np.zeros((2, 2, 2)))
+    np.testing.assert_array_equal(Sweep(graph, "extremes").values(n["y"]), [[[np.nan] * 2], [[4, 4]]])
+
+
+@pytest.mark.parametrize("name", sorted(SEMIRINGS))
+def test_joining_the_costs_is_joining_their_paths(name: str) -> None:
+    graph, n = two_costs()
+    sweep = Sweep(graph, name)
+    for node in n.values():
+        for rows in (None, (0,), (1,), (0, 1)):
+            once = np.asarray(sweep.joined(node, rows), dtype=float)
+            chosen = graph if rows is None else graph._replace(costs=tuple(graph.costs[r] for r in rows))
+            again = np.asarray(Sweep(chosen, name).joined(node), dtype=float)
+            if name == "spectrum" and once.shape != again.shape:
+                again, once = again[..., :1], once[..., :1]
+            np.testing.assert_array_equal(once, again)
+
+
+def test_a_sweep_by_a_record_of_ones_own() -> None:
+    graph, n = two_costs()
+    doubled = SEMIRINGS["total"]._replace(name="doubled", lift=lambda p, xp: (2 * xp.abs(p),))
+    np.testing.assert_array_equal(Sweep(graph, doubled).values(n["y"]), [[0], [8]])
+
+
+def test_a_sweep_never_writes_to_the_graph() -> None:
+    run = wg.Network([3, 4, 2, 5], "tanh", True, seed=1).run(np.ones((2, 3)), np.zeros((2, 5)))
+    graph = run.recorded.graph
+    before = [np.array(node.value) for node in graph.nodes]
+    for name in SEMIRINGS:
+        sweep = Sweep(graph, name)
+        first = [np.array(sweep.values(number)) for number in range(len(graph.nodes))]
+        again = [np.array(sweep.values(number)) for number in range(len(graph.nodes))]
+        for a, b in zip(first, again, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for node, value in zip(graph.nodes, before, strict=True):
+        np.testing.assert_array_equal(node.value, value)
+
+
+def test_the_same_cost_twice_has_two_rows() -> None:
+    graph, n = two_costs()
+    twice = graph._replace(costs=(graph.costs[1], graph.costs[1]))
+    np.testing.assert_array_equal(Sweep(twice, "gradient").values(n["x"]), [[12], [12]])
+    assert Sweep(twice, "count").joined(n["x"])[0] == 2
+
+
+def test_a_cost_at_a_leaf_that_is_used() -> None:
+    graph, n = two_costs()
+    with_leaf = graph._replace(costs=(*graph.costs, Entry(n["x"], 0)))
+    np.testing.assert_array_equal(Sweep(with_leaf, "gradient").values(n["x"]), [[-4], [12], [1]])
+    assert counts(with_leaf, n["x"])[0] == 3
+
+
+def test_without_costs_there_is_nothing() -> None:
+    graph, n = two_costs()
+    none = graph._replace(costs=())
+    assert Sweep(none, "gradient").values(n["x"]).shape == (0, 1)
+    assert counts(none, n["x"])[0] == 0
+
+
+def test_restarts_need_examples_that_stay_apart() -> None:
+    run = wg.Network([3, 1, 4], seed=1).run(np.ones((2, 3)), np.zeros((2, 4)))
+    graph = run.recorded.graph
+    assert Sweep(graph, "gradient")._blocks
+    assert not Sweep(graph._replace(examples=0), "gradient")._blocks
+    assert not Sweep(graph, "gradient", restart=False)._blocks
+
+
+# Counts
+
+
+@pytest.mark.parametrize("width", [2, 3, 7, 31])
+@pytest.mark.parametrize("depth", [1, 30, 60])
+def test_counts_are_exact_at_any_size(width: int, depth: int) -> None:
+    run = wg.Network([width] * (depth + 1), seed=1).run(np.ones(width), np.zeros(width))
+    found = counts(run.recorded.graph, run.recorded.nodes["w", 1])
+    assert found.dtype == object
+    assert all(type(c) is Count for c in found.ravel())
+    assert set(found.ravel()) == {width ** (depth - 1)}
+    assert {c.live for c in found.ravel()} == {width ** (depth - 1)}
+
+
+def test_counts_near_the_edge_of_floats() -> None:
+    # 2**52, 2**53, 2**54 paths: where float64 begins to round
+    for depth in range(50, 57):
+        run = wg.Network([2] * (depth + 1), seed=1).run(np.ones(2), np.zeros(2))
+        number = run.recorded.nodes["a", 0]
+        assert set(counts(run.recorded.graph, number).ravel()) == {2**depth}
+        assert set(counts(run.recorded.graph, number, (0,)).ravel()) == {2 ** (depth - 1)}
+
+
+def test_odd_counts_above_the_edge() -> None:
+    # 3 paths in each of 40 layers and one beside them: no power of two anywhere
+    recording = Recording()
+    x = recording.leaf("x", np.ones((1, 1)))
+    node = x
+    weights: Any = recording.leaf("W", np.ones((3, 1)))
+    back: Any = recording.leaf("V", np.ones((1, 3)))
+    for layer in range(40):
+        wide = recording.apply(f"wide{layer}", OPS["linear"], (node, weights))
+        node = recording.apply(f"narrow{layer}", OPS["linear"], (wide, back))
+    node = recording.apply("beside", OPS["add"], (node, x))
+    graph = recording.graph((Entry(node, 0),))
+    assert counts(graph, x)[0, 0] == 3**40 + 1
+    assert ExactCounts(graph, "count").joined(x)[0, 0] == 3**40 + 1
+
+
+def test_primes_of_residues_are_primes() -> None:
+    from whygrad.sweep import _prime_below
+
+    assert _prime_below(2**31) == 2**31 - 1
+    assert [_prime_below(n) for n in (100, 97, 90, 50_000)] == [97, 89, 89, 49_999]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from whygrad.cli_check import check
+from whygrad.cli_diagnose import diagnose
 from whygrad.cli_shared import (
     Example,
     NetworkFile,
@@ -128,6 +129,7 @@ def code(
 
 
 app.command()(check)
+app.command()(diagnose)
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.diagnosis.state import Whole, multiples_by_parameter, whole_readings
 from whygrad.diagnosis.table import TABLE, named_multiple
 from whygrad.diagnosis.unseen import unseen
-from whygrad.diagnosis.walk import TIE, Reading, Step, Walk
+from whygrad.diagnosis.reading import Reading, Step
+from whygrad.diagnosis.walk import TIE, Walk
 
 if TYPE_CHECKING:
     from whygrad.run import Run
@@ -242,26 +243,34 @@ def _findings(
     ruler: Ruler,
 ) -> list[Finding]:
     wrong = [name for name in arrays if not parameters[name].right]
-    made: list[Finding] = []
-    main = explanation.steps
-    others: list[Step] = []
-    for tie in explanation.ties:
-        others += [step for step in tie if not _listed_in(step, main) and not _listed_in(step, others)]
-    for step in main:
-        rivals = tuple(dict.fromkeys(other.code for other in others if _rivals(other, step)))
-        made.append(_finding(setting, step, wrong, rivals))
-    for step in others:
-        rivals = tuple(dict.fromkeys(one.code for one in main if _rivals(one, step)))
-        made.append(_finding(setting, step, wrong, rivals))
+    lists = (explanation.steps, *explanation.ties)
+    listed: list[Step] = []
+    for steps in lists:
+        listed += [step for step in steps if not _listed_in(step, listed)]
+    made = [_finding(setting, step, wrong, _instead_of(step, lists)) for step in listed]
     for name in explanation.unexplained:
         if name in wrong:
             made.append(_described(setting, name, arrays[name], parameters[name].wrong, ruler))
     return sorted(made, key=lambda finding: -(finding.layer or 0))
 
 
+def _instead_of(step: Step, lists: tuple[tuple[Step, ...], ...]) -> tuple[str, ...]:
+    """Returns the codes that stand in a step's place in the other explanations of the same numbers."""
+    codes = [
+        other.code
+        for steps in lists
+        if not _listed_in(step, steps)
+        for other in steps
+        if _rivals(other, step) and not all(_listed_in(other, theirs) for theirs in lists)
+    ]
+    return tuple(dict.fromkeys(codes))
+
+
 def _rivals(one: Step, other: Step) -> bool:
     """Whether two steps are readings of the same numbers."""
-    return one.layer == other.layer and one.code != other.code and one.key()[1] == other.key()[1]
+    if one.code == other.code:
+        return False
+    return "all" in (one.slot, other.slot) or (one.layer == other.layer and one.key()[1] == other.key()[1])
 
 
 def _listed_in(step: Step, steps: Any) -> bool:
@@ -294,7 +303,7 @@ def _finding(setting: Setting, step: Step, wrong: list[str], rivals: tuple[str, 
             if step.slot == "delta"
             else f"d{affected[0]}"
         )
-        says += f": {place} is exactly {step.number:.6g} times the right one"
+        says += f": {place} is multiplied by exactly {step.number:.6g}"
     fix = sentence(mistake, setting, step.layer, note, mistake.fix)
     return Finding(affected[0], step.code, says, fix, 1.0, affected, True, rivals, step.layer)
 

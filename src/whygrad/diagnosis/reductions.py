@@ -38,11 +38,7 @@ def _mean_missing(setting: Setting, layer: int, level: str) -> Iterator[Multiple
 def _mean_twice(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:
     m = setting.examples
     if m > 1 and level != "bias":
-        note = (
-            f"twice: the gradient is divided by {m} once too often"
-            if setting.reduction == "mean"
-            else f"at all: the cost is a sum, the gradient is divided by {m}"
-        )
+        note = f"by {m} more" if setting.reduction == "mean" else f"by {m}, but the cost is a sum"
         yield Multiple(1 / m, note + (" in the regularisation" if level == "regularisation" else ""))
 
 

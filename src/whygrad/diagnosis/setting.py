@@ -81,6 +81,7 @@ class Setting:
         near: float = 0.0,
         reduction: str | None = None,
     ) -> None:
+        self._product: tuple[int, Array, Array] | None = None  # the last one is often asked for again
         self._options = (run, scale, l2, l2_bias)
         network = run.network
         net = network.layered
@@ -179,7 +180,10 @@ class Setting:
 
     def weight_gradient(self, layer: int, delta: Array) -> Array:
         """Returns the costs' gradient by a layer's weights, without the regularisation."""
-        return delta.T @ self.a[layer - 1]
+        if self._product is None or self._product[0] != layer or self._product[1] is not delta:
+            self._product = (layer, delta, delta.T @ self.a[layer - 1])
+        made: Array = self._product[2]
+        return made
 
     @cached_property
     def backs(self) -> dict[int, Array]:
@@ -250,6 +254,10 @@ class Ruler:
         """Returns the largest difference that rounding explains, for arrays of about these sizes."""
         largest = max((float(np.max(np.abs(array), initial=0.0)) for array in arrays), default=0.0)
         return self.relative * max(self._sizes[name], largest) + 1e-300
+
+    def size(self, name: str, *arrays: Array) -> float:
+        """Returns what differences of a parameter's gradient are measured by."""
+        return self.tolerance(name, *arrays) / self.relative
 
     def same(self, name: str, found: Array, wanted: Array) -> bool:
         """Whether two arrays are the same gradient of a parameter but for rounding."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -17,6 +16,8 @@ from whygrad.notation import Layout, Notation, Quantity, notation, with_names
 from whygrad.ops import ACTIVATIONS, COSTS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from whygrad.run import Run
 
 Array: TypeAlias = Any
@@ -158,7 +159,7 @@ class Network:
         return made
 
     @classmethod
-    def load(cls, path: str | Path, *, notation: str | None = None) -> "Network":
+    def load(cls, path: "str | Path", *, notation: str | None = None) -> "Network":
         """Returns the network that a TOML file describes.
 
         Args:
@@ -172,6 +173,8 @@ class Network:
 
         if not isinstance(path, (str, PathLike)):
             raise NetworkFileError(f"load: expected the path of a network file, found {path!r}")
+        from pathlib import Path
+
         options = read_network(Path(path))
         if notation is not None:
             options["notation"] = notation
@@ -187,6 +190,8 @@ class Network:
     @classmethod
     def default(cls) -> "Network":
         """Returns the network of the question that whygrad grew from: 2-3-3-2 with two costs and fixed numbers."""
+        from pathlib import Path
+
         return cls.load(Path(__file__).parent / "networks" / "two-costs.toml")
 
     def with_parameters(self, **changed: Any) -> "Network":

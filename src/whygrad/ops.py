@@ -20,7 +20,8 @@ import numpy as np
 
 from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Reduction, Selection, Structure
 
-Samples = Callable[[np.random.Generator], tuple[Any, ...]]
+# In quotes: numpy.random takes as long to import as all of this package, and only the tests draw samples.
+Samples = Callable[["np.random.Generator"], tuple[Any, ...]]
 
 
 class Op(NamedTuple):

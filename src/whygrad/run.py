@@ -10,19 +10,18 @@ from whygrad.codegen import engine
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
 from whygrad.graph import Entry, Graph
-from whygrad.listing import Paths
 from whygrad.network import Network, numbers
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
-from whygrad.recorded import Computed, Recorded, recorded
-from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import Sweep
-from whygrad.values import Values
 
 if TYPE_CHECKING:
     from whygrad.derive import Derivation
     from whygrad.diagnosis import Diagnosis
     from whygrad.equation import Verdict
+    from whygrad.listing import Paths
+    from whygrad.recorded import Recorded
+    from whygrad.sweep import Sweep
+    from whygrad.values import Values
 
 Array: TypeAlias = Any
 
@@ -30,7 +29,8 @@ Array: TypeAlias = Any
 class Run:
     """The forward pass of a network on one or more examples.
 
-    Made by :meth:`whygrad.Network.run`; nothing is computed before it is asked for.
+    Made by :meth:`whygrad.Network.run`; nothing is computed, or imported, before it is asked for: the first gradient
+    of a small network needs no graph.
 
     Attributes:
         network: The network.
@@ -251,8 +251,10 @@ class Run:
     # The graph
 
     @cached_property
-    def recorded(self) -> Recorded:
+    def recorded(self) -> "Recorded":
         """The run as a graph of nodes, for everything that follows single paths."""
+        from whygrad.recorded import Computed, recorded
+
         net = self.network
         costs = self.costs
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -317,7 +319,7 @@ class Run:
 
     # Sweeps and paths
 
-    def sweep(self, semiring: str) -> Values:
+    def sweep(self, semiring: str) -> "Values":
         """Returns the values of a semiring at every quantity: ``run.sweep("strongest")["w^0_{0,1}"]``.
 
         Args:
@@ -327,6 +329,9 @@ class Run:
         Raises:
             NotSupportedError: There is no such semiring.
         """
+        from whygrad.semirings import SEMIRINGS
+        from whygrad.values import Values
+
         if not isinstance(semiring, str) or semiring not in SEMIRINGS:
             raise NotSupportedError(f"sweep: expected one of {', '.join(SEMIRINGS)}, found {semiring!r}")
         if semiring not in self._sweeps:
@@ -334,7 +339,7 @@ class Run:
         return self._sweeps[semiring]
 
     @cached_property
-    def _sweeps(self) -> dict[str, Values]:
+    def _sweeps(self) -> dict[str, "Values"]:
         return {}
 
     def derivative(self, of: str | Quantity, by: str | Quantity, example: int = 0) -> float:
@@ -351,8 +356,10 @@ class Run:
         entry = self.entry(by, example)
         return float(np.ravel(np.asarray(sweep.joined(entry.node)))[entry.position])
 
-    def seeded(self, of: str | Quantity, example: int = 0, semiring: str = "gradient") -> Sweep:
+    def seeded(self, of: str | Quantity, example: int = 0, semiring: str = "gradient") -> "Sweep":
         """Returns a sweep that starts at any quantity instead of at the costs (at all of them for the total)."""
+        from whygrad.sweep import Sweep
+
         return Sweep(self.graph_of(of, example), semiring)
 
     def graph_of(self, of: str | Quantity, example: int = 0) -> Graph:
@@ -363,7 +370,7 @@ class Run:
             return graph
         return graph._replace(costs=(self.entry(q, example),), cost_names=(self.network.name(q),))
 
-    def paths(self, quantity: str | Quantity | None = None, cost: int | None = None, k: int = 10) -> Paths:
+    def paths(self, quantity: str | Quantity | None = None, cost: int | None = None, k: int = 10) -> "Paths":
         """Returns the k strongest paths from a quantity to the costs, strongest first.
 
         Args:
@@ -378,6 +385,8 @@ class Run:
             >>> paths.count, len(paths)
             (6, 3)
         """
+        from whygrad.listing import Paths
+
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise ShapeError(f"paths: expected k to be a whole number from 1, found {k!r}")
         rows = None if cost is None else (self.cost_row(cost),)

@@ -10,13 +10,15 @@ Shapes: a cotangent's components have the cost axis first, then the shape of the
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import prod
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from whygrad.contraction import contract_sum
 from whygrad.formula import Number, Tree, compiled, parse, substitute, symbols
-from whygrad.semirings import Element, Semiring
+
+if TYPE_CHECKING:
+    from whygrad.semirings import Element, Semiring
 
 Array: TypeAlias = Any
 Settings: TypeAlias = Mapping[str, Any]
@@ -44,7 +46,9 @@ class Structure(Protocol):
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the output."""
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns the cotangent of an input from the output's."""
 
     def column(self, local: Local, which: int, position: int) -> Column:
@@ -70,12 +74,7 @@ def constant(tree: Tree) -> float | None:
     return float(tree.value) if isinstance(tree, Number) else None
 
 
-def lifted(semiring: Semiring, partial: Array, like: Array, xp: Any) -> Element:
-    """Returns a partial's components, in the type that the semiring carries."""
-    return semiring.lift(xp.asarray(partial, dtype=like.dtype), xp)
-
-
-def _unbroadcast(semiring: Semiring, element: Element, shape: tuple[int, ...], xp: Any) -> Element:
+def _unbroadcast(semiring: "Semiring", element: "Element", shape: tuple[int, ...], xp: Any) -> "Element":
     """Returns a cotangent joined over the axes along which an input of that shape was broadcast."""
     known = next(part for part in element if part is not None)
     extra = len(known.shape) - 1 - len(shape)
@@ -117,7 +116,9 @@ class Elementwise(NamedTuple):
         names = tuple(sorted(symbols(tree)))
         return compiled(tree, names)(*(known[name] for name in names))
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns cotangent times partial, joined over broadcast axes."""
         xp = local.xp
         fixed = constant(self.formula(which, local.settings))
@@ -175,7 +176,9 @@ class Contraction(NamedTuple):
         """Returns the name of the other input."""
         return parse(self.arguments[1 - which])
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns the contraction of the cotangent with the other input."""
         fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
         rows = ("row",)
@@ -238,7 +241,9 @@ class Reduction(NamedTuple):
         tree = settled(self.partials[self.argument], self._numbers(x, local.settings))
         return np.broadcast_to(np.asarray(compiled(tree, (self.argument,))(x), dtype=x.dtype), x.shape)
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns the output's cotangent at every entry that was summed, times the partial."""
         xp, (x,) = local.xp, local.inputs
         axes = self._axes(x, local.settings)
@@ -308,7 +313,9 @@ class DenseAlongAxis(NamedTuple):
         names = tuple(sorted(symbols(tree)))
         return compiled(tree, names)(*(known[name] for name in names))
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns the contraction of the cotangent with the matrix of partials along the axis."""
         xp = local.xp
         axis = local.settings.get("axis", -1) % len(local.output.shape)
@@ -355,7 +362,9 @@ class Selection(NamedTuple):
         places[which] = np.arange(prod(local.inputs[which].shape)).reshape(local.inputs[which].shape)
         return np.ravel(self.select(*places, **local.settings))
 
-    def pull(self, semiring: Semiring, cotangent: Element, local: Local, which: int, marked: bool) -> Element:
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
         """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
         xp = local.xp
         sources = self._sources(local, which)

@@ -30,10 +30,7 @@ def notes(question: Question, example: int | None) -> tuple[Words, ...]:
         made.append((f"Example {example} alone (counted from 0).",))
     elif run.examples > 1:
         joined = "averaged" if net.reduction == "mean" else "summed"
-        shown = (
-            f" The numbers in the steps are those of example {question.example}." if question.parts else ""
-        )
-        made.append((f"Costs and contributions are {joined} over the {run.examples} examples.{shown}",))
+        made.append((f"Costs and contributions are {joined} over the {run.examples} examples.",))
     return (*made, *_kinks(question))
 
 

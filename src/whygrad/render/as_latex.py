@@ -1,5 +1,7 @@
 """Derivations as LaTeX: for a document with amsmath, and each formula for MathJax and KaTeX as well."""
 
+import re
+
 from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
 from whygrad.render.checks import checks, checks_title, percent
@@ -101,6 +103,8 @@ def aligned(lines: list[Math]) -> str:
             continue
         terms = summands(right)
         # The Unicode spelling is about as long as what LaTeX sets.
+        if len(line.unicode) > LINE * len(terms):
+            terms = [piece for term in terms for piece in re.split(r"(?=(?<= )\\, )", term)]
         room = max(1, len(terms) * LINE // max(len(line.unicode), 1))
         rows = ["".join(terms[start : start + room]) for start in range(0, len(terms), room)]
         made.append(f"{left}&={rows[0]}")

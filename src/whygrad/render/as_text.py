@@ -77,7 +77,8 @@ def print_derivation(derivation: Derivation, console: Console) -> None:
 
 def trimmed(text: str) -> str:
     """Returns a text without the blanks at the ends of its lines, which rich fills up to the full width."""
-    return re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", text, flags=re.MULTILINE)
+    ends = r"(?:\x1b\[[0-9;]*m| )+$"
+    return re.sub(ends, lambda match: match.group().replace(" ", ""), text, flags=re.MULTILINE)
 
 
 def derivation_text(

@@ -74,12 +74,14 @@ def lettered_atoms(bench: Bench, arrays: bool) -> list[Atom]:
     found: list[Atom] = []
     if arrays:
         for layer in layers:
-            for kind in ("slope", "a", "z", "w", "delta"):
-                found.append(Atom(kind, Ref("z" if kind == "slope" else kind, layer, array=True)))
+            found += [
+                Atom(kind, Ref("z" if kind == "slope" else kind, layer, array=True))
+                for kind in ("slope", "a", "z", "w", "delta")
+            ]
         return found
     for layer, unit in units:
-        for kind in ("slope", "a", "z", "delta"):
-            found.append(Atom(kind, Ref("z" if kind == "slope" else kind, layer, unit)))
+        kinds = ("slope", "a", "z", "delta")
+        found += [Atom(kind, Ref("z" if kind == "slope" else kind, layer, unit)) for kind in kinds]
         if layer == Index(None, depth):
             found.append(Atom("y", Ref("y", None, unit)))
     for layer, unit in units:

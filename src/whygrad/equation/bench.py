@@ -52,7 +52,11 @@ class Bench:
             self.points = pair.setting.own
         else:
             generic = pair.setting.generic(pair.examples)
-            fixed = with_values(generic, pair.setting.own, (pair.left, pair.right)) if pair.setting.given else None
+            fixed = (
+                with_values(generic, pair.setting.own, (pair.left, pair.right))
+                if pair.setting.given
+                else None
+            )
             self.points = fixed or generic
         self.evaluator: Evaluator = pair.evaluator(self.points, outcome.choices)
         letters = pair.letters(outcome.choices)
@@ -130,7 +134,9 @@ class Bench:
             return None
         values = self.values[0]
         wanted = self.value(other, values)
-        found = [self.value(replaced(side, node, Number(node.span, number)), values) for number in ("0", "1", "2")]
+        found = [
+            self.value(replaced(side, node, Number(node.span, number)), values) for number in ("0", "1", "2")
+        ]
         if wanted is None or wanted.ndim != 2 or any(part is None or part.ndim != 2 for part in found):
             return None
         zero, one, two = found

@@ -1,5 +1,7 @@
 """Turns a chain of relations into pairs of sides that have to agree: equalities, and steps of descent."""
 
+from itertools import pairwise
+
 from whygrad.equation.indices import Letters
 from whygrad.equation.judge import Pair
 from whygrad.equation.setting import Setting, pure
@@ -25,10 +27,7 @@ def pairs(text: str, chain: Chain, setting: Setting, flipped: frozenset[str] = f
             sides[place] = Updated(left.span, left)
     lacking = Letters(sides[0], setting.vocabulary, frozenset()).free
     truth = next((side for side in sides if not pure(side)), None)
-    return [
-        Pair(text, left, right, setting, lacking, truth, flipped)
-        for left, right in zip(sides, sides[1:], strict=False)
-    ]
+    return [Pair(text, left, right, setting, lacking, truth, flipped) for left, right in pairwise(sides)]
 
 
 def _is_step(left: Node, right: Node, relation: str) -> bool:
@@ -46,4 +45,6 @@ def _parameter(node: Node) -> Ref | None:
     if not isinstance(node, Symbol):
         return None
     meaning = node.meanings[0]
-    return meaning if isinstance(meaning, Ref) and meaning.kind in ("w", "b") and not meaning.derived else None
+    return (
+        meaning if isinstance(meaning, Ref) and meaning.kind in ("w", "b") and not meaning.derived else None
+    )

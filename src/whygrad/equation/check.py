@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def check(
-    run_or_network: "Run | Network", text: str, notation: str | None = None, names: Mapping[str, str] | None = None
+    run_or_network: "Run | Network",
+    text: str,
+    notation: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Verdict:
     r"""Returns whether an equation holds, and if not, why, and what would be right.
 
@@ -30,7 +33,8 @@ def check(
 
     Args:
         run_or_network: What the equation is about.
-        text: The equation: LaTeX, a copy that lost its backslashes, Unicode or plain text; chains are judged sign by sign.
+        text: The equation: LaTeX, a copy that lost its backslashes, Unicode or plain text.
+            Chains are judged sign by sign.
         notation: How it is written; the network's own notation where it isn't said.
         names: A person's own names, on the right in ``neuron-over-layer``; on top of the network's.
 
@@ -60,7 +64,12 @@ def verdict_of(text: str, under: Setting) -> Verdict:
     conventions = would_hold(text, chains, under) if holds is False else []
     for fix in fixes:
         if fix is not None and fix.code == "NC":
-            conventions.append(("index", f"the left side had the index that the right side leaves free: {fix.changes[0].text}"))
+            conventions.append(
+                (
+                    "index",
+                    f"the left side had the index that the right side leaves free: {fix.changes[0].text}",
+                )
+            )
     equalities = tuple(
         _equality(pair, outcome, fix, [name for name, _ in conventions])
         for (pair, outcome), fix in zip(judged, fixes, strict=True)
@@ -84,7 +93,10 @@ def verdict_of(text: str, under: Setting) -> Verdict:
 
 def _judged(judged: list[tuple[Pair, Outcome]]) -> str:
     """Returns `terms` where every equality was judged so too, with the same result."""
-    same = all(outcome.holds is not None and by_terms(pair, outcome.choices) == outcome.holds for pair, outcome in judged)
+    same = all(
+        outcome.holds is not None and by_terms(pair, outcome.choices) == outcome.holds
+        for pair, outcome in judged
+    )
     return "terms" if same else "numbers"
 
 
@@ -102,7 +114,7 @@ def _corrected(text: str, fixes: list[Fix | None], found: list[bool | None], und
 
 
 def _overlap(one: Change, other: Change) -> bool:
-    return one.start < other.end and other.start < one.end or one[:2] == other[:2]
+    return (one.start < other.end and other.start < one.end) or one[:2] == other[:2]
 
 
 def _holds(text: str, under: Setting) -> bool:
@@ -119,7 +131,9 @@ def _holds(text: str, under: Setting) -> bool:
 def _equality(pair: Pair, outcome: Outcome, fix: Fix | None, conventions: list[str]) -> Equality:
     left, right = (pair.text[side.span[0] : side.span[1]].strip() for side in (pair.left, pair.right))
     if outcome.holds is not False:
-        codes = () if outcome.holds else ("EW",) if fix is not None and fix.code == "EW" else ("NC",)
+        codes: tuple[str, ...] = (
+            () if outcome.holds else ("EW",) if fix is not None and fix.code == "EW" else ("NC",)
+        )
         return Equality(left, right, outcome.holds, codes=codes)
     if fix is None:
         says = str(outcome.unfit) if outcome.unfit is not None else "the two sides are not equal"
@@ -128,7 +142,16 @@ def _equality(pair: Pair, outcome: Outcome, fix: Fix | None, conventions: list[s
     part = fix.part or pair.right.span
     wrong = () if fix.missing and not fix.surplus else (pair.text[part[0] : part[1]].strip(),)
     return Equality(
-        left, right, False, fix.missing, fix.surplus, wrong, None, _codes(fix.code, conventions), fix.says, part
+        left,
+        right,
+        False,
+        fix.missing,
+        fix.surplus,
+        wrong,
+        None,
+        _codes(fix.code, conventions),
+        fix.says,
+        part,
     )
 
 
@@ -148,12 +171,19 @@ def _codes(code: str, conventions: list[str]) -> tuple[str, ...]:
 
 
 def _says(
-    holds: bool | None, equalities: tuple[Equality, ...], conventions: list[tuple[str, str]], readings: tuple[Reading, ...]
+    holds: bool | None,
+    equalities: tuple[Equality, ...],
+    conventions: list[tuple[str, str]],
+    readings: tuple[Reading, ...],
 ) -> str:
     if holds:
         return "It holds."
     if holds is None:
-        return "It depends on the reading: " + "; ".join(f"{'it holds' if r.holds else 'it does not hold'} where {r.says}" for r in readings) + "."
+        return (
+            "It depends on the reading: "
+            + "; ".join(f"{'it holds' if r.holds else 'it does not hold'} where {r.says}" for r in readings)
+            + "."
+        )
     many = len(equalities)
     parts = []
     for number, equality in enumerate(equalities, 1):

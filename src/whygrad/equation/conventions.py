@@ -30,7 +30,10 @@ def _cost(name: str) -> Callable[[Setting], Changed | None]:
         net = under.layered
         if net.cost == name:
             return None
-        if name in ("binary_cross_entropy", "cross_entropy") and net.activations[-1].name not in ("sigmoid", "softmax"):
+        if name in ("binary_cross_entropy", "cross_entropy") and net.activations[-1].name not in (
+            "sigmoid",
+            "softmax",
+        ):
             return None
         return under.under(cost=name), frozenset()
 
@@ -41,7 +44,11 @@ def _says_cost(name: str) -> Callable[[Setting], str]:
     def says(under: Setting) -> str:
         now = under.layered.cost
         if name == "squared_error" and now == "half_squared_error":
-            more = " (the squares summed, not averaged over the two outputs)" if under.layered.outputs == 2 else ""
+            more = (
+                " (the squares summed, not averaged over the two outputs)"
+                if under.layered.outputs == 2
+                else ""
+            )
             return f"the cost were squared_error, without the half{more}"
         if name == "half_squared_error" and now == "squared_error":
             return "the cost were halved (half_squared_error)"
@@ -101,14 +108,12 @@ TABLE: tuple[Convention, ...] = (
     Convention("elementwise", _elementwise, lambda _: "the output activation were elementwise (no softmax)"),
     Convention("squared_error", _cost("squared_error"), _says_cost("squared_error")),
     Convention("half", _cost("half_squared_error"), _says_cost("half_squared_error")),
-    Convention("delta", lambda under: (under, frozenset({"delta"})),
-               lambda under: "delta meant -dE/dnet" if under.vocabulary.notation.delta_sign == 1 else "delta meant +dE/dnet"),
+    Convention("delta", lambda under: (under, frozenset({"delta"})), lambda under: _says_delta(under)),
     Convention("weights", lambda under: (under, frozenset({"weights"})), lambda under: _says_weights(under)),
     Convention("targets", _targets, lambda _: "the targets summed to 1"),
     Convention("binary_cross_entropy", _cost("binary_cross_entropy"), _says_cost("binary_cross_entropy")),
     Convention("cross_entropy", _cost("cross_entropy"), _says_cost("cross_entropy")),
-    Convention("reduction", _reduction,
-               lambda under: "the costs were summed over the examples" if under.layered.reduction == "mean" else "the mean over the examples were meant"),
+    Convention("reduction", _reduction, lambda under: _says_reduction(under)),
     Convention("one", _one_example, lambda _: "the cost of one example were meant"),
     Convention("output identity", _output_identity, lambda _: "the outputs had no activation function"),
     Convention("identity", _activation("identity"), lambda _: "there were no activation functions"),
@@ -117,13 +122,30 @@ TABLE: tuple[Convention, ...] = (
 )  # fmt: skip
 
 
+def _says_delta(under: Setting) -> str:
+    return f"delta meant {'-' if under.vocabulary.notation.delta_sign == 1 else '+'}dE/dnet"
+
+
+def _says_reduction(under: Setting) -> str:
+    summed = under.layered.reduction == "mean"
+    return "the costs were summed over the examples" if summed else "the mean over the examples were meant"
+
+
 def _says_weights(under: Setting) -> str:
     notation = under.vocabulary.notation
     aliased = [name for name in notation.aliases if name.startswith("w")]
     name = aliased[0] if aliased else "W"
     if notation.record.code or notation.weight_orientation == "from-to":
-        return "W[to, from] were meant: rows are where a weight goes to" if notation.weight_orientation == "from-to" else "W[from, to] were meant: rows are where a weight comes from"
-    return f"{name} meant to i, from j: its indices the other way round" if aliased else "the weights were indexed the other way round (from first, then to)"
+        return (
+            "W[to, from] were meant: rows are where a weight goes to"
+            if notation.weight_orientation == "from-to"
+            else "W[from, to] were meant: rows are where a weight comes from"
+        )
+    return (
+        f"{name} meant to i, from j: its indices the other way round"
+        if aliased
+        else "the weights were indexed the other way round (from first, then to)"
+    )
 
 
 def _indexed_weights(chains: list[Chain], under: Setting) -> bool:
@@ -168,7 +190,13 @@ def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str
             setting, flipped = changed
             # Numbers belong to the declared activation functions and costs only as far as data does.
             every = [pair for chain in chains for pair in pairs(text, chain, setting, flipped)]
-            if convention.name not in ("weights", "squared_error", "half", "reduction", "elementwise") and any(map(numeric, every)):
+            if convention.name not in (
+                "weights",
+                "squared_error",
+                "half",
+                "reduction",
+                "elementwise",
+            ) and any(map(numeric, every)):
                 continue
             if all(holds_so(pair, {})[0] for pair in every):
                 found.append((convention.name, convention.says(under)))

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 
 from whygrad.equation.bench import Bench, Change, Fix
-from whygrad.equation.causes import TABLE, wrong_product
+from whygrad.equation.causes import TABLE
 from whygrad.equation.judge import Outcome, Pair
 from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix
 from whygrad.equation.reader import read_side
+from whygrad.equation.slips.arrays import wrong_product
 from whygrad.equation.standard import standard_forms
+from whygrad.equation.tree import walk
 from whygrad.errors import EquationError
+
+MOST_PARTS = 200
+"""Longer equations are put right as a whole, without a search for what was meant."""
 
 
 def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
@@ -19,6 +24,8 @@ def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
         return next((fix._replace(code="EW") for fix in wrong_product(bench)), None)
     if bench.numeric:
         return number_fix(bench)
+    if len(walk(pair.left)) + len(walk(pair.right)) > MOST_PARTS:
+        return next(rewritten(bench), None)
     for cause in TABLE:
         if cause.code == "CL":
             other = next(rewritten(bench), None)

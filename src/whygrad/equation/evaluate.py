@@ -13,8 +13,28 @@ from whygrad.equation.functions import FUNCTIONS
 from whygrad.equation.indices import Letters, NumberAt, sum_range
 from whygrad.equation.points import Points, function_slope, function_value
 from whygrad.equation.tree import (
-    BigSum, Call, Constant, Derivative, Dots, Fraction, Function, Kronecker, Negative, Node, Number, Power, Product, Ref,
-    Size, Special, Stands, Sum, Symbol, Transposed, Updated, parts,
+    BigSum,
+    Call,
+    Constant,
+    Derivative,
+    Dots,
+    Fraction,
+    Function,
+    Kronecker,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Ref,
+    Size,
+    Special,
+    Stands,
+    Sum,
+    Symbol,
+    Transposed,
+    Updated,
+    parts,
 )  # fmt: skip
 from whygrad.equation.vocabulary import PER_EXAMPLE, Vocabulary, quantity_of, stands_for
 from whygrad.errors import EquationError
@@ -25,11 +45,11 @@ Array: TypeAlias = Any
 MOST_STEPS = 60_000
 
 
-class Absent(Exception):
+class Absent(Exception):  # noqa: N818 - it is no mistake of anyone
     """A quantity doesn't exist for some values of the letters."""
 
 
-class Unfit(Exception):
+class Unfit(Exception):  # noqa: N818 - it is a verdict, no error
     """Arrays whose shapes don't fit."""
 
     def __init__(self, node: Node, says: str) -> None:
@@ -79,7 +99,11 @@ class Evaluator:
         self._inside: dict[Node, tuple[Derivative, ...]] = {}
         self._steps = 0
         self._number = NumberAt(text, self.layout)
-        self.unscaled = points.examples if points.net.reduction == "mean" and vocabulary.notation.name in PER_EXAMPLE else 1
+        self.unscaled = (
+            points.examples
+            if points.net.reduction == "mean" and vocabulary.notation.name in PER_EXAMPLE
+            else 1
+        )
 
     def letters(self, node: Node) -> Letters:
         """Returns the letters of a node."""
@@ -92,7 +116,7 @@ class Evaluator:
         found = self._free.get(node)
         if found is None:
             inside = parts(node)
-            if isinstance(node, BigSum | Symbol):
+            if isinstance(node, BigSum | Symbol | Call):
                 found = tuple(sorted(self.letters(node).free))
             elif not inside:
                 found = ()
@@ -131,7 +155,9 @@ class Evaluator:
         if found is None:
             self._steps += 1
             if self._steps > MOST_STEPS:
-                raise EquationError("there is too much to add up here; try it on a smaller network", self.text, node.span[0])
+                raise EquationError(
+                    "there is too much to add up here; try it on a smaller network", self.text, node.span[0]
+                )
             found = self._memo[key] = self._value(node, values)
         return found
 
@@ -169,7 +195,9 @@ class Evaluator:
     def meaning(self, node: Symbol) -> Any:
         """Returns what a symbol means under the reading."""
         if len(node.meanings) > 1:
-            self.met.setdefault(node, Choice(node, tuple(f"{node.text} is {self.says(m)}" for m in node.meanings)))
+            self.met.setdefault(
+                node, Choice(node, tuple(f"{node.text} is {self.says(m)}" for m in node.meanings))
+            )
         return node.meanings[min(self.choices.get(node, 0), len(node.meanings) - 1)]
 
     def says(self, meaning: Any) -> str:
@@ -221,7 +249,11 @@ class Evaluator:
                 from whygrad.notation import refusal
 
                 text = self.text[node.span[0] : node.span[1]]
-                raise EquationError(str(refusal.missing(self.vocabulary.notation, q, self.layout, text)), self.text, node.span[0])
+                raise EquationError(
+                    str(refusal.missing(self.vocabulary.notation, q, self.layout, text)),
+                    self.text,
+                    node.span[0],
+                )
             raise Absent(f"{q}")
         return q
 
@@ -285,10 +317,12 @@ class Evaluator:
         points = self.points
         rows = slice(None) if cost is None else slice(cost, cost + 1)
         place, at = ("z", layer) if kind in ("w", "b") else (kind, layer)
-        found = points.by_array("C", 0, place, at)[:, :, rows].sum(axis=2) * points.share
+        found = points.costs_by_array(place, at)[:, :, rows].sum(axis=2) * points.share
         if kind == "w":
             made = np.einsum("pet,pes->pts", found, points.a(layer - 1))
-            return made + points.net.l2 * points.weights[layer - 1] if points.net.l2 and cost is None else made
+            return (
+                made + points.net.l2 * points.weights[layer - 1] if points.net.l2 and cost is None else made
+            )
         return found.sum(axis=1, keepdims=True) if kind == "b" else found
 
     # Sums and products
@@ -303,13 +337,17 @@ class Evaluator:
         if one.ndim == other.ndim == 3 and one.shape[1:] != other.shape[1:]:
             fits = all(a == b or 1 in (a, b) for a, b in zip(one.shape[1:], other.shape[1:], strict=True))
             # A bias is added to every example; a row is never added to a column.
-            if not fits or (1 in one.shape[1:] and 1 in other.shape[1:] and one.shape[1:] == other.shape[:0:-1]):
+            if not fits or (
+                1 in one.shape[1:] and 1 in other.shape[1:] and one.shape[1:] == other.shape[:0:-1]
+            ):
                 raise Unfit(node, f"arrays of {one.shape[1:]} and {other.shape[1:]} can't be added")
         elif one.ndim != other.ndim:
             one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
         return one + other
 
-    def _bigsum(self, node: BigSum, values: dict[str, int], value: Callable[[Node, dict[str, int]], Array]) -> Array:
+    def _bigsum(
+        self, node: BigSum, values: dict[str, int], value: Callable[[Node, dict[str, int]], Array]
+    ) -> Array:
         total: Array | None = None
         letters = self.letters(node)
         for inside in sum_range(node, letters, values, self.layout, self.points.examples, self._number):
@@ -356,9 +394,16 @@ class Evaluator:
         key = (node, "slash", place)
         start = node.factors[place + 1].span[0]
         # Only `1/2m`, without a space, is in doubt; 1/2 (a - y) is not.
-        if self.text[start - 1 : start].isspace() or self.text[start : start + 1] in "([{\\" or np.allclose(factor, 1):
+        if (
+            self.text[start - 1 : start].isspace()
+            or self.text[start : start + 1] in "([{\\"
+            or np.allclose(factor, 1)
+        ):
             return False
-        self.met[key] = Choice(key, ("what follows the / is multiplied afterwards", "what follows the / is divided by as a whole"))
+        self.met[key] = Choice(
+            key,
+            ("what follows the / is multiplied afterwards", "what follows the / is divided by as a whole"),
+        )
         return self.choices.get(key, 0) == 1
 
     def _times(self, node: Node, place: object, one: Array, other: Array, sign: str, factors: Any) -> Array:
@@ -371,7 +416,9 @@ class Evaluator:
         same, inner = one.shape[1:] == other.shape[1:], one.shape[2] == other.shape[1]
         if sign == "⊙" or (sign == "*" and self._elementwise_star):
             if not same:
-                raise Unfit(node, f"arrays of {one.shape[1:]} and {other.shape[1:]} have no elementwise product")
+                raise Unfit(
+                    node, f"arrays of {one.shape[1:]} and {other.shape[1:]} have no elementwise product"
+                )
             return one * other
         if sign == "⊗":
             return np.einsum("pik,pjk->pij", one, other)
@@ -405,6 +452,8 @@ class Evaluator:
         base, exponent = self.value(node.base, values), self.value(node.exponent, values)
         if exponent.ndim != base.ndim:
             exponent = _as_array(exponent) if exponent.ndim == 2 else exponent
+        if base.ndim == 3 and exponent.shape[1:] not in ((1, 1), base.shape[1:]):
+            raise Unfit(node, f"an array of {base.shape[1:]} can't be raised to one of {exponent.shape[1:]}")
         if np.max(np.abs(exponent)) > 200 and isinstance(node.exponent, Number):
             raise EquationError("this power is too large", self.text, node.exponent.span[0])
         constant = isinstance(node.base, Symbol) and isinstance(node.base.meanings[0], Constant)
@@ -412,7 +461,9 @@ class Evaluator:
 
     # Functions
 
-    def activation(self, node: Node, function: Function, argument: Node, values: dict[str, int]) -> tuple[Activation, int | None]:
+    def activation(
+        self, node: Node, function: Function, argument: Node, values: dict[str, int]
+    ) -> tuple[Activation, int | None]:
         """Returns which activation function an application means, and of which layer's z it is taken."""
         net = self.points.net
         inner = stands_for(argument)
@@ -438,14 +489,31 @@ class Evaluator:
                 return activation, None
             if found.ndim == 2 and any(np.allclose(found, z[..., unit]) for unit in range(z.shape[2])):
                 return activation, None
-        raise EquationError("the layers have different activation functions; which is meant?", self.text, node.span[0])
+        raise EquationError(
+            "the layers have different activation functions; which is meant?", self.text, node.span[0]
+        )
 
     def _call(self, node: Call, values: dict[str, int]) -> Array:
         function = node.function
         if function.name in ("greater", "norm"):
             return self._special(node, [self.value(argument, values) for argument in node.arguments])
-        if function.name in ("dot", "matmul", "mm", "multiply", "mul", "outer", "sum", "diag", "maximum", "max", "softmax", "square"):
-            return self._array_call(node, [self.value(argument, values) for argument in node.arguments], values)
+        if function.name in (
+            "dot",
+            "matmul",
+            "mm",
+            "multiply",
+            "mul",
+            "outer",
+            "sum",
+            "diag",
+            "maximum",
+            "max",
+            "softmax",
+            "square",
+        ):
+            return self._array_call(
+                node, [self.value(argument, values) for argument in node.arguments], values
+            )
         if len(node.arguments) != 1:
             raise EquationError("this function has one argument", self.text, node.span[0])
         argument = node.arguments[0]
@@ -461,7 +529,9 @@ class Evaluator:
         if activation.dense and found.ndim == 2:
             return self._dense_scalar(node, argument, exact, values, bool(function.primes))
         turned = activation.dense and not self.vocabulary.code
-        made = (function_slope if function.primes else function_value)(activation, np.swapaxes(found, 1, 2) if turned else found)
+        made = (function_slope if function.primes else function_value)(
+            activation, np.swapaxes(found, 1, 2) if turned else found
+        )
         return np.swapaxes(made, 1, 2) if turned else made
 
     def _special(self, node: Call, found: list[Array]) -> Array:
@@ -473,10 +543,14 @@ class Evaluator:
             one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
         return (one > other).astype(float)
 
-    def _dense_scalar(self, node: Node, argument: Node, exact: int | None, values: dict[str, int], slope: bool) -> Array:
+    def _dense_scalar(
+        self, node: Node, argument: Node, exact: int | None, values: dict[str, int], slope: bool
+    ) -> Array:
         inner = stands_for(argument)
         if exact is None or not isinstance(inner, Symbol):
-            raise EquationError("softmax of one number can't be told; it needs the whole layer", self.text, node.span[0])
+            raise EquationError(
+                "softmax of one number can't be told; it needs the whole layer", self.text, node.span[0]
+            )
         q = self.quantity(inner, self.meaning(inner), values)
         a = self.points.value(q._replace(kind="a"))
         return a * (1 - a) if slope else a
@@ -519,11 +593,15 @@ class Evaluator:
         inner = stands_for(of)
         ref = self.meaning(inner) if isinstance(inner, Symbol) else None
         if not isinstance(ref, Ref) or ref.kind not in ("w", "b") or ref.derived:
-            raise EquationError("a step changes weights and biases; one of them was expected", self.text, node.span[0])
+            raise EquationError(
+                "a step changes weights and biases; one of them was expected", self.text, node.span[0]
+            )
         if ref.array:
             now = self._array(inner, ref, values)
             layer = ref.layer.at(values) if ref.layer else 0
-            step = -self.points.rate[:, :, None] * self._laid_out(ref.kind, self.total_by_array(ref.kind, layer))
+            step = -self.points.rate[:, :, None] * self._laid_out(
+                ref.kind, self.total_by_array(ref.kind, layer)
+            )
         else:
             q = self.quantity(inner, ref, values)
             now = self.points.value(q)
@@ -536,7 +614,11 @@ class Evaluator:
             target = stands_for(target.of)
         ref = self.meaning(target) if isinstance(target, Symbol) else None
         if not isinstance(ref, Ref) or ref.derived or ref.kind in ("delta", "total", "R"):
-            raise EquationError("a derivative is by a weight, bias, activation, pre-activation, input or cost", self.text, by.span[0])
+            raise EquationError(
+                "a derivative is by a weight, bias, activation, pre-activation, input or cost",
+                self.text,
+                by.span[0],
+            )
         if ref.array:
             return self._by_array(node, of, target, ref, values)
         q = self.quantity(target, ref, values)
@@ -550,7 +632,9 @@ class Evaluator:
 
         self._steps += 1
         if self._steps > MOST_STEPS:
-            raise EquationError("there is too much to add up here; try it on a smaller network", self.text, node.span[0])
+            raise EquationError(
+                "there is too much to add up here; try it on a smaller network", self.text, node.span[0]
+            )
         match node:
             case Number():
                 return np.zeros((1, 1))
@@ -607,8 +691,13 @@ class Evaluator:
                 units = range(self.layout.sizes[layer])
             else:
                 raise EquationError("the derivative of this array can't be checked", self.text, node.span[0])
-            every = [self.points.derivative(Quantity(meaning.kind, meaning.layer and layer, unit), by) for unit in units]
-            return np.stack([np.broadcast_to(part, (self.points.many, self.points.examples)) for part in every], axis=1)
+            every = [
+                self.points.derivative(Quantity(meaning.kind, meaning.layer and layer, unit), by)
+                for unit in units
+            ]
+            return np.stack(
+                [np.broadcast_to(part, (self.points.many, self.points.examples)) for part in every], axis=1
+            )
         of = self.quantity(node, meaning, values)
         found = self.points.derivative(of, by)
         if whole in self.chained and not neighbours(of, by) and np.any(found != 0):
@@ -616,7 +705,10 @@ class Evaluator:
             key = (whole, "direct")
             self.met[key] = Choice(
                 key,
-                (f"the derivative of {shown} in this factor is total, over all paths", "it is the direct edge, which does not exist, so it is 0"),
+                (
+                    f"the derivative of {shown} in this factor is total, over all paths",
+                    "it is the direct edge, which does not exist, so it is 0",
+                ),
             )
             if self.choices.get(key, 0):
                 return found * 0
@@ -632,32 +724,54 @@ class Evaluator:
         if target.kind in ("total", "C") and not target.array:
             cost = None if target.kind == "total" else self.quantity(inner, target, values).to
             if ref.kind not in ("w", "b", "a", "z"):
-                raise EquationError("a derivative is by weights, biases, activations or pre-activations", self.text, by.span[0])
+                raise EquationError(
+                    "a derivative is by weights, biases, activations or pre-activations",
+                    self.text,
+                    by.span[0],
+                )
             return self._laid_out(ref.kind, self.total_by_array(ref.kind, layer, cost))
         if not target.array:
             if ref.kind not in ("a", "z", "w", "b"):
                 raise EquationError("this derivative can't be checked", self.text, node.span[0])
             return self._scalar_by_array(inner, target, ref, layer, values)
         if target.kind not in ("a", "z") or ref.kind not in ("a", "z") or self.points.examples > 1:
-            raise EquationError("this derivative of an array by an array can't be checked", self.text, node.span[0])
+            raise EquationError(
+                "this derivative of an array by an array can't be checked", self.text, node.span[0]
+            )
         of_layer = target.layer.at(values) if target.layer else 0
         made = self.points.by_array(target.kind, of_layer, ref.kind, layer)
         if made is None:
             shape = (self.points.many, self.layout.sizes[of_layer], self.layout.sizes[layer])
             return np.zeros(shape)
         key = (node.__class__, "layout")
-        self.met[key] = Choice(key, ("a Jacobian has a row for each quantity above", "a Jacobian has a row for each quantity below"))
+        self.met[key] = Choice(
+            key,
+            ("a Jacobian has a row for each quantity above", "a Jacobian has a row for each quantity below"),
+        )
         return np.swapaxes(made[:, 0], 1, 2) if self.choices.get(key, 0) else made[:, 0]
 
-    def _scalar_by_array(self, inner: Node, target: Ref, ref: Ref, layer: int, values: dict[str, int]) -> Array:
+    def _scalar_by_array(
+        self, inner: Node, target: Ref, ref: Ref, layer: int, values: dict[str, int]
+    ) -> Array:
         of = self.quantity(inner, target, values)
         sizes = self.layout.sizes
         if ref.kind == "w":
-            each = [[Quantity("w", layer, to, source) for source in range(sizes[layer - 1])] for to in range(sizes[layer])]
+            each = [
+                [Quantity("w", layer, to, source) for source in range(sizes[layer - 1])]
+                for to in range(sizes[layer])
+            ]
         else:
             each = [[Quantity(ref.kind, layer, to) for to in range(sizes[layer])]]
         rows = [
-            np.stack([np.broadcast_to(self.points.derivative(of, q), (self.points.many, self.points.examples))[:, 0] for q in row], axis=1)
+            np.stack(
+                [
+                    np.broadcast_to(self.points.derivative(of, q), (self.points.many, self.points.examples))[
+                        :, 0
+                    ]
+                    for q in row
+                ],
+                axis=1,
+            )
             for row in each
         ]
         return self._laid_out(ref.kind, np.stack(rows, axis=1))

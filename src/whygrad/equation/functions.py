@@ -42,5 +42,7 @@ SPELLINGS: dict[str, str] = {
 ACTIVATION_LETTERS = frozenset({"sigma", "f", "g", "phi", "varphi", "activation", "act"})
 """What the network's own activation function is called, where nothing else is declared."""
 
-MATRIX_FUNCTIONS = frozenset({"dot", "matmul", "mm", "multiply", "outer", "sum", "diag", "maximum", "max", "softmax", "mul", "square"})
+MATRIX_FUNCTIONS = frozenset(
+    {"dot", "matmul", "mm", "multiply", "outer", "sum", "diag", "maximum", "max", "softmax", "mul", "square"}
+)
 """Functions of whole arrays, as code and books write them."""

@@ -8,7 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.equation.tree import (
-    BigSum, Index, Kronecker, Meaning, Node, Number, Ref, Size, Stands, Sum, Symbol, parts,
+    BigSum,
+    Call,
+    Index,
+    Kronecker,
+    Meaning,
+    Node,
+    Number,
+    Ref,
+    Size,
+    Stands,
+    Sum,
+    Symbol,
+    parts,
 )  # fmt: skip
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
@@ -36,7 +48,11 @@ class Letters:
     """
 
     def __init__(
-        self, node: Node, vocabulary: Vocabulary, lacking: frozenset[str], choices: dict[object, int] | None = None
+        self,
+        node: Node,
+        vocabulary: Vocabulary,
+        lacking: frozenset[str],
+        choices: dict[object, int] | None = None,
     ) -> None:
         self.node = node
         self.vocabulary = vocabulary
@@ -58,6 +74,8 @@ class Letters:
             else:
                 found.append(Use(meaning, bound))
             return
+        if isinstance(node, Call) and node.function.layer is not None:
+            found.append(Use(Size(node.function.layer), bound))
         if isinstance(node, BigSum):
             bound = bound | frozenset(bound_letters(node, self.vocabulary, self.lacking, self.choices))
         for part in parts(node):
@@ -89,7 +107,11 @@ class Letters:
 def _indices(meaning: Meaning) -> list[Index]:
     match meaning:
         case Ref():
-            return [index for index in (meaning.layer, meaning.to, meaning.source, meaning.example) if index is not None]
+            return [
+                index
+                for index in (meaning.layer, meaning.to, meaning.source, meaning.example)
+                if index is not None
+            ]
         case Size(layer):
             return [layer]
         case Kronecker(first, second):
@@ -125,7 +147,9 @@ def assignments(
     others = [letter for letter in wanted if letter not in letters.layer_letters]
     for chosen in product(range(-1, layout.depth + 2), repeat=len(layers)):
         values = fixed | dict(zip(layers, chosen, strict=True))
-        if not _layers_fit(letters, values, layout) or not 1 <= values.get("@", 1) <= max(layout.depth - 1, 1):
+        if not _layers_fit(letters, values, layout) or not 1 <= values.get("@", 1) <= max(
+            layout.depth - 1, 1
+        ):
             continue
         ranges = [_range(letters, letter, values, layout, examples) for letter in others]
         if any(len(found) == 0 for found in ranges):
@@ -162,7 +186,9 @@ def _range(letters: Letters, letter: str, values: dict[str, int], layout: Layout
     return range(low, max(low, high))
 
 
-def _sizes(ref: Ref, values: dict[str, int], layout: Layout, examples: int) -> Iterator[tuple[Index | None, int]]:
+def _sizes(
+    ref: Ref, values: dict[str, int], layout: Layout, examples: int
+) -> Iterator[tuple[Index | None, int]]:
     """Yields the neuron's indices of a quantity, each with the number of neurons that it counts."""
     yield ref.example, examples
     if ref.layer is None:
@@ -215,7 +241,9 @@ def sum_range(
             elif name in free_inside or not free_inside:
                 spans[name] = _range(inside, name, values, layout, examples)
             else:
-                spans[name] = range(1) if f"({name})" in names else _range(inside, name, values, layout, examples)
+                spans[name] = (
+                    range(1) if f"({name})" in names else _range(inside, name, values, layout, examples)
+                )
         kept = {}
         for name, span in spans.items():
             bound = bounds.get(name.strip("()"))
@@ -234,7 +262,10 @@ def sum_range(
             raise EquationError("this sum has too many terms", *number.place(node))
         for places in product(*kept.values()):
             found = values | dict(zip(kept, places, strict=True))
-            if all(bound.without is None or found[bound.letter] != bound.without.at(found) for bound in node.bounds):
+            if all(
+                bound.without is None or found[bound.letter] != bound.without.at(found)
+                for bound in node.bounds
+            ):
                 yield found
 
 

@@ -57,7 +57,9 @@ class Pair(NamedTuple):
     def arrays(self) -> bool:
         """Whether whole arrays or single examples stand in it."""
         uses = self.letters({}).uses
-        return any(isinstance(use.meaning, Ref) and (use.meaning.array or use.meaning.example) for use in uses)
+        return any(
+            isinstance(use.meaning, Ref) and (use.meaning.array or use.meaning.example) for use in uses
+        )
 
     @property
     def examples(self) -> int:
@@ -70,7 +72,12 @@ class Pair(NamedTuple):
 
 
 def close(one: Array, other: Array, slack: float = 0.0) -> bool:
-    """Returns whether two values agree at every point; a column and a row of the same numbers do."""
+    """Returns whether two values agree at every point; a column and a row of the same numbers do.
+
+    What is not finite (a division by 0) agrees with nothing.
+    """
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return False
     if one.ndim != other.ndim:
         small, large = (one, other) if one.ndim == 2 else (other, one)
         if large.shape[1:] == (1, 1):
@@ -112,7 +119,9 @@ def at_points(pair: Pair, points: Points, choices: dict[object, int]) -> tuple[b
     if not found:
         shown = ", ".join(letter for letter in wanted if letter != "@") or "the indices"
         raise EquationError(
-            f"there are no values of {shown} for which both sides exist in this network", pair.text, pair.left.span[0]
+            f"there are no values of {shown} for which both sides exist in this network",
+            pair.text,
+            pair.left.span[0],
         )
     return True, evaluator.met
 
@@ -130,7 +139,11 @@ def judge(pair: Pair) -> Outcome:
         return Outcome(bool(found) if unfit is None else False, _where(pair), (), unfit)
     results: list[tuple[str, bool, dict[object, int]]] = []
     for picks in _readings(groups):
-        choices = {key: min(pick, len(options) - 1) for (keys, options), pick in zip(groups, picks, strict=True) for key in keys}
+        choices = {
+            key: min(pick, len(options) - 1)
+            for (keys, options), pick in zip(groups, picks, strict=True)
+            for key in keys
+        }
         try:
             holds, _, wrong = (found, met, unfit) if not any(picks) else _one(pair, choices)
         except EquationError:
@@ -138,12 +151,16 @@ def judge(pair: Pair) -> Outcome:
         if wrong is not None:
             unfit = unfit or wrong
             continue
-        says = "; ".join(options[min(pick, len(options) - 1)] for (_, options), pick in zip(groups, picks, strict=True))
+        says = "; ".join(
+            options[min(pick, len(options) - 1)] for (_, options), pick in zip(groups, picks, strict=True)
+        )
         results.append((says, bool(holds), choices))
     if not results:
         return Outcome(False, _where(pair), (), unfit)
     verdicts = {holds for _, holds, _ in results}
-    readings = tuple(dict.fromkeys(Reading(says, holds) for says, holds, _ in results)) if len(verdicts) > 1 else ()
+    readings = (
+        tuple(dict.fromkeys(Reading(says, holds) for says, holds, _ in results)) if len(verdicts) > 1 else ()
+    )
     if len(verdicts) > 1:
         wrong_one = next(choices for _, holds, choices in results if not holds)
         return Outcome(None, _where(pair), readings, None, wrong_one)
@@ -181,7 +198,9 @@ def _one(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object, Cho
         probe = pair.evaluator(pair.setting.generic(pair.examples), choices)
         for side in (pair.left, pair.right):
             letters = pair.letters(choices)
-            for values in assignments(letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.examples):
+            for values in assignments(
+                letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.examples
+            ):
                 try:
                     probe.side(side, values)
                 except (Absent, Unfit):
@@ -239,7 +258,9 @@ def _points(pair: Pair) -> Points:
     if setting.layered.cost == "cross_entropy" and setting.given and setting.own.examples == points.examples:
         uses = pair.letters({}).uses
         if not any(isinstance(use.meaning, Ref) and use.meaning.kind == "y" for use in uses) and any(
-            isinstance(part, Number) and part.value not in (0.0,) for side in (pair.left, pair.right) for part in walk(side)
+            isinstance(part, Number) and part.value not in (0.0,)
+            for side in (pair.left, pair.right)
+            for part in walk(side)
         ):
             y = np.broadcast_to(setting.own.y, points.y.shape)
             return Points(points.net, points.weights, points.biases, points.x, y, points.rate[:, 0])
@@ -268,7 +289,9 @@ def own_value(pair: Pair, node: Node, choices: dict[object, int] | None = None) 
     evaluator = pair.evaluator(pair.setting.own, choices or {})
     letters = Letters(node, pair.setting.vocabulary, pair.lacking, choices)
     if letters.free:
-        raise EquationError("a number can't be compared with what has letters for indices", pair.text, node.span[0])
+        raise EquationError(
+            "a number can't be compared with what has letters for indices", pair.text, node.span[0]
+        )
     try:
         return evaluator.side(node, {})
     except Absent:
@@ -281,10 +304,21 @@ def slack(pair: Pair, node: Node) -> float:
     if not found:
         return 0.0
     most = max(number.digits for number in found)
+    with np.errstate(all="ignore"):
+        return _moved(pair, node, found, most)
+
+
+def _moved(pair: Pair, node: Node, found: list[Number], most: int) -> float:
+    """Returns by how much a side moves when each rounded number in it moves by half a unit."""
     total = 0.0
     now = own_value(pair, node)
     for number in found:
-        if "." not in number.text or number.digits < most - 2 or number.digits < 2 or _declared(pair, number.value):
+        if (
+            "." not in number.text
+            or number.digits < most - 2
+            or number.digits < 2
+            or _declared(pair, number.value)
+        ):
             continue
         moved = Number(number.span, repr(number.value + half_unit(number)))
         total += float(np.max(np.abs(own_value(pair, replaced(node, number, moved)) - now)))
@@ -293,17 +327,23 @@ def slack(pair: Pair, node: Node) -> float:
 
 def _declared(pair: Pair, value: float) -> bool:
     own = pair.setting.own
-    return any(bool(np.any(np.abs(part - value) < 1e-12)) for part in (*own.weights, *own.biases, own.x, own.y))
+    return any(
+        bool(np.any(np.abs(part - value) < 1e-12)) for part in (*own.weights, *own.biases, own.x, own.y)
+    )
 
 
-def _agrees(pair: Pair, symbolic: Node, number: Node, choices: dict[object, int]) -> tuple[bool, dict[object, Choice]]:
+def _agrees(
+    pair: Pair, symbolic: Node, number: Node, choices: dict[object, int]
+) -> tuple[bool, dict[object, Choice]]:
     evaluator = pair.evaluator(pair.setting.own, choices)
     letters = Letters(symbolic, pair.setting.vocabulary, pair.lacking, choices)
     literal = single(number)
     margin = half_unit(literal) if literal is not None else slack(pair, number)
     claimed = own_value(pair, number)
     found = False
-    for values in assignments(letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.setting.own.examples):
+    for values in assignments(
+        letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.setting.own.examples
+    ):
         try:
             truth = evaluator.side(symbolic, values)
         except Absent:
@@ -331,7 +371,9 @@ def _arithmetic(pair: Pair) -> bool:
         number, margin = single(pair.left), half_unit(single(pair.left))  # type: ignore[arg-type]
     if close(left, right, margin):
         return True
-    if pair.truth is None or not close(left, right, margin + slack(pair, pair.left) + slack(pair, pair.right)):
+    if pair.truth is None or not close(
+        left, right, margin + slack(pair, pair.left) + slack(pair, pair.right)
+    ):
         return False
     # Rounded on the way: then the result must be the rounded truth.
     return close(own_value(pair, pair.truth), right, margin)
@@ -345,4 +387,15 @@ def _near(pair: Pair, choices: dict[object, int]) -> bool:
     return close(left, right, slack(pair, pair.left) + slack(pair, pair.right))
 
 
-__all__ = ["Outcome", "Pair", "Reading", "Updated", "at_points", "close", "judge", "numeric", "own_value", "single"]
+__all__ = [
+    "Outcome",
+    "Pair",
+    "Reading",
+    "Updated",
+    "at_points",
+    "close",
+    "judge",
+    "numeric",
+    "own_value",
+    "single",
+]

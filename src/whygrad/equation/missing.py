@@ -1,6 +1,6 @@
 """Finds which paths a right side lacks, and which it has too many: the terms of the left side's derivative."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -32,7 +32,7 @@ class Term(NamedTuple):
     def written(self, writer: Writer) -> str:
         """Returns the term as a product of derivatives."""
         names = [writer.quantity(q) for q in self.places]
-        pairs = zip(names, names[1:], strict=False)
+        pairs = pairwise(names)
         return writer.product([writer.derivative(of, by) for of, by in pairs])
 
 
@@ -98,7 +98,11 @@ def _through(bench: Bench, node: Node, of: Quantity, by: Quantity) -> list[tuple
         if isinstance(part, Derivative):
             for half in (part.of, part.by):
                 inner = stands_for(half)
-                if isinstance(inner, Symbol) and isinstance(inner.meanings[0], Ref) and not inner.meanings[0].array:
+                if (
+                    isinstance(inner, Symbol)
+                    and isinstance(inner.meanings[0], Ref)
+                    and not inner.meanings[0].array
+                ):
                     ref = inner.meanings[0]
                     layer = ref.layer.offset if ref.layer is not None and ref.layer.letter is None else None
                     if ref.kind in ("a", "z") and layer is not None:
@@ -204,7 +208,11 @@ def _forward(bench: Bench, node: Node, values: dict[str, int]) -> list[Term | Fo
     net = bench.setting.layered
     if q.kind == "total":
         return [Forward((Quantity("C", None, k),)) for k in range(net.outputs)]
-    if q.kind not in ("z", "a") or not q.layer or (q.kind == "a" and not net.activations[q.layer - 1].trivial):
+    if (
+        q.kind not in ("z", "a")
+        or not q.layer
+        or (q.kind == "a" and not net.activations[q.layer - 1].trivial)
+    ):
         return []
     if net.sizes[q.layer - 1] > MOST_TERMS:
         return []
@@ -225,6 +233,8 @@ def _solved(bench: Bench, options: list[Any], gap: Array) -> Account | None:
     matrix = np.stack(columns, axis=1)
     alive = np.any(matrix != 0, axis=0)
     target = np.broadcast_to(gap, shape).ravel()
+    if not (np.isfinite(target).all() and np.isfinite(matrix).all()):
+        return None
     solution = np.zeros(len(options))
     solution[alive] = np.linalg.lstsq(matrix[:, alive], target, rcond=1e-11)[0]
     whole = np.round(solution)

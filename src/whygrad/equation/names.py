@@ -11,7 +11,10 @@ from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW, GREEK
 from whygrad.notation.quantity import exists
 
 _GREEK = {sign: word for word, sign in GREEK.items()}
-_LOOK = re.compile(r"\\(?:mathbf|mathrm|mathit|mathsf|mathtt|mathcal|boldsymbol|bm|operatorname|text|textbf|textrm|texttt|textit|vec|mathscr)\s*\{\s*(\\?[A-Za-z_ .\[\]0-9,]+?)\s*\}")
+_LOOK = re.compile(
+    r"\\(?:mathbf|mathrm|mathit|mathsf|mathtt|mathcal|boldsymbol|bm|operatorname|text|textbf|textrm|texttt|textit|vec"
+    r"|mathscr)\s*\{\s*(\\?[A-Za-z_ .\[\]0-9,]+?)\s*\}"
+)
 _HAT = re.compile(r"\\?(?:hat|widehat|bar|tilde)\s*\{?\s*([A-Za-z]|\\[a-z]+)\s*\}?")
 _SUFFIX = re.compile(r"^(.+?)\s*(?:\\,|,|\s)?\s*(\\top|\\intercal|T|⊤|\\prime|'|′|\+)$", re.S)
 Decoration = tuple[str, int, int, str | None]
@@ -61,7 +64,9 @@ class NameReader:
             return exact in own and not re.compile(r"\s*[A-Za-z\\]").match(self.text, at + len(exact), end)
         letters = re.compile(r"\\?([A-Za-z]+)").match(self.text, at, end)
         word = letters.group(1) if letters else self.text[at : at + 1]
-        return any(re.split(r"[\^_'\[]", name)[0] == word for name in own) and self._whole(at, end) is not None
+        return (
+            any(re.split(r"[\^_'\[]", name)[0] == word for name in own) and self._whole(at, end) is not None
+        )
 
     def _whole(self, at: int, end: int) -> Name | None:
         try:
@@ -71,7 +76,9 @@ class NameReader:
 
     def total_after_sum(self, at: int, place: int, end: int) -> Name | None:
         """Returns the name `\\sum C`, where the notation has one."""
-        match = re.compile(r"\\?(?:mathcal\s*\{\s*)?([A-Za-z])\}?(?![A-Za-z]|\s*[_^'(\[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])").match(self.text, place, end)
+        match = re.compile(
+            r"\\?(?:mathcal\s*\{\s*)?([A-Za-z])\}?(?![A-Za-z]|\s*[_^'(\[⁰¹²³⁴⁵⁶⁷⁸⁹₀-₉])"
+        ).match(self.text, place, end)
         if match is None:
             return None
         meanings = self.vocabulary.read("\\sum " + match.group(1))
@@ -130,7 +137,9 @@ class NameReader:
         text = self.text
         for pattern in (_LOOK, _HAT):
             match = pattern.match(text, at, end)
-            if match is not None and (pattern is _LOOK or match.group().startswith("\\") or self._known_hat(match)):
+            if match is not None and (
+                pattern is _LOOK or match.group().startswith("\\") or self._known_hat(match)
+            ):
                 return [(match.group(), match.end())]
         match = re.compile(r"\\([A-Za-z]+)").match(text, at, end)
         if match is not None:
@@ -145,7 +154,9 @@ class NameReader:
         assert letters is not None
         ends = [len(run)] if run != letters.group() else []
         known = self.vocabulary.heads
-        ends += [length for length in range(len(letters.group()), 0, -1) if run[:length] in known or length == 1]
+        ends += [
+            length for length in range(len(letters.group()), 0, -1) if run[:length] in known or length == 1
+        ]
         return [(run[:length], at + length) for length in dict.fromkeys(ends)]
 
     def _known_hat(self, match: "re.Match[str]") -> bool:
@@ -165,7 +176,11 @@ class NameReader:
         names = ", ".join(list(self.vocabulary.own_names.values())[:12])
         own = f" and the declared names {names}" if names else ""
         if not re.match(r"[\\\w]", shown):
-            return EquationError(f"{shown!r} can't be read here; a quantity, a number or an operator was expected", self.text, at)
+            return EquationError(
+                f"{shown!r} can't be read here; a quantity, a number or an operator was expected",
+                self.text,
+                at,
+            )
         notation = self.vocabulary.notation.name
         message = f"{shown} is no name that was declared; expected a quantity of {notation}{own}"
         return EquationError(message, self.text, at)
@@ -191,7 +206,15 @@ class NameReader:
             elif sign and (sign in FROM_ABOVE or sign in FROM_BELOW):
                 table, mark = (FROM_ABOVE, "^") if sign in FROM_ABOVE else (FROM_BELOW, "_")
                 stop = place
-                while stop < end and (self.text[stop] in table or (mark == "_" and self.text[stop] in ",‚" and self.text[stop + 1 : stop + 2] in table and stop + 1 < end)):
+                while stop < end and (
+                    self.text[stop] in table
+                    or (
+                        mark == "_"
+                        and self.text[stop] in ",‚"
+                        and self.text[stop + 1 : stop + 2] in table
+                        and stop + 1 < end
+                    )
+                ):
                     stop += 1
                 content = "".join(table.get(sign, ",") for sign in self.text[place:stop])
                 current = [*current, Script(mark, content, place, stop)]
@@ -222,7 +245,11 @@ class NameReader:
         run = re.compile(r"[A-Za-z0-9]+(?:,[0-9]+)?").match(text, at, end)
         if run is not None:
             every = run.group()
-            return [(every[:length], at + length) for length in range(len(every), 0, -1) if every[length - 1] != ","]
+            return [
+                (every[:length], at + length)
+                for length in range(len(every), 0, -1)
+                if every[length - 1] != ","
+            ]
         if text[at : at + 1] in ("+", "*", "−", "-"):
             return [(text[at], at + 1)]
         return []
@@ -267,7 +294,12 @@ class NameReader:
                 return None
             return Name(first._replace(primes=first.primes + primes), stop)
         # A power of an own name may also be an index of the notation: both are shown.
-        if len(decorations) == 1 and decorations[0][0] == "power" and decorations[0][3] and self.vocabulary.own(base):
+        if (
+            len(decorations) == 1
+            and decorations[0][0] == "power"
+            and decorations[0][3]
+            and self.vocabulary.own(base)
+        ):
             exponent = decorations[0][3]
             others = tuple(m for m in self.vocabulary.read(text) if self._exists(m))
             if others and exponent.strip("{} ").isdigit() and int(exponent.strip("{} ")[:9]) > 1:
@@ -277,7 +309,9 @@ class NameReader:
             if others:
                 return None
         shown = self.text[at : decorations[0][1]] if decorations else text
-        decorations = tuple(("UPDATED", a, b, c) if kind == "PRIME" else (kind, a, b, c) for kind, a, b, c in decorations)
+        decorations = tuple(
+            ("UPDATED", a, b, c) if kind == "PRIME" else (kind, a, b, c) for kind, a, b, c in decorations
+        )
         return Name(Symbol((at, stop), shown, meanings), stop, decorations)
 
     def _exists(self, meaning: Meaning) -> bool:
@@ -300,8 +334,14 @@ class NameReader:
             primes = sum(kind == "PRIME" for kind, *_ in decorations)
             if primes == len(decorations):
                 function = vocabulary.function(spelling(text))
-                opens = re.compile(r"\s*(?:\\?left|\\[bB]igg?l?)?\s*\\?[(\[{]").match(self.text, last, end := len(self.text))
-                if function is not None and (not function.name or function.name in ACTIVATION_LETTERS) and not opens:
+                opens = re.compile(r"\s*(?:\\?left|\\[bB]igg?l?)?\s*\\?[(\[{]").match(
+                    self.text, last, end := len(self.text)
+                )
+                if (
+                    function is not None
+                    and (not function.name or function.name in ACTIVATION_LETTERS)
+                    and not opens
+                ):
                     function = None
                 if function is not None and not vocabulary.read(text):
                     del end

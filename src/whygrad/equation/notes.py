@@ -70,7 +70,7 @@ def overall(found: list[Found]) -> int:
 def has_displays(text: str) -> bool:
     """Returns whether a text is notes with display equations rather than one equation."""
     bare = text.strip()
-    matches = [match for match in _DISPLAY.finditer(text)]
+    matches = list(_DISPLAY.finditer(text))
     return bool(matches) and (len(matches) > 1 or matches[0].group().strip() != bare)
 
 
@@ -112,7 +112,9 @@ def _found(text: str, network: Network, beside: Path, notation: str | None) -> I
         if skip:
             skip = False
             continue
-        body = next(match.group(name) for name in ("dollars", "brackets", "fence", "body") if match.group(name))
+        body = next(
+            match.group(name) for name in ("dollars", "brackets", "fence", "body") if match.group(name)
+        )
         body = re.sub(r"(?<!\\)%[^\n]*", "", body)
         if not _DERIVATIVES.search(body) or not _RELATION.search(body):
             continue
@@ -155,7 +157,9 @@ def _declared(
         elif "sizes" in entries:
             network = Network(**entries, x=data.get("x"), y=data.get("y"))
         elif entries:
-            raise NetworkFileError(f"expected network = \"file.toml\" or sizes = [...], found {', '.join(entries)}")
+            raise NetworkFileError(
+                f'expected network = "file.toml" or sizes = [...], found {", ".join(entries)}'
+            )
         if names is not None:
             network = network._changed(names=names)
     except (WhygradError, TypeError) as error:

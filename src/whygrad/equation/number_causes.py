@@ -57,7 +57,11 @@ def _turned(bench: Bench, side: Node) -> tuple[Node, Change] | None:
             else:
                 text = writer.quantity(q)
             new = replaced(side, node, Symbol(node.span, text, (ref,)))
-            return (new, Change(node.span[0], node.span[1], text)) if bench.holds(new, bench.pair.right) else None
+            return (
+                (new, Change(node.span[0], node.span[1], text))
+                if bench.holds(new, bench.pair.right)
+                else None
+            )
     return None
 
 
@@ -108,7 +112,14 @@ def _slips(
     if pair_of is not None:
         yield from _of_derivative(bench, *pair_of, said, near)
     net = bench.setting.layered
-    usual = [Ratio(2), Ratio(1, 2), Ratio(net.outputs), Ratio(1, net.outputs), Ratio(bench.points.examples), Ratio(1, bench.points.examples)]
+    usual = [
+        Ratio(2),
+        Ratio(1, 2),
+        Ratio(net.outputs),
+        Ratio(1, net.outputs),
+        Ratio(bench.points.examples),
+        Ratio(1, bench.points.examples),
+    ]
     for ratio in usual:
         if ratio != 1 and said and near(float(ratio) * value):
             yield "SC", f"the number is {ratio} times what it should be", ()
@@ -116,11 +127,17 @@ def _slips(
         yield from _without_weights(bench, value, near)
 
 
-def _of_derivative(bench: Bench, of: Quantity, by: Quantity, said: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _of_derivative(
+    bench: Bench, of: Quantity, by: Quantity, said: float, near: object
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     points, layout = bench.points, bench.setting.vocabulary.layout
     assert callable(near)
     if said == 0 and of.kind == "C":
-        yield "WC", f"it would be 0 along a path that ends in another cost; {bench.writer.quantity(of)} is reached", ()
+        yield (
+            "WC",
+            f"it would be 0 along a path that ends in another cost; {bench.writer.quantity(of)} is reached",
+            (),
+        )
     # Paths that were left out
     plans = cut_plans(bench, symbolic_side(bench), of, by)
     anywhere = bench.setting.generic(1)
@@ -141,7 +158,11 @@ def _of_derivative(bench: Bench, of: Quantity, by: Quantity, said: float, near: 
     if by.kind == "w":
         turned = Quantity("w", by.layer, by.source, by.to)
         if _valid(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
-            yield "TR", f"it is the derivative by the weight with its indices swapped, {bench.writer.quantity(turned)}", ()
+            yield (
+                "TR",
+                f"it is the derivative by the weight with its indices swapped, {bench.writer.quantity(turned)}",
+                (),
+            )
     if sum(o * i for o, i in zip(layout.sizes, layout.sizes[1:], strict=False)) < 400 and said:
         for q in quantities(layout):
             if q.kind == by.kind and q != by and near(float(points.derivative(of, q)[0, 0])):
@@ -149,7 +170,11 @@ def _of_derivative(bench: Bench, of: Quantity, by: Quantity, said: float, near: 
         if of.kind in ("C", "total"):
             for q in (*(Quantity("C", None, k) for k in range(layout.sizes[-1])), Quantity("total")):
                 if q != of and near(float(points.derivative(q, by)[0, 0])):
-                    yield ("MC" if of.kind == "total" else "WC"), f"it is the derivative of {bench.writer.quantity(q)}", ()
+                    yield (
+                        ("MC" if of.kind == "total" else "WC"),
+                        f"it is the derivative of {bench.writer.quantity(q)}",
+                        (),
+                    )
 
 
 def symbolic_side(bench: Bench) -> Node:

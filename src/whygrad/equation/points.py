@@ -38,7 +38,12 @@ def function_slope(activation: Activation, z: Array) -> Array:
 def _dense_slopes(activation: Activation, z: Array, a: Array) -> Array:
     tree = activation.op.structure.formula(0, {})
     x = activation.op.arguments[0]
-    known = {f"{x}_i": z[..., :, None], f"{x}_j": z[..., None, :], "y_i": a[..., :, None], "y_j": a[..., None, :]}
+    known = {
+        f"{x}_i": z[..., :, None],
+        f"{x}_j": z[..., None, :],
+        "y_i": a[..., :, None],
+        "y_j": a[..., None, :],
+    }
     known["delta"] = np.eye(z.shape[-1])
     names = tuple(sorted(symbols(tree)))
     return compiled(tree, names)(*(known[name] for name in names))
@@ -89,7 +94,9 @@ class Points:
 
     def _cost_formula(self, text: str) -> Array:
         with np.errstate(all="ignore"):
-            return np.broadcast_to(compiled(parse(text), ("a", "t"))(self.a(self.net.depth), self.y), self.y.shape)
+            return np.broadcast_to(
+                compiled(parse(text), ("a", "t"))(self.a(self.net.depth), self.y), self.y.shape
+            )
 
     @cached_property
     def _cost_by_output(self) -> Array:
@@ -133,22 +140,27 @@ class Points:
     def cost_by_z(self, layer: int) -> Array:
         """Returns each example's d C^k / d z_layer, (points, examples, costs, neurons)."""
         if layer not in self._cost_by_z:
-            end = self._cost_by_output[..., None] * self._through(self.net.depth, self.z_by_z(self.net.depth, layer))
+            end = self._cost_by_output[..., None] * self._through(
+                self.net.depth, self.z_by_z(self.net.depth, layer)
+            )
             self._cost_by_z[layer] = end
         return self._cost_by_z[layer]
+
+    def costs_by_array(self, by: str, by_layer: int) -> Array:
+        """Returns each example's d C^k / d a or z of a layer, without the mean's 1/m."""
+        if by == "z":
+            return self.cost_by_z(by_layer)
+        if by_layer == self.net.depth:
+            return self._cost_by_output[..., None] * np.eye(self.net.outputs)
+        return self.cost_by_z(by_layer + 1) @ self.weights[by_layer][:, None]
 
     def by_array(self, of: str, of_layer: int, by: str, by_layer: int) -> Array | None:
         """Returns d of / d by between two layers' a or z, (points, examples, neurons, neurons); None: no path.
 
         With ``of`` = "C" the costs of each example, without the mean's 1/m.
         """
-        depth = self.net.depth
         if of == "C":
-            if by == "z":
-                return self.cost_by_z(by_layer)
-            if by_layer == depth:
-                return self._cost_by_output[..., None] * np.eye(self.net.outputs)
-            return self.cost_by_z(by_layer + 1) @ self.weights[by_layer][:, None]
+            return self.costs_by_array(by, by_layer)
         if of == by and of_layer == by_layer:
             size = self.net.sizes[of_layer]
             return np.broadcast_to(np.eye(size), (self.many, self.examples, size, size))
@@ -244,7 +256,9 @@ def declared(layered: Layered, parameters: Any, x: Array, y: Array, rate: float 
     return Points(
         layered,
         [np.asarray(parameters[f"W{layer}"], float)[None] for layer in range(1, depth + 1)],
-        [np.asarray(parameters[f"b{layer}"], float)[None] for layer in range(1, depth + 1)] if layered.bias else [],
+        [np.asarray(parameters[f"b{layer}"], float)[None] for layer in range(1, depth + 1)]
+        if layered.bias
+        else [],
         np.asarray(x, float)[None],
         np.asarray(y, float)[None],
         np.array([rate]),
@@ -273,7 +287,9 @@ def generic(layered: Layered, examples: int, seed: int, many: int, targets: str 
         return np.where(positive, sizes, -sizes)
 
     net = layered
-    weights = [draw(o, i) * min(1.0, 2.0 / np.sqrt(i)) for i, o in zip(net.sizes, net.sizes[1:], strict=False)]
+    weights = [
+        draw(o, i) * min(1.0, 2.0 / np.sqrt(i)) for i, o in zip(net.sizes, net.sizes[1:], strict=False)
+    ]
     biases = [draw(o) * 0.6 for o in net.sizes[1:]] if net.bias else []
     x = draw(examples, net.sizes[0])
     y = generator.uniform(0.1, 0.9, (many, examples, net.outputs))

@@ -8,8 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from whygrad.equation.scanner import Scanner, Token
 from whygrad.equation.tree import (
-    BigSum, Bound, Call, Chain, Derivative, Dots, Fraction, Function, Index, Negative, Node, Number, Power, Product, Span,
-    Sum, Symbol, Transposed, Updated,
+    BigSum,
+    Bound,
+    Call,
+    Chain,
+    Derivative,
+    Dots,
+    Fraction,
+    Function,
+    Index,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Span,
+    Sum,
+    Symbol,
+    Transposed,
+    Updated,
 )  # fmt: skip
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
@@ -19,7 +36,8 @@ if TYPE_CHECKING:
 
 # What a token is called in a message.
 _SAYS = {
-    "NUMBER": "a number", "NAME": "a quantity", "LPAR": "(", "RPAR": ")", "RBRACE": "}", "DIFF": "∂", "REL": "an equals sign",
+    "NUMBER": "a number", "NAME": "a quantity", "LPAR": "(", "RPAR": ")", "RBRACE": "}", "DIFF": "∂",
+    "REL": "an equals sign",
     "PLUS": "+", "MINUS": "-", "MUL": "a product", "SLASH": "/", "FRAC": "a fraction", "SUM": "Σ", "COMMA": "a comma",
     "$END": "the end", "CALL": "a function", "POW": "a power", "NEXT": "a new line",
 }  # fmt: skip
@@ -74,7 +92,7 @@ def _read(text: str, vocabulary: Vocabulary, start: str) -> Any:
     if start == "start" and not any(token.type == "REL" for token in tokens):
         raise EquationError("an equals sign was expected; there is none", text, len(text.rstrip()))
     try:
-        tree = _parser().parse(tokens, start=start)  # type: ignore[arg-type]
+        tree = _parser().parse(tokens, start=start)
     except UnexpectedToken as error:
         raise _unexpected(error, tokens, text) from None
     return _Builder(text, vocabulary).made(tree)
@@ -106,8 +124,12 @@ def _unexpected(error: Any, tokens: list[Token], text: str) -> EquationError:
     if token.type == "RPAR":
         return EquationError("this bracket closes nothing, or nothing stands before it", text, token.start)
     if token.type == "DIFF":
-        return EquationError("this ∂ has no other half; expected a derivative such as ∂C/∂w", text, token.start)
-    return EquationError(f"{text[token.start:token.end]!r} can't stand here; expected {wanted}", text, token.start)
+        return EquationError(
+            "this ∂ has no other half; expected a derivative such as ∂C/∂w", text, token.start
+        )
+    return EquationError(
+        f"{text[token.start : token.end]!r} can't stand here; expected {wanted}", text, token.start
+    )
 
 
 class _Builder:
@@ -211,17 +233,25 @@ class _Builder:
             letters = [self.letter(letter, at)]
             start, dots, end = re.sub(r"\\[lc]?dots|…|\.\.\.", "…", lower).partition("…")
             upper = end.strip(" ,") if dots else above
-            return (Bound(letters[0], self.bound(start.strip(" ,"), at), self.bound(upper, at)),)
+            lowest = self.bound(start.strip(" ,"), at)
+            if lowest is None:
+                raise EquationError(f"the number that {letters[0]} starts from was expected", self.text, at)
+            return (Bound(letters[0], lowest, self.bound(upper, at)),)
         bounds = []
         for piece in re.split(r"[,\s]+", text.strip()):
-            bounds += [Bound(letter) for letter in ([piece] if re.fullmatch(r"[A-Za-z]'*|\\?ell|ℓ", piece) else list(piece))]
+            bounds += [
+                Bound(letter)
+                for letter in ([piece] if re.fullmatch(r"[A-Za-z]'*|\\?ell|ℓ", piece) else list(piece))
+            ]
         return tuple(bound._replace(letter=self.letter(bound.letter, at)) for bound in bounds)
 
     def letter(self, text: str, at: int) -> str:
         """Returns a letter that a sum runs over."""
         bare = text.strip().strip("{}() ").removeprefix("\\").replace("ℓ", "ell")
         if not re.fullmatch(r"[A-Za-z]'*|ell", bare):
-            raise EquationError(f"a letter that the sum runs over was expected, not {text.strip()!r}", self.text, at)
+            raise EquationError(
+                f"a letter that the sum runs over was expected, not {text.strip()!r}", self.text, at
+            )
         return bare
 
     def bound(self, text: str, at: int) -> Node | None:
@@ -234,7 +264,11 @@ class _Builder:
         size = re.fullmatch(r"(.+?)(?:\s*-\s*([0-9]{1,3}))?", bare)
         found = self.vocabulary.size(size.group(1)) if size else None
         if size is None or found is None:
-            raise EquationError(f"{bare!r} is no bound that can be read; expected a number or a layer's size, such as n_L", self.text, at)
+            raise EquationError(
+                f"{bare!r} is no bound that can be read; expected a number or a layer's size, such as n_L",
+                self.text,
+                at,
+            )
         symbol = Symbol((at, at), size.group(1), (found,))
         if size.group(2) is None:
             return symbol

@@ -24,7 +24,9 @@ def reads_as(chains: list[Chain], vocabulary: Vocabulary) -> str:
                     continue
                 meaning = node.meanings[0]
                 if isinstance(meaning, Ref):
-                    indices = [index for index in (meaning.layer, meaning.to, meaning.source) if index is not None]
+                    indices = [
+                        index for index in (meaning.layer, meaning.to, meaning.source) if index is not None
+                    ]
                     letters.update(dict.fromkeys(i.letter for i in indices if i.letter and i.letter != "@"))
                     arrays |= meaning.array
                     if not meaning.array and not any(index.letter for index in indices):
@@ -40,7 +42,11 @@ def reads_as(chains: list[Chain], vocabulary: Vocabulary) -> str:
     if free:
         parts.append(f"{', '.join(sorted(free))}: for all values that exist")
     if arrays:
-        rows = "rows are where a weight goes to" if vocabulary.notation.weight_orientation == "to-from" else "rows are where a weight comes from"
+        rows = (
+            "rows are where a weight goes to"
+            if vocabulary.notation.weight_orientation == "to-from"
+            else "rows are where a weight comes from"
+        )
         examples = "examples stand in rows" if vocabulary.code else "examples stand in columns"
         parts.append(f"arrays of whole layers; {rows}, {examples}")
     if derivatives:

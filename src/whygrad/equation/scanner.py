@@ -28,7 +28,8 @@ class Token(NamedTuple):
 
 
 _SKIPPED = re.compile(
-    r"(?:[\s~$&\u200b\u2009\u00a0\u2062\u2061]+|\\[,;:!> ]|\\(?:quad|qquad|displaystyle|textstyle|limits|nonumber|notag|thinspace"
+    r"(?:[\s~$&\u200b\u2009\u00a0\u2062\u2061]+|\\[,;:!> ]|\\(?:quad|qquad|displaystyle|textstyle|limits|nonumber|notag"
+    r"|thinspace"
     r"|middle|hfill|cal|bf|rm|it|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?|\\[\[\]()]"
     r"|\\(?:begin|end)\{(?:aligned|align|equation|gather|gathered|split|eqnarray|displaymath|math|multline|alignedat)\*?\}"
     r"|\\(?:label|tag|color|vspace|hspace|phantom)\{[^{}]*\})"
@@ -36,7 +37,8 @@ _SKIPPED = re.compile(
 _COMMANDS: dict[str, tuple[str, str]] = {
     "cdot": ("MUL", "·"), "times": ("MUL", "×"), "ast": ("MUL", "*"), "star": ("MUL", "*"), "bullet": ("MUL", "⊙"),
     "odot": ("MUL", "⊙"), "circ": ("MUL", "⊙"), "otimes": ("MUL", "⊗"), "div": ("SLASH", "/"),
-    "equiv": ("REL", "="), "approx": ("REL", "="), "simeq": ("REL", "="), "coloneqq": ("REL", ":="), "triangleq": ("REL", "="),
+    "equiv": ("REL", "="), "approx": ("REL", "="), "simeq": ("REL", "="), "coloneqq": ("REL", ":="),
+    "triangleq": ("REL", "="),
     "leftarrow": ("REL", "←"), "gets": ("REL", "←"), "Leftarrow": ("REL", "←"), "longleftarrow": ("REL", "←"),
     "cdots": ("DOTS", "…"), "ldots": ("DOTS", "…"), "dots": ("DOTS", "…"), "dotsb": ("DOTS", "…"),
     "gt": ("COMPARE", ">"), "lt": ("COMPARE", "<"), "geq": ("COMPARE", ">"), "leq": ("COMPARE", "<"),
@@ -44,17 +46,20 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "partial": ("DIFF", "∂"), "sum": ("SUM", "Σ"), "nabla": ("NABLA", "∇"), "prime": ("PRIME", "'"),
 }  # fmt: skip
 _SIGNS: dict[str, tuple[str, str]] = {
-    "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"), "*": ("MUL", "*"), "⋅": ("MUL", "·"),
+    "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"), "*": ("MUL", "*"),
+    "⋅": ("MUL", "·"),
     "·": ("MUL", "·"), "•": ("MUL", "⊙"), "×": ("MUL", "×"), "⊙": ("MUL", "⊙"), "∘": ("MUL", "⊙"), "⊗": ("MUL", "⊗"),
     "∗": ("MUL", "*"), "@": ("MUL", "@"), "/": ("SLASH", "/"), "÷": ("SLASH", "/"), "∕": ("SLASH", "/"),
     "=": ("REL", "="), "≡": ("REL", "="), "≈": ("REL", "="), "≔": ("REL", ":="), "←": ("REL", "←"),
     "(": ("LPAR", "("), ")": ("RPAR", ")"), "[": ("LPAR", "("), "]": ("RPAR", ")"),
     "∂": ("DIFF", "∂"), "𝜕": ("DIFF", "∂"), "Σ": ("SUM", "Σ"), "∑": ("SUM", "Σ"),
     ">": ("COMPARE", ">"), "<": ("COMPARE", "<"), "≥": ("COMPARE", ">"), "≤": ("COMPARE", "<"),
-    "…": ("DOTS", "…"), "⋯": ("DOTS", "…"), ",": ("COMMA", ","), ";": ("COMMA", ","), "'": ("PRIME", "'"), "′": ("PRIME", "'"),
+    "…": ("DOTS", "…"), "⋯": ("DOTS", "…"), ",": ("COMMA", ","), ";": ("COMMA", ","),
+    "'": ("PRIME", "'"), "′": ("PRIME", "'"),
 }  # fmt: skip
 _LONG_SIGNS = {":=": ("REL", ":="), "==": ("REL", "="), "<-": ("REL", "←"), "...": ("DOTS", "…"), "-=": ("REL", "-="),
-               "+=": ("REL", "+="), ".*": ("MUL", "⊙"), "**": ("POW", "^"), "\\{": ("LPAR", "("), "\\}": ("RPAR", ")")}  # fmt: skip
+               "+=": ("REL", "+="), ".*": ("MUL", "⊙"), "**": ("POW", "^"),
+               "\\{": ("LPAR", "("), "\\}": ("RPAR", ")")}  # fmt: skip
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"})
 _LOOKS = frozenset(
     {"mathbf", "mathrm", "mathit", "mathsf", "mathtt", "mathcal", "boldsymbol", "bm", "boxed", "operatorname", "text",
@@ -62,10 +67,14 @@ _LOOKS = frozenset(
 )  # fmt: skip
 WORDS = frozenset(_COMMANDS) | _FRACTIONS | {"sqrt", "left", "right", "quad", "lVert", "rVert"}
 _NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9.]))?")
+_OPTION = re.compile(r"(?:axis|dim)\s*=\s*-?[01]|(?:keepdims|keepdim)\s*=\s*(?:True|False)")
 _EQUAL = re.compile(
     r"(?:\\mathbb\s*\{?[1I]\}?|\\mathbf\s*\{?1\}?|1|𝟙)\s*(?:_?\\?[\[({])\s*([a-z])\s*=\s*([a-z])\s*\\?[\])}]"
 )
-_COMMENT = re.compile(r"\s*(?:,|;|\.)?\s*(?:\\(?:quad|qquad|text|mathrm|;|,|\s)|\s)*\{?\s*(?:\\forall\b|∀|for\s+(?:all|every|each)\b).*", re.S)
+_COMMENT = re.compile(
+    r"\s*(?:,|;|\.)?\s*(?:\\(?:quad|qquad|text|mathrm|;|,|\s)|\s)*\{?\s*(?:\\forall\b|∀|for\s+(?:all|every|each)\b).*",
+    re.S,
+)
 _DIFFERENTIAL = r"(?:\\(?:mathrm|text)\s*\{\s*d\s*\}|\\partial(?![A-Za-z])|partial|∂|𝜕|d)"
 
 
@@ -74,7 +83,9 @@ class Scanner:
 
     def __init__(self, text: str, vocabulary: Vocabulary) -> None:
         if len(text) > LONGEST:
-            raise EquationError(f"an equation has at most {LONGEST:,} signs; this has {len(text):,}", text, LONGEST)
+            raise EquationError(
+                f"an equation has at most {LONGEST:,} signs; this has {len(text):,}", text, LONGEST
+            )
         self.text = text
         self.names = NameReader(text, vocabulary)
         self.vocabulary = vocabulary
@@ -96,9 +107,11 @@ class Scanner:
         return self.tokens
 
     def fail(self, message: str, at: int) -> EquationError:
+        """Returns an error that points at a place."""
         return EquationError(message, self.text, at)
 
     def emit(self, kind: str, value: Any, start: int, end: int) -> None:
+        """Adds a token."""
         if len(self.tokens) >= MOST_TOKENS:
             raise self.fail(f"an equation has at most {MOST_TOKENS:,} signs and names", start)
         self.tokens.append(Token(kind, value, start, end))
@@ -161,7 +174,7 @@ class Scanner:
             return self.norm(at, at + (1 if sign == "‖" else 2))
         if sign == "∇":
             return self.nabla(at, at + 1, end)
-        if sign in _SIGNS and not (sign in "'′"):
+        if sign in _SIGNS and sign not in "'′":
             if sign in "Σ∑":
                 return self.sum(at, at + 1, end)
             self.emit(*_SIGNS[sign], at, at + 1)
@@ -236,7 +249,7 @@ class Scanner:
             raise self.fail("\\begin{cases} is never ended", at)
         self.emit("LPAR", "(", at, at)
         place = start
-        rows = [row for row in re.split(r"\\\\", self.text[start:stop])]
+        rows = re.split(r"\\\\", self.text[start:stop])
         for number, row in enumerate(row for row in rows if row.strip()):
             place = self.text.index(row, place)
             value, mark, condition = row.partition("&")
@@ -254,7 +267,9 @@ class Scanner:
             self.emit("MUL", "·", place, place)
             low, high = place + len(value) + 1, place + len(row)
             if equal is not None:
-                self.indicator(equal.group(1), "=" if equal.group(2) == "=" else "≠", equal.group(3), low, high)
+                self.indicator(
+                    equal.group(1), "=" if equal.group(2) == "=" else "≠", equal.group(3), low, high
+                )
                 before = equal
             elif greater is not None:
                 condition_at = self.text.index(bare, low) if bare in self.text[low:high] else low
@@ -263,7 +278,9 @@ class Scanner:
                 self.emit("RPAR", ")", high, high)
                 before, span = greater, (condition_at, condition_at + len(bare))
             elif before.re.groups == 3:
-                self.indicator(before.group(1), "≠" if before.group(2) == "=" else "=", before.group(3), low, high)
+                self.indicator(
+                    before.group(1), "≠" if before.group(2) == "=" else "=", before.group(3), low, high
+                )
             else:
                 self.emit("LPAR", "(", low, low)
                 self.emit("NUMBER", "1", low, low)
@@ -387,7 +404,9 @@ class Scanner:
                     above = self.text[lo:hi]
                 place = next_place
             elif mark and mark in FROM_BELOW:
-                run = re.compile("[" + "".join(map(re.escape, FROM_BELOW)) + "]+").match(self.text, place, end)
+                run = re.compile("[" + "".join(map(re.escape, FROM_BELOW)) + "]+").match(
+                    self.text, place, end
+                )
                 assert run is not None
                 below, below_at = "".join(FROM_BELOW[sign] for sign in run.group()), place
                 place = run.end()
@@ -403,7 +422,9 @@ class Scanner:
             if close is None:
                 raise self.fail("this bracket is never closed", at)
             return at + 1, close, close + 1
-        match = re.compile(r"\\[A-Za-z]+|[A-Za-z]=[0-9]+|[0-9]+|[A-Za-z](?:\s*=\s*[0-9]+)?|[^\s]").match(self.text, at, end)
+        match = re.compile(r"\\[A-Za-z]+|[A-Za-z]=[0-9]+|[0-9]+|[A-Za-z](?:\s*=\s*[0-9]+)?|[^\s]").match(
+            self.text, at, end
+        )
         if match is None:
             raise self.fail("something was expected after this", max(at - 1, 0))
         return at, match.end(), match.end()
@@ -445,7 +466,9 @@ class Scanner:
 
     def name(self, at: int, end: int) -> int:
         """Cuts a name with its scripts and what is attached to it."""
-        keyword = re.compile(r"(axis|keepdims|dim|keepdim)\s*=\s*(\w+)").match(self.text, at, end)
+        keyword = re.compile(r"(?:axis|dim)\s*=\s*-?[01]|(?:keepdims|keepdim)\s*=\s*(?:True|False)").match(
+            self.text, at, end
+        )
         if keyword is not None:
             self.emit("OPTION", "".join(keyword.group().split()), at, keyword.end())
             return keyword.end()
@@ -458,7 +481,9 @@ class Scanner:
             return at + 1
         name = self.names.at(at, end)
         if isinstance(name.symbol, Function):
-            opening = re.compile(r"\s*(?:\\left|\\[bB]igg?l?)?\s*[(\[]|\s*\\left\s*\\?\{|\s*\\\{").match(self.text, name.end, end)
+            opening = re.compile(r"\s*(?:\\left|\\[bB]igg?l?)?\s*[(\[]|\s*\\left\s*\\?\{|\s*\\\{").match(
+                self.text, name.end, end
+            )
             self.emit("CALL" if opening else "BARE", name.symbol, at, name.end)
             return name.end
         self.emit("NAME", name.symbol, at, name.end)

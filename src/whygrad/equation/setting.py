@@ -7,7 +7,18 @@ import numpy as np
 
 from whygrad.codegen.layered import Layered
 from whygrad.equation.points import Points, declared, usable
-from whygrad.equation.tree import Node, Number, Ref, Stands, Sum, Symbol, parts, walk
+from whygrad.equation.tree import (
+    BigSum, Call, Derivative, Node, Number, Ref, Stands, Sum, Symbol, Updated, parts, walk,
+)  # fmt: skip
+    Node,
+    Number,
+    Ref,
+    Stands,
+    Sum,
+    Symbol,
+    parts,
+    walk,
+)
 from whygrad.equation.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -43,7 +54,7 @@ class Setting(NamedTuple):
         """Returns how many examples an equation is about."""
         if not arrays and self.vocabulary.notation.name in ONE_EXAMPLE:
             return 1
-        return min(self.own.examples, MOST_EXAMPLES)
+        return min(int(self.own.examples), MOST_EXAMPLES)
 
     def generic(self, examples: int, many: int = 0, targets: str = "") -> Points:
         """Returns points at which nothing holds by accident."""
@@ -99,11 +110,11 @@ def pure(node: Node) -> bool:
             meaning = part.meanings[0]
             if isinstance(meaning, Ref) or not isinstance(meaning, Stands) or not pure(meaning.tree):
                 return False
-        elif not isinstance(part, Number) and not parts(part):
-            return False
-        elif type(part).__name__ in ("Derivative", "Updated", "BigSum"):
-            return False
-        elif type(part).__name__ == "Call" and not part.function.name:  # type: ignore[attr-defined]
+        elif (
+            (not isinstance(part, Number) and not parts(part))
+            or isinstance(part, Derivative | Updated | BigSum)
+            or (isinstance(part, Call) and not part.function.name)
+        ):
             return False
     return True
 

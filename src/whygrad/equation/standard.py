@@ -17,14 +17,20 @@ def standard_forms(bench: Bench) -> list[str]:
         if target.array:
             return []
         z = Ref("z", target.layer, target.to)
-        beside = writer.ref(Ref("a", target.layer._replace(offset=target.layer.offset - 1), target.source)) if target.kind == "w" else ""
+        beside = (
+            writer.ref(Ref("a", target.layer._replace(offset=target.layer.offset - 1), target.source))
+            if target.kind == "w"
+            else ""
+        )
     elif target.kind == "z":
         z, beside = target, ""
     else:
         return []
     deltas = []
     try:
-        a, y = (writer.ref(Ref(kind, layer, z.to, array=z.array)) for kind, layer in (("a", z.layer), ("y", None)))
+        a, y = (
+            writer.ref(Ref(kind, layer, z.to, array=z.array)) for kind, layer in (("a", z.layer), ("y", None))
+        )
         slope = writer.slope(z)
     except (KeyError, ValueError):
         return []

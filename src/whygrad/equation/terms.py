@@ -12,7 +12,19 @@ from whygrad.equation.evaluate import Absent, Evaluator
 from whygrad.equation.indices import NumberAt, assignments, sum_range
 from whygrad.equation.judge import Pair, numeric
 from whygrad.equation.tree import (
-    BigSum, Call, Derivative, Fraction, Negative, Node, Number, Power, Product, Ref, Stands, Sum, Symbol,
+    BigSum,
+    Call,
+    Derivative,
+    Fraction,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Ref,
+    Stands,
+    Sum,
+    Symbol,
 )  # fmt: skip
 from whygrad.equation.vocabulary import stands_for
 from whygrad.errors import EquationError
@@ -24,7 +36,7 @@ MOST_TERMS = 400
 MOST_VALUES = 12
 
 
-class NoPolynomial(Exception):
+class NoPolynomial(Exception):  # noqa: N818 - it is an answer, no error
     """A side that is no polynomial, or one with too many terms."""
 
 
@@ -105,7 +117,10 @@ class Expansion:
                 total = plus(total, self.quantity(Quantity("C", None, k)))
             return total
         if q.kind == "C":
-            gap = plus(self.quantity(Quantity("a", self.net.depth, q.to)), negative(variable(Quantity("y", None, q.to))))
+            gap = plus(
+                self.quantity(Quantity("a", self.net.depth, q.to)),
+                negative(variable(Quantity("y", None, q.to))),
+            )
             half = {"squared_error": Ratio(1), "half_squared_error": Ratio(1, 2)}.get(self.net.cost)
             if half is None:
                 raise NoPolynomial
@@ -214,7 +229,11 @@ class Expansion:
                     raise NoPolynomial
                 return times(self.side(above, values), constant(1 / number[()]))
             case Power(_, base, exponent):
-                power = self.side(exponent, values).get((), Ratio(0)) if not isinstance(exponent, Symbol) else Ratio(-1)
+                power = (
+                    self.side(exponent, values).get((), Ratio(0))
+                    if not isinstance(exponent, Symbol)
+                    else Ratio(-1)
+                )
                 if power.denominator != 1 or not 0 <= power <= 6 or isinstance(base, Power):
                     raise NoPolynomial
                 made = constant(1)
@@ -237,7 +256,13 @@ class Expansion:
     def _quantity(self, node: Node, values: dict[str, int]) -> Quantity:
         node = stands_for(node)
         ref = self.evaluator.meaning(node) if isinstance(node, Symbol) else None
-        if not isinstance(ref, Ref) or ref.array or ref.derived or ref.kind == "delta" or ref.example is not None:
+        if (
+            not isinstance(ref, Ref)
+            or ref.array
+            or ref.derived
+            or ref.kind == "delta"
+            or ref.example is not None
+        ):
             raise NoPolynomial
         return self.evaluator.quantity(node, ref, values)
 

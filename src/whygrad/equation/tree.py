@@ -226,7 +226,10 @@ def parts(node: Node) -> tuple[Node, ...]:
         case Fraction(_, first, second) | Power(_, first, second) | Derivative(_, first, second):
             return (first, second)
         case BigSum(_, bounds, body):
-            return (*(part for bound in bounds for part in (bound.lower, bound.upper) if part is not None), body)
+            return (
+                *(part for bound in bounds for part in (bound.lower, bound.upper) if part is not None),
+                body,
+            )
         case Call(_, _, arguments):
             return arguments
     return ()

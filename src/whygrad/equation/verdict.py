@@ -1,5 +1,6 @@
 """What became of an equation: the record that everything prints."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from whygrad.equation.judge import Reading
@@ -26,7 +27,8 @@ class Equality(NamedTuple):
     """Where in the text the wrong part stands."""
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """Whether an equation holds under the declared network and notation, and if not, why and what would.
 
     Attributes:
@@ -118,7 +120,8 @@ class Verdict(NamedTuple):
 
         return plain_text(self)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def __rich__(self) -> Any:
         from whygrad.render.verdict_text import rich_text

@@ -4,7 +4,19 @@ import re
 from functools import cached_property
 
 from whygrad.equation.functions import ACTIVATION_LETTERS, MATRIX_FUNCTIONS, SPELLINGS
-from whygrad.equation.tree import Constant, Function, Index, Kronecker, Meaning, Node, Ref, Size, Special, Stands, Symbol
+from whygrad.equation.tree import (
+    Constant,
+    Function,
+    Index,
+    Kronecker,
+    Meaning,
+    Node,
+    Ref,
+    Size,
+    Special,
+    Stands,
+    Symbol,
+)
 from whygrad.errors import EquationError
 from whygrad.notation import Layout, Notation, Quantity, Reading, notation
 from whygrad.notation.canonical import canonical
@@ -15,7 +27,12 @@ LETTER_LAYERS = {"bishop": {"i": -1, "j": 0, "k": 1}, "classic": {"i": -1, "j": 
 # Where delta and the derivatives by activations are those of one example's cost, without the mean's 1/m.
 PER_EXAMPLE = frozenset({"ng", "ufldl", "nielsen", "3blue1brown", "bishop", "mit", "d2l"})
 RATES = frozenset({"eta", "alpha", "lr", "learningrate", "learning_{rate}", "rate", "epsilon"})
-EXAMPLES = {"ng": ("m",), "ufldl": ("m",), "nielsen": ("n",), "cs231n": ("N", "num_{examples}", "num_{train}")}
+EXAMPLES = {
+    "ng": ("m",),
+    "ufldl": ("m",),
+    "nielsen": ("n",),
+    "cs231n": ("N", "num_{examples}", "num_{train}"),
+}
 _LABEL = re.compile(r"([A-Za-z]|ell)('*)(?:([+-])([0-9]+))?")
 _SIZE = re.compile(r"(?:n|s|d|N|K|D)(?:_\{(.+)\}|\^\{[\[(]?(.+?)[\])]?\})")
 
@@ -57,7 +74,9 @@ class Vocabulary:
         found = {re.split(r"[\^_'\[\d.]", name)[0] for name in self.own_names}
         for templates in (*self.notation.templates.values(), *self.notation._arrays.values()):
             found.update(re.split(r"[\^_'\[\d.{]", template.head)[0] for template in templates)
-        found |= ACTIVATION_LETTERS | set(SPELLINGS) | MATRIX_FUNCTIONS | {"e", "X", "Y", "softmax", "np", "torch"}
+        found |= (
+            ACTIVATION_LETTERS | set(SPELLINGS) | MATRIX_FUNCTIONS | {"e", "X", "Y", "softmax", "np", "torch"}
+        )
         found |= {"eta", "alpha", "lr", "learning", "Delta", "m", "n", "N", "dot"}
         if self.letter_layers:
             found.add("h")
@@ -164,7 +183,9 @@ class Vocabulary:
         kind = kind[1:] if derived else kind
         layer = None
         if "module" in indices:
-            q = self.notation.quantity(Reading(kind, {"module": indices["module"], "to": "9", "from": "9"}), self.layout)
+            q = self.notation.quantity(
+                Reading(kind, {"module": indices["module"], "to": "9", "from": "9"}), self.layout
+            )
             if q is None or q.layer is None:
                 return None
             layer = Index(None, q.layer)
@@ -178,7 +199,15 @@ class Vocabulary:
         sign = self.notation.delta_sign if kind == "delta" else 1
         if array and max(self.layout.sizes) == 1:
             # One neuron in each layer: an array is its one entry.
-            return Ref(kind, layer, Index(None, 0), Index(None, 0) if kind == "w" else None, False, derived, sign=sign)
+            return Ref(
+                kind,
+                layer,
+                Index(None, 0),
+                Index(None, 0) if kind == "w" else None,
+                False,
+                derived,
+                sign=sign,
+            )
         return Ref(kind, layer, to, source, array, derived, sign=sign)
 
     def _layer(self, kind: str, label: str) -> Index | None:

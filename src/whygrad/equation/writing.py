@@ -8,7 +8,15 @@ from whygrad.equation.vocabulary import Vocabulary, constant_ref, quantity_of
 from whygrad.notation import Quantity
 from whygrad.notation.template import plain, short, typeset
 
-_SLOPES = {"ng": "g", "ufldl": "f", "bishop": "h", "goodfellow": "f", "mit": "f", "classic": "f", "d2l": "\\phi"}
+_SLOPES = {
+    "ng": "g",
+    "ufldl": "f",
+    "bishop": "h",
+    "goodfellow": "f",
+    "mit": "f",
+    "classic": "f",
+    "d2l": "\\phi",
+}
 
 
 class Writer:
@@ -55,8 +63,12 @@ class Writer:
             layer = None if ref.layer is None else (ref.layer.offset if ref.layer.letter is None else 1)
             name = self.notation.matrix(ref.kind, layer, self.layout)
             if ref.layer is not None and (ref.layer.letter or self._layer(ref) == "L"):
-                key = self.notation._key(Quantity(ref.kind, 1, 0, 0 if ref.kind == "w" else None), self.layout)
-                name = self.notation._arrays[key][0].latex({"layer": self._layer(ref), "module": self._layer(ref)})
+                key = self.notation._key(
+                    Quantity(ref.kind, 1, 0, 0 if ref.kind == "w" else None), self.layout
+                )
+                name = self.notation._arrays[key][0].latex(
+                    {"layer": self._layer(ref), "module": self._layer(ref)}
+                )
             return self._looks(name)
         if all(index is None or index.letter is None for index in indices):
             q = quantity_of(ref, {})
@@ -66,7 +78,9 @@ class Writer:
                 return self.notation.latex(q, self.layout)
             return (self.notation.text if self.style == "text" else self.notation.unicode)(q, self.layout)
         first = self.notation.record.neurons_from
-        sample = Quantity(ref.kind, None if ref.layer is None else 1, 0, 0 if ref.source is not None else None)
+        sample = Quantity(
+            ref.kind, None if ref.layer is None else 1, 0, 0 if ref.source is not None else None
+        )
         values = self.notation.slots(sample, self.layout)
         values["layer"] = self._layer(ref)
         for slot, index in (("to", ref.to), ("from", ref.source)):
@@ -87,7 +101,11 @@ class Writer:
         if ref.layer is None:
             return ""
         # The output layer is called as the writer calls it.
-        if ref.layer == Index(None, self.layout.depth) and re.search(r"\^\{?[(\[]?L[)\]]?\}?", self.text) and ref.kind != "w":
+        if (
+            ref.layer == Index(None, self.layout.depth)
+            and re.search(r"\^\{?[(\[]?L[)\]]?\}?", self.text)
+            and ref.kind != "w"
+        ):
             return "L"
         leaves = int(self.notation.record.weight_label == "leaves" and ref.kind in ("w", "b"))
         if ref.layer.letter is None:
@@ -117,7 +135,10 @@ class Writer:
         names = self.layout.activations
         layer = z.layer.offset if z.layer is not None and z.layer.letter is None else None
         kind = names[layer - 1] if layer and names else (names[0] if len(set(names)) == 1 else "")
-        uses = re.search(r"(\\?(?:sigma|phi|varphi)|[σφfgh])\s*(?:\^\{\[?\(?\w+\)?\]?\})?\s*(?:'|\\prime|′|\^\{?[^{}]*(?:\\prime|'))", self.text)
+        uses = re.search(
+            r"(\\?(?:sigma|phi|varphi)|[σφfgh])\s*(?:\^\{\[?\(?\w+\)?\]?\})?\s*(?:'|\\prime|′|\^\{?[^{}]*(?:\\prime|'))",
+            self.text,
+        )
         explicit = uses is None and not z.array and re.search(r"\(\s*1\s*[-−]", self.text) is not None
         if explicit and kind in ("sigmoid", "tanh"):
             a = self.ref(z._replace(kind="a"))
@@ -131,7 +152,9 @@ class Writer:
 
     def product(self, factors: list[str]) -> str:
         """Returns factors side by side."""
-        between = "" if self.style == "latex" and all(factor.startswith("\\frac") for factor in factors) else " "
+        between = (
+            "" if self.style == "latex" and all(factor.startswith("\\frac") for factor in factors) else " "
+        )
         return between.join(factors) if self.style == "latex" else " * ".join(factors)
 
     def times(self) -> str:

@@ -56,7 +56,8 @@ def html(verdict: Verdict) -> str:
     rows += [f"<p>It would hold if {escape(sentence)}.</p>" for sentence in verdict.would_hold_if]
     if verdict.readings:
         items = "".join(
-            f"<li>It {'holds' if r.holds else 'does not hold'} where {escape(r.says)}.</li>" for r in verdict.readings
+            f"<li>It {'holds' if r.holds else 'does not hold'} where {escape(r.says)}.</li>"
+            for r in verdict.readings
         )
         rows.append(f"<ul>{items}</ul>")
     about = f"{verdict.network}; {verdict.notation}; {JUDGED[verdict.judged]}"

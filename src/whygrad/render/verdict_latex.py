@@ -12,9 +12,16 @@ def _display(latex: str) -> str:
 def latex(verdict: Verdict) -> str:
     """Returns LaTeX that needs the package xcolor."""
     marked = verdict.text
-    for low, high in sorted({e.span for e in verdict.equalities if e.holds is False and e.span}, reverse=True):
+    for low, high in sorted(
+        {e.span for e in verdict.equalities if e.holds is False and e.span}, reverse=True
+    ):
         piece = marked[low:high]
-        if piece.count("{") == piece.count("}") and "&" not in piece and "\\left" not in piece and "\\right" not in piece:
+        if (
+            piece.count("{") == piece.count("}")
+            and "&" not in piece
+            and "\\left" not in piece
+            and "\\right" not in piece
+        ):
             marked = f"{marked[:low]}\\textcolor{{red}}{{{piece}}}{marked[high:]}"
     parts = [headline(verdict), _display(marked)]
     parts += [_text(reason) for reason in reasons(verdict) if not verdict.missing]

@@ -1,4 +1,4 @@
-"""Verdicts as text for a terminal, with rich: the verdict in words first, then the equation with its wrong part marked."""
+"""Verdicts as text for a terminal: in words first, then the equation with its wrong part marked."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -68,7 +68,9 @@ def lines(verdict: Verdict, unicode: bool = True) -> Iterator[Any]:
             yield Text("")
             yield Text(f"{title}:", style="bold")
             for term in terms:
-                yield Padding(Text(_plain(f"{'+' if title == 'Missing' else '-'} {term}", unicode)), (0, 0, 0, 2))
+                yield Padding(
+                    Text(_plain(f"{'+' if title == 'Missing' else '-'} {term}", unicode)), (0, 0, 0, 2)
+                )
     if verdict.corrected:
         yield Text("")
         yield Text("Right would be:", style="bold")

@@ -1,0 +1,196 @@
+"""Slips in signs, constant factors and terms."""
+
+from collections.abc import Iterator
+from fractions import Fraction as Ratio
+
+import numpy as np
+
+from whygrad.equation.bench import Bench, Change, Fix, outside_sums
+from whygrad.equation.slips.common import as_written, holds_with, ratio_text, swapped_in
+from whygrad.equation.tree import (
+    Fraction,
+    Negative,
+    Node,
+    Number,
+    Product,
+    Sum,
+    replaced,
+    walk,
+)  # fmt: skip
+
+
+def wrong_sign(bench: Bench) -> Iterator[Fix]:
+    """A sign that should be the other one."""
+    right = bench.pair.right
+    whole = [right, *(node for node in walk(right) if isinstance(node, Sum)), *outside_sums(right)]
+    terms_of = [right, *(term for node in whole if isinstance(node, Sum) for term in node.terms)]
+    for term in dict.fromkeys(terms_of):
+        if isinstance(term, Negative):
+            new: Node = term.of
+            start, end = term.span[0], term.of.span[0]
+            joined = bench.pair.text[start:end]
+            after = "+" if term is not right and _follows(bench, term) else ""
+            change = Change(start, end, joined.replace("-", after, 1).replace("−", after, 1))
+        else:
+            new = Negative(term.span, term)
+            first = isinstance(term, Sum)
+            at = _plus_before(bench, term)
+            text = as_written(bench, term)
+            if at is not None:
+                change = Change(at, at + 1, "-")
+            elif first:
+                change = Change(term.span[0], term.span[1], f"-({text})")
+            else:
+                change = Change(term.span[0], term.span[0], "-")
+        says = "the sign is wrong" if term is right else f"the sign of {as_written(bench, term)} is wrong"
+        fix = Fix(bench.pair.left, replaced(right, term, new), (change,), says, "SG", term.span)
+        if holds_with(bench, fix):
+            yield fix
+
+
+def _follows(bench: Bench, term: Node) -> bool:
+    before = bench.pair.text[: term.span[0]].rstrip()
+    return bool(before) and before[-1] not in "=({[&"
+
+
+def _plus_before(bench: Bench, term: Node) -> int | None:
+    before = bench.pair.text[: term.span[0]].rstrip(" {")
+    return len(before) - 1 if before.endswith("+") else None
+
+
+def wrong_terms(bench: Bench) -> Iterator[Fix]:
+    """Terms that are too many, have the wrong sign or a wrong factor, several at once."""
+    for node in outside_sums(bench.pair.right):
+        if not isinstance(node, Sum) or not 2 <= len(node.terms) <= 10 or not bench.values:
+            continue
+        wanted = bench.needed(bench.pair.right, bench.pair.left, node)
+        values = [bench.value(term, bench.values[0]) for term in node.terms]
+        if wanted is None or any(value is None or value.ndim != 2 for value in values):
+            continue
+        shape = (bench.points.many, bench.points.examples)
+        matrix = np.stack(
+            [np.broadcast_to(value, shape).ravel() for value in values if value is not None], axis=1
+        )
+        target = np.broadcast_to(wanted, shape).ravel()
+        if len(target) < len(values) + 2 or not (np.isfinite(matrix).all() and np.isfinite(target).all()):
+            continue
+        often = np.linalg.lstsq(matrix, target, rcond=1e-11)[0]
+        if np.abs(matrix @ often - target).max() > 1e-8 * (np.abs(target).max() + np.abs(matrix).max()):
+            continue
+        ratios = [_ratio(number) for number in often]
+        if any(ratio is None for ratio in ratios) or len(set(ratios)) == 1:
+            continue
+        yield from _with_ratios(bench, node, matrix, [ratio for ratio in ratios if ratio is not None])
+
+
+def _with_ratios(bench: Bench, node: Sum, matrix: np.ndarray, ratios: list[Ratio]) -> Iterator[Fix]:
+    kept: list[Node] = []
+    pieces: list[str] = []
+    gone: list[str] = []
+    code = ""
+    for place, (term, ratio) in enumerate(zip(node.terms, ratios, strict=True)):
+        text = as_written(bench, term.of if isinstance(term, Negative) else term)
+        minus = isinstance(term, Negative)
+        if ratio == 0:
+            twice = any(
+                at != place and np.allclose(matrix[:, at], matrix[:, place]) for at in range(len(ratios))
+            )
+            code = code or ("DC" if twice else "SP")
+            gone.append(as_written(bench, term))
+            continue
+        kept.append(
+            term if ratio == 1 else Product(term.span, (Number(term.span, repr(float(ratio))), term), ("·",))
+        )
+        code = code or ("" if ratio == 1 else "SG" if ratio == -1 else "SC")
+        minus = minus != (ratio < 0)
+        factor = "" if abs(ratio) == 1 else ratio_text(bench, abs(ratio)) + bench.writer.times()
+        pieces.append(("- " if minus else "+ " if pieces else "") + factor + text)
+    if not kept or not code:
+        return
+    new: Node = kept[0] if len(kept) == 1 else Sum(node.span, tuple(kept))
+    text = " ".join(pieces)
+    opened = bench.pair.text[node.span[0] : node.span[1]].strip()
+    if opened[:1] in "([" and opened[-1:] in ")]":
+        text = f"({text})"
+    elif opened.startswith("\\left"):
+        text = f"\\left({text}\\right)"
+    says = {
+        "DC": "a term is counted twice",
+        "SP": "terms stand there that don't belong there",
+        "SG": "the sign of a term is wrong",
+        "SC": "the factor of a term is wrong",
+    }[code]
+    says = f"{says}: {', '.join(gone)}" if gone else says
+    fix = swapped_in(bench, node, new, text, says, code)._replace(surplus=tuple(gone))
+    if holds_with(bench, fix):
+        yield fix
+
+
+def _ratio(number: float) -> Ratio | None:
+    ratio = Ratio(float(number)).limit_denominator(64)
+    return ratio if abs(float(ratio) - number) <= 1e-7 * max(1.0, abs(number)) and abs(ratio) <= 64 else None
+
+
+def wrong_factor(bench: Bench) -> Iterator[Fix]:
+    """A constant factor: a forgotten or a superfluous 2, 1/2, 1/m."""
+    for values in bench.values[:1]:
+        left, right = bench.value(bench.pair.left, values), bench.value(bench.pair.right, values)
+        if (
+            left is None
+            or right is None
+            or (left.ndim != right.ndim)
+            or (left.ndim == 3 and left.shape != right.shape)
+        ):
+            return
+        with np.errstate(all="ignore"):
+            ratios = (left / right).ravel()
+        ratios = ratios[np.isfinite(ratios)]
+        if not len(ratios) or np.ptp(ratios) > 1e-8 * np.abs(ratios).max():
+            return
+        ratio = _ratio(float(ratios[0]))
+        if ratio is None or ratio in (0, 1):
+            return
+        yield from _scaled(bench, ratio)
+
+
+def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
+    right = bench.pair.right
+    # A number that stands there may be the one that is wrong.
+    for node in walk(right):
+        if isinstance(node, Number) and (ratio * Ratio(node.text)).denominator == 1:
+            whole = ratio * Ratio(node.text)
+            number = str(whole.numerator)
+            shown = "" if number == "1" and node is not right and _is_first_factor(right, node) else number
+            says = f"the factor {node.text} is wrong: it should be {number}"
+            fix = swapped_in(bench, node, Number(node.span, number), shown, says)
+            if whole > 0 and holds_with(bench, fix):
+                yield fix
+    new = Product(right.span, (Number(right.span, repr(float(ratio))), right), ("·",))
+    shown = ("-" if ratio < 0 else "") + ratio_text(bench, abs(ratio))
+    text = as_written(bench, right)
+    inner = f"({text})" if isinstance(right, Sum | Negative) and not text.startswith("(") else text
+    says = f"the right side is {_times_too(1 / ratio)} what it should be"
+    # The number takes the place of the whole side; it is exact only as a fraction.
+    exact = Fraction(
+        right.span, Number(right.span, str(abs(ratio.numerator))), Number(right.span, str(ratio.denominator))
+    )
+    new = Product(right.span, (exact, right), ("·",))
+    made: Node = Negative(right.span, new) if ratio < 0 else new
+    fix = swapped_in(bench, right, made, f"{shown}{bench.writer.times()}{inner}", says)
+    if holds_with(bench, fix):
+        yield fix
+
+
+def _is_first_factor(right: Node, number: Node) -> bool:
+    return any(
+        isinstance(node, Product) and node.factors[0] is number and node.signs[0] in ("", "·")
+        for node in walk(right)
+    )
+
+
+def _times_too(ratio: Ratio) -> str:
+    if ratio == 2:
+        return "twice"
+    if ratio == Ratio(1, 2):
+        return "half of"
+    return f"{ratio} times"

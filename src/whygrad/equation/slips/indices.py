@@ -1,0 +1,200 @@
+"""Slips in indices: a wrong cost, neuron or layer, swapped letters, a sum that is missing."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from whygrad.equation.atoms import letters_of
+from whygrad.equation.bench import Bench, Change, Fix
+from whygrad.equation.indices import Letters
+from whygrad.equation.slips.common import as_written, holds_with, ref_of, swapped_in
+from whygrad.equation.tree import (
+    BigSum,
+    Bound,
+    Index,
+    Ref,
+    Sum,
+    Symbol,
+    replaced,
+    walk,
+)  # fmt: skip
+from whygrad.equation.vocabulary import constant_ref, quantity_of
+from whygrad.notation import Quantity
+
+
+def _derivative_changes(bench: Bench, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
+    """Yields the symbols of the right side of some kinds, each with other indices of the same kind."""
+    layout = bench.setting.vocabulary.layout
+    letters = sorted(letter for letter in bench.letters.free if letter != "@")
+    for node in walk(bench.pair.right):
+        if isinstance(node, BigSum):
+            letters += [bound.letter for bound in node.bounds if bound.letter not in letters]
+    for node in walk(bench.pair.right):
+        ref = ref_of(node)
+        if ref is None or not isinstance(node, Symbol) or ref.kind not in kinds:
+            continue
+        if ref.array:
+            if ref.layer is not None:
+                for step in (-1, 1):
+                    yield node, ref._replace(layer=ref.layer._replace(offset=ref.layer.offset + step))
+            continue
+        if ref.kind in ("C", "total"):
+            for k in range(layout.sizes[-1]):
+                yield node, constant_ref(Quantity("C", None, k))
+            for letter in letters:
+                yield node, Ref("C", None, Index(letter, 0))
+            yield node, constant_ref(Quantity("total"))
+            continue
+        if ref.source is not None and ref.to is not None:
+            yield node, ref._replace(to=ref.source, source=ref.to)
+        for slot in ("to", "source", "layer"):
+            index: Index | None = getattr(ref, slot)
+            if index is None:
+                continue
+            if index.letter is None:
+                where = (
+                    ref.layer.offset
+                    if ref.layer is not None and ref.layer.letter is None
+                    else len(layout.sizes) - 1
+                )
+                where = where - 1 if slot == "source" else where
+                last = (
+                    len(layout.sizes)
+                    if slot == "layer"
+                    else layout.sizes[where]
+                    if 0 <= where < len(layout.sizes)
+                    else 0
+                )
+                options = [Index(None, number) for number in range(min(last, 12)) if number != index.offset]
+            else:
+                options = [index._replace(offset=index.offset + step) for step in (-1, 1)]
+            options += [Index(letter, 0) for letter in letters if letter != index.letter]
+            for option in options:
+                changed = ref._replace(layer=option) if slot == "layer" else ref._replace(**{slot: option})  # type: ignore[arg-type]
+                yield node, changed
+
+
+def _exists(bench: Bench, ref: Ref) -> bool:
+    from whygrad.notation.quantity import exists
+
+    if ref.array or any(index is not None and index.letter for index in (ref.layer, ref.to, ref.source)):
+        return True
+    return exists(quantity_of(ref, {}), bench.setting.vocabulary.layout)
+
+
+def _index(bench: Bench, kinds: tuple[str, ...], what: str, code: str) -> Iterator[Fix]:
+    for node, ref in _derivative_changes(bench, kinds):
+        if not _exists(bench, ref) or ref == ref_of(node):
+            continue
+        text = bench.writer.ref(ref)
+        old = ref_of(node)
+        own = (
+            isinstance(node, Symbol)
+            and bool(bench.setting.vocabulary.own(node.text))
+            and not letters_of(bench, node)
+        )
+        turned = (
+            not own
+            and old is not None
+            and old.source is not None
+            and (old.to, old.source) == (ref.source, ref.to)
+        )
+        says = (
+            f"{as_written(bench, node)} has {'its indices swapped' if turned else what}: it should be {text}"
+        )
+        fix = swapped_in(bench, node, Symbol(node.span, text, (ref,)), text, says, "TR" if turned else code)
+        if holds_with(bench, fix):
+            yield fix
+
+
+def wrong_cost(bench: Bench) -> Iterator[Fix]:
+    """A cost with another's number."""
+    yield from _index(bench, ("C", "total"), "the wrong cost's index", "WC")
+
+
+def wrong_index(bench: Bench) -> Iterator[Fix]:
+    """A neuron's or a layer's index that is another's; swapped indices of a weight."""
+    yield from _index(bench, ("w", "b", "z", "a", "y", "delta"), "a wrong index", "WI")
+
+
+def swapped_letters(bench: Bench) -> Iterator[Fix]:
+    """Two letters that stand in each other's place."""
+    symbols = [
+        node for node in walk(bench.pair.right) if isinstance(node, Symbol) and ref_of(node) is not None
+    ]
+    own = {ref_of(node) for node in walk(bench.pair.left)}
+    symbols = [node for node in symbols if ref_of(node) not in own]
+    letters = sorted(
+        letter for letter in bench.letters.free if letter != "@" and letter not in bench.letters.layer_letters
+    )
+    for one, other in combinations(letters, 2):
+        other_of = {one: other, other: one}
+        right, changes = bench.pair.right, []
+        for node in symbols:
+            ref = ref_of(node)
+            assert ref is not None
+            new = ref
+            for slot in ("to", "source"):
+                index: Index | None = getattr(ref, slot)
+                if index is not None and index.letter in other_of:
+                    new = new._replace(**{slot: index._replace(letter=other_of[index.letter])})  # type: ignore[arg-type]
+            if new != ref:
+                text = bench.writer.ref(new)
+                right = replaced(right, node, Symbol(node.span, text, (new,)))
+                changes.append(Change(node.span[0], node.span[1], text))
+        says = f"the indices {one} and {other} stand in each other's place"
+        fix = Fix(bench.pair.left, right, tuple(changes), says, "TR", bench.pair.right.span)
+        if changes and holds_with(bench, fix):
+            yield fix
+
+
+def missing_sum(bench: Bench) -> Iterator[Fix]:
+    """A letter that only the right side has: it should be summed over."""
+    right = bench.pair.right
+    letters = Letters(right, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
+    left = Letters(bench.pair.left, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
+    for letter in sorted(letters.free - left.free - {"@"} - letters.layer_letters):
+        new = BigSum(right.span, (Bound(letter),), right)
+        sign = f"\\sum_{{{letter}}} " if bench.writer.style == "latex" else f"Σ_{letter} "
+        inner = as_written(bench, right)
+        inner = f"({inner})" if isinstance(right, Sum) else inner
+        fix = swapped_in(bench, right, new, sign + inner, f"the sum over {letter} is missing")
+        if bench.holds(fix.left, fix.right):
+            yield fix
+
+
+def clashing_letter(bench: Bench) -> Iterator[Fix]:
+    """A letter of the left side that is not the one that the right side leaves free."""
+    bound = {
+        letter
+        for node in walk(bench.pair.right)
+        if isinstance(node, BigSum)
+        for letter in _bound(bench, node)
+    }
+    everywhere = {
+        index
+        for use in bench.letters.uses
+        if isinstance(use.meaning, Ref)
+        for index in (use.meaning.to, use.meaning.source)
+    }
+    letters = {index.letter for index in everywhere if index is not None and index.letter} | bound
+    for node in walk(bench.pair.left):
+        ref = ref_of(node)
+        if ref is None or not isinstance(node, Symbol) or ref.to is None or ref.to.letter is None:
+            continue
+        for letter in sorted(letters - {ref.to.letter}):
+            new = ref._replace(to=Index(letter, 0))
+            text = bench.writer.ref(new)
+            left = replaced(bench.pair.left, node, Symbol(node.span, text, (new,)))
+            lacking = (bench.pair.lacking - {ref.to.letter}) | {letter}
+            other = Bench(bench.pair._replace(left=left, lacking=lacking), bench.outcome)
+            if other.values and other.holds(left, bench.pair.right):
+                says = f"the index {ref.to.letter} of the left side is also summed over; {letter} is the free one"
+                yield Fix(
+                    left, bench.pair.right, (Change(node.span[0], node.span[1], text),), says, "NC", node.span
+                )
+
+
+def _bound(bench: Bench, node: BigSum) -> tuple[str, ...]:
+    from whygrad.equation.indices import bound_letters
+
+    return bound_letters(node, bench.setting.vocabulary, bench.pair.lacking, {})

@@ -1,0 +1,178 @@
+"""Slips in paths: those that are missing or counted twice, and chains through a weight."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from whygrad.equation.bench import Bench, Change, Fix
+from whygrad.equation.missing import account
+from whygrad.equation.missing import derived as derivative_of
+from whygrad.equation.slips.common import as_written, holds_with, ref_of
+from whygrad.equation.tree import (
+    Derivative,
+    Node,
+    Number,
+    Product,
+    Symbol,
+    Updated,
+    replaced,
+    walk,
+)  # fmt: skip
+from whygrad.equation.vocabulary import constant_ref
+from whygrad.notation import Quantity
+
+
+def missing_terms(bench: Bench) -> Iterator[Fix]:
+    """Paths, or costs, that are left out; and those that are there too often."""
+    if not bench.values or bench.numeric:
+        return
+    found = account(bench, bench.values[0])
+    if found is None or not (found.missing or found.surplus) or len(set(found.missing)) < len(found.missing):
+        return
+    writer = bench.writer
+    missing = tuple(term.written(writer) for term in found.missing)
+    surplus = tuple(term.written(writer) for term in found.surplus)
+    right = bench.pair.right
+    text = bench.pair.text[right.span[0] : right.span[1]].rstrip()
+    new = " ".join([text] + [f"+ {term}" for term in missing] + [f"- {term}" for term in surplus])
+    zero = isinstance(right, Number) and right.value == 0
+    if zero and missing:
+        new = " + ".join(missing)
+    costs = {term.places[1] for term in found.missing if len(term.places) > 1 and term.places[1].kind == "C"}
+    others = {term.places[1] for term in found.whole if len(term.places) > 1} - costs
+    forward = (
+        {q.to for term in found.missing for q in term.places if q.kind == "C"}
+        if costs or (found.missing and found.missing[0].places[0].kind == "C")
+        else set()
+    )
+    by_cost = bool(costs and others) or bool(
+        forward
+        and found.missing[0].places[0].kind == "C"
+        and derivative_of(bench, bench.pair.left, bench.values[0]) is None
+    )
+    if found.missing:
+        code = "MC" if by_cost else "MP"
+        what = "the cost" if code == "MC" else "the path"
+        many = "s are" if len(missing) > 1 else " is"
+        says = f"{what}{many} missing: {', '.join(missing)}"
+        if found.surplus:
+            says += f"; too many: {', '.join(surplus)}"
+    else:
+        code, says = "DC", f"counted too often: {', '.join(surplus)}"
+    if not _reads_back(bench, new):
+        return
+    change = Change(right.span[0], right.span[0] + len(text), new)
+    yield Fix(bench.pair.left, right, (change,), says, code, right.span, missing, surplus)
+
+
+def _reads_back(bench: Bench, text: str) -> bool:
+    from whygrad.equation.reader import read_side
+    from whygrad.errors import EquationError
+
+    try:
+        right = read_side(text, bench.setting.vocabulary)
+    except EquationError:
+        return False
+    return bench.holds(bench.pair.left, right)
+
+
+def missing_costs(bench: Bench) -> Iterator[Fix]:
+    """Costs of other outputs that are left out of a derivative of the total."""
+    now = bench.value(bench.pair.right, bench.values[0]) if bench.values else None
+    if now is None or not np.any(now != 0):
+        return
+    for fix in missing_terms(bench):
+        if fix.code == "MC" and not fix.surplus:
+            yield fix
+
+
+def through_a_weight(bench: Bench) -> Iterator[Fix]:
+    """A chain that goes through a weight, which depends on nothing."""
+    right, changes, shown = bench.pair.right, [], []
+    for product in [node for node in walk(right) if isinstance(node, Product)]:
+        factors = list(product.factors)
+        for first in [factor for factor in factors if isinstance(factor, Derivative)]:
+            ref = ref_of(first.of)
+            if ref is None or ref.kind not in ("w", "b"):
+                continue
+            second = next(
+                (
+                    other
+                    for other in factors
+                    if isinstance(other, Derivative) and other is not first and ref_of(other.by) == ref
+                ),
+                None,
+            )
+            if second is None:
+                continue
+            joined = Derivative(second.span, second.of, first.by)
+            text = bench.writer.derivative(as_written(bench, second.of), as_written(bench, first.by))
+            factors[factors.index(second)] = joined
+            factors.remove(first)
+            changes += [
+                Change(second.span[0], second.span[1], text),
+                Change(first.span[0], first.span[1], ""),
+            ]
+            shown.append(as_written(bench, first))
+        if len(factors) < len(product.factors):
+            made: Node = (
+                factors[0]
+                if len(factors) == 1
+                else Product(product.span, tuple(factors), ("",) * (len(factors) - 1))
+            )
+            right = replaced(right, product, made)
+    if not changes:
+        return
+    says = f"{', '.join(shown)} is 0: a weight depends on nothing, so the chain can't go through it"
+    fix = Fix(bench.pair.left, right, tuple(changes), says, "TI", bench.pair.right.span)
+    if holds_with(bench, fix):
+        yield fix
+
+
+def old_or_new(bench: Bench) -> Iterator[Fix]:
+    """Weights after the step where those before it belong."""
+    right, changes, shown = bench.pair.right, [], []
+    own = bench.setting.own
+    for node in walk(bench.pair.right):
+        if isinstance(node, Updated) and not node.change:
+            right = replaced(right, node, node.of)
+            changes.append(Change(node.span[0], node.span[1], as_written(bench, node.of)))
+            shown.append(as_written(bench, node))
+        if isinstance(node, Number) and "." in node.text and bench.setting.given:
+            for layer, weights in enumerate(own.weights, 1):
+                step = own.rate[:, :, None] * np.einsum(
+                    "pet,pes->pts", own.costs_by_array("z", layer).sum(axis=2) * own.share, own.a(layer - 1)
+                )
+                near = np.argwhere(np.abs((weights - step)[0] - node.value) <= 0.51 * 10.0**-node.decimals)
+                if len(near) == 1 and node.digits > 3:
+                    ref = constant_ref(Quantity("w", layer, int(near[0][0]), int(near[0][1])))
+                    text = bench.writer.ref(ref)
+                    right = replaced(right, node, Symbol(node.span, text, (ref,)))
+                    changes.append(Change(node.span[0], node.span[1], text))
+                    shown.append(node.text)
+    if not changes:
+        return
+    says = f"{', '.join(shown)} are weights after the step: all derivatives are taken before any weight moves"
+    fix = Fix(bench.pair.left, right, tuple(changes), says, "UO", bench.pair.right.span)
+    if holds_with(bench, fix):
+        yield fix
+
+
+def for_some(bench: Bench) -> Iterator[Fix]:
+    """A general claim that is true for some values of its letters only."""
+    if not bench.failing or len(bench.failing) == len(bench.values):
+        return
+    first = bench.setting.vocabulary.neurons_start()
+    shown = ", ".join(
+        f"{letter} = {number + first}"
+        for letter, number in sorted(bench.failing[0].items())
+        if letter not in bench.letters.layer_letters
+    )
+    yield Fix(
+        bench.pair.left,
+        bench.pair.right,
+        (),
+        f"it is true for some indices only, and not for {shown}",
+        "CL",
+        bench.pair.right.span,
+    )

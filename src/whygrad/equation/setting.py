@@ -8,17 +8,19 @@ import numpy as np
 from whygrad.codegen.layered import Layered
 from whygrad.equation.points import Points, declared, usable
 from whygrad.equation.tree import (
-    BigSum, Call, Derivative, Node, Number, Ref, Stands, Sum, Symbol, Updated, parts, walk,
-)  # fmt: skip
+    BigSum,
+    Call,
+    Derivative,
     Node,
     Number,
     Ref,
     Stands,
     Sum,
     Symbol,
+    Updated,
     parts,
     walk,
-)
+)  # fmt: skip
 from whygrad.equation.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def explain(setting: Setting, given: Mapping[str, Array], ruler: Ruler) -> Expla
     numbers = list(multiples.values()) if multiples else []
     if (
         len(numbers) > 1
-        and all(isclose(number, numbers[0], rel_tol=1e-6) for number in numbers)
+        and all(isclose(number, numbers[0], rel_tol=setting.close) for number in numbers)
         and numbers[0]
     ):
         return _one_multiple(setting, numbers[0])

@@ -56,7 +56,7 @@ def _multiples(
         if not size or not np.isfinite(size):
             continue
         number = float(np.sum(value * target)) / size
-        if isclose(number, 1, rel_tol=1e-6) or not ruler.same(name, number * value, target):
+        if isclose(number, 1, rel_tol=at.setting.close) or not ruler.same(name, number * value, target):
             continue
         for named in named_multiple(at.setting, at.layer, slot, number):
             if target.size == 1 and (named.cost > 1.5 or steps):
@@ -87,7 +87,7 @@ def _strengths(at: At, name: str, options: list[Option], ruler: Ruler) -> list[S
         if W.size < 2 or not size or not np.isfinite(left).all():
             continue
         strength = float(np.sum(left * W)) / size
-        if isclose(strength, at.setting.l2, rel_tol=1e-6):
+        if isclose(strength, at.setting.l2, rel_tol=at.setting.close):
             continue
         if ruler.same(name, strength * W + value, at.given[name]):
             made += [(*steps, step) for step in _strength(at, strength)]
@@ -100,10 +100,10 @@ def _strength(at: At, strength: float) -> Iterator[Step]:
     if not right:
         note = f"{strength:.6g} times {W} is in the gradient, but no regularisation in the cost"
         yield Step(differ.code, at.layer, "regularisation", note, 1.0, np.inf)
-    elif abs(strength) < 1e-6 * right:
+    elif abs(strength) < at.setting.close * right:
         note = f"the cost has a regularisation with l2 = {right:.6g}, d{W} has none"
         yield Step(differ.code, at.layer, "regularisation", note, 1.0, 0.0)
     else:
         for named in named_multiple(at.setting, at.layer, "regularisation", strength / right):
             mistake, multiple = named.parts[0]
-            yield Step(mistake.code, at.layer, "regularisation", multiple.note, named.cost, strength / right)
+            yield Step(mistake.code, at.layer, "regularisation", multiple.note, named.cost, multiple.number)

@@ -95,6 +95,8 @@ class Setting:
         self.l2 = (net.l2 if l2 is None else l2) * 1.0
         self.l2_bias = l2_bias
         self.kink, self.near = kink, near
+        #: How near two fitted numbers have to be to be the same, relative to their size.
+        self.close = max(1e-6, 32 * near)
         self.target = np.asarray(run.y, float)
         self.W = {n: np.asarray(network.parameters[f"W{n}"], float) for n in range(1, net.depth + 1)}
         self.b = {

@@ -43,9 +43,6 @@ class Named(NamedTuple):
     cost: float
 
 
-CLOSE = 1e-6
-
-
 def _known(setting: Setting, layer: int, level: str) -> list[tuple[Mistake, Multiple]]:
     made = []
     for mistake in ENTRIES:
@@ -54,13 +51,13 @@ def _known(setting: Setting, layer: int, level: str) -> list[tuple[Mistake, Mult
     return [(mistake, multiple) for mistake, multiple in made if not isclose(multiple.number, 1)]
 
 
-def _simple(number: float) -> bool:
+def _simple(number: float, close: float) -> bool:
     """Whether somebody may have typed this number."""
     size = abs(number)
     return any(
-        isclose(size * by, round(size * by), rel_tol=CLOSE) and 1 <= round(size * by) <= 1000
+        isclose(size * by, round(size * by), rel_tol=close) and 1 <= round(size * by) <= 1000
         for by in (1, 2, 3, 4, 10, 100)
-    ) or isclose(1 / size, round(1 / size), rel_tol=CLOSE)
+    ) or isclose(1 / size, round(1 / size), rel_tol=close)
 
 
 def named_multiple(setting: Setting, layer: int, level: str, number: float) -> list[Named]:
@@ -72,13 +69,13 @@ def named_multiple(setting: Setting, layer: int, level: str, number: float) -> l
         level: ``all``, ``delta``, ``weight``, ``bias`` or ``regularisation``.
         number: The multiple.
     """
-    if number == 0 or isclose(number, 1, rel_tol=CLOSE):
+    if number == 0 or isclose(number, 1, rel_tol=setting.close):
         return []
     known = _known(setting, layer, level)
     made = [
         Named(((mistake, multiple),), mistake.rank + multiple.surcharge)
         for mistake, multiple in known
-        if isclose(multiple.number, number, rel_tol=CLOSE)
+        if isclose(multiple.number, number, rel_tol=setting.close)
     ]
     single: dict[str, Named] = {}
     for named in made:
@@ -86,16 +83,16 @@ def named_multiple(setting: Setting, layer: int, level: str, number: float) -> l
     made = list(single.values())
     if not made:
         made.append(
-            Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank if _simple(number) else 1.8)
+            Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank if _simple(number, setting.close) else 1.8)
         )
     elif level in ("weight", "bias") and min(named.cost for named in made) >= STRAY.rank:
         made.append(Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank))
     if level in ("all", "delta"):
-        made += _pairs(known, number, 0.9 if level == "all" else 0.5)
+        made += _pairs(known, number, 0.9 if level == "all" else 0.5, setting.close)
     return sorted(made, key=lambda named: named.cost)
 
 
-def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float) -> Iterator[Named]:
+def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float, close: float) -> Iterator[Named]:
     """Yields two mistakes whose numbers have the product; one line of code often holds both."""
     found = set()
     for place, (first, one) in enumerate(known):
@@ -104,7 +101,7 @@ def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float) -> 
             if (
                 first.code != second.code
                 and codes not in found
-                and isclose(one.number * two.number, number, rel_tol=CLOSE)
+                and isclose(one.number * two.number, number, rel_tol=close)
             ):
                 found.add(codes)
                 yield Named(

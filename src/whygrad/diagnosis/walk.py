@@ -17,7 +17,7 @@ from whygrad.diagnosis.mistake import At
 from whygrad.diagnosis.parameters import parameter_readings
 from whygrad.diagnosis.reading import Candidate, Reading, Step, Steps, price, same
 from whygrad.diagnosis.setting import Ruler, Setting
-from whygrad.diagnosis.table import named_multiple
+from whygrad.diagnosis.table import STRAY, named_multiple
 
 Array: TypeAlias = Any
 
@@ -63,16 +63,16 @@ class Walk:
         last = number == setting.depth
         back = setting.error if last else state.delta @ setting.W[number + 1]
         above = (None, None) if last else (state.delta, state.back)
-        at = At(setting, number, self.given, *above, back, None, state.deltas)
+        at = At(setting, number, self.given, above[0], above[1], back, None, state.deltas)
         layer = Layer(at, self._targets, self.ruler)
         base = Candidate((), setting.through(number, back), back)
         found = self._explained(layer, state, base, thorough=True)
         if _cheapest(found, state) > 0:
             found += self._changed(layer, state, base, found)
         if not found:
-            found = [self._nothing(layer, state, base)]
+            found = self._nothing(layer, state, base)
         elif _cheapest(found, state) > 4:
-            found.append(self._nothing(layer, state, base))
+            found += self._nothing(layer, state, base)
         return found
 
     def _changed(self, layer: Layer, state: Reading, base: Candidate, before: list[Reading]) -> list[Reading]:
@@ -95,10 +95,14 @@ class Walk:
                 found += self._multiples(layer, state, singles, thorough=True)
         return found
 
-    def _nothing(self, layer: Layer, state: Reading, base: Candidate) -> Reading:
-        delta = self._recovered(layer)
-        kept = base.value if delta is None else delta
-        return self._reading(state, layer, (), UNEXPLAINED, kept, base.back, tuple(layer.names))
+    def _nothing(self, layer: Layer, state: Reading, base: Candidate) -> list[Reading]:
+        """Returns the readings that leave the layer unexplained, and go on with the right delta or the person's own."""
+        recovered = self._recovered(layer)
+        return [
+            self._reading(state, layer, (), UNEXPLAINED, delta, base.back, tuple(layer.names))
+            for delta in (base.value, recovered)
+            if delta is not None
+        ]
 
     def _recovered(self, layer: Layer) -> Array | None:
         """Returns the person's delta where weights and biases leave only one: with fewer examples than inputs."""
@@ -143,6 +147,8 @@ class Walk:
                 if number is None:
                     continue
                 for named in named_multiple(self.setting, layer.at.layer, "delta", number):
+                    if self._by_chance(layer, name, thorough) and (candidate.steps or named.parts[0][0] is STRAY):
+                        continue
                     steps = tuple(
                         Step(
                             mistake.code,
@@ -159,6 +165,11 @@ class Walk:
                 break
         return made
 
+    def _by_chance(self, layer: Layer, name: str, thorough: bool) -> bool:
+        """Whether a multiple is fitted to one number, and nothing else speaks for it: any number is a multiple of any."""
+        entries = layer.targets[name].size if thorough else sum(layer.targets[one].size for one in layer.names)
+        return entries == 1
+
     def _multiple(self, layer: Layer, name: str, delta: Array) -> float | None:
         target, right = layer.targets[name], layer.gradient(name, delta)
         size = float(np.sum(right**2))
@@ -167,7 +178,7 @@ class Walk:
         number = float(np.sum(right * target)) / size
         if (
             number == 0
-            or isclose(number, 1, rel_tol=1e-6)
+            or isclose(number, 1, rel_tol=self.setting.close)
             or not self.ruler.same(name, number * right, target)
         ):
             return None
@@ -189,7 +200,7 @@ class Walk:
         placed = layer.at._replace(delta=candidate.value, back=candidate.back)
         parts: list[list[Steps]] = []
         for name in layer.names:
-            found = [()] if right[name] else parameter_readings(placed, name, self.ruler)
+            found: list[Steps] = [()] if right[name] else parameter_readings(placed, name, self.ruler)
             if not found:
                 return [] if candidate.steps else self._half(layer, state, candidate, right)
             parts.append(found)

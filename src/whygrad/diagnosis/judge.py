@@ -11,12 +11,12 @@ from whygrad.diagnosis.describe import describe
 from whygrad.diagnosis.handed import Handed, handed
 from whygrad.diagnosis.misfits import misfit_finding
 from whygrad.diagnosis.mistake import sentence
+from whygrad.diagnosis.reading import Reading, Step
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
 from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.diagnosis.state import Whole, multiples_by_parameter, whole_readings
 from whygrad.diagnosis.table import TABLE, named_multiple
 from whygrad.diagnosis.unseen import unseen
-from whygrad.diagnosis.reading import Reading, Step
 from whygrad.diagnosis.walk import TIE, Walk
 
 if TYPE_CHECKING:

@@ -5,6 +5,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.diagnosis.normalisation import normal_formulas
+from whygrad.diagnosis.pulls import (
+    assigned,
+    factor_left_out,
+    overlapping,
+    overwritten,
+    pulled_with,
+    scattered,
+    turns,
+    unscaled,
+    with_value,
+    wrong_windows,
+)
 from whygrad.diagnosis.shapes_in_tape import (
     Whole,
     activations,
@@ -177,7 +190,7 @@ class Reader:
         for user, which in self.users.get(whole.end, []):
             step = self.tape.steps[user]
             if step.name == "multiply" and moved_leaf(self.tape, step.inputs[1 - which]) is not None:
-                edge = {(user, which): _whole_factor}
+                edge = {(user, which): factor_left_out}
                 yield Rewrite(("normalisation_scale_missing",), _line(self.tape, user), edge)
 
     # Loops
@@ -296,8 +309,8 @@ class Reader:
                     continue
                 numbers = np.unique(other.value)
                 if len(numbers) == 2 and numbers[0] == 0 and step.name == "multiply" and other.value.ndim:
-                    seen.setdefault((step.site, which, "mask"), {})[number, which] = _whole_factor
-                    seen.setdefault((step.site, which, "scale"), {})[number, which] = _unscaled(numbers[1])
+                    seen.setdefault((step.site, which, "mask"), {})[number, which] = factor_left_out
+                    seen.setdefault((step.site, which, "scale"), {})[number, which] = unscaled(numbers[1])
                     kinds[step.site, which, "mask"] = kinds[step.site, which, "scale"] = (
                         "dropout_mask_missing",
                         number,
@@ -314,9 +327,9 @@ class Reader:
                     and tape.steps[step.inputs[1 - which]].value.ndim == 0
                 ):
                     yield Rewrite(
-                        (code,), f"the scale 1/keep{_line(tape, user)}", {(user, which): _whole_factor}
+                        (code,), f"the scale 1/keep{_line(tape, user)}", {(user, which): factor_left_out}
                     )
-                    yield Rewrite((code,), "the mask and its scale", edges | {(user, which): _whole_factor})
+                    yield Rewrite((code,), "the mask and its scale", edges | {(user, which): factor_left_out})
 
     # Entries that are used more than once
 
@@ -332,7 +345,7 @@ class Reader:
                 ):
                     windows.setdefault(tape.steps[user].site, []).append(user)
             for group in windows.values():
-                if len(group) < 2 or not _overlap(tape, group):
+                if len(group) < 2 or not overlapping(tape, group):
                     continue
                 for words, last, whole in (
                     ("the last window stays", True, True), ("the first window stays", False, True),
@@ -342,7 +355,7 @@ class Reader:
                         ("window_overlap_overwritten",),
                         words + _line(tape, group[0]),
                         {},
-                        {source: _last_wins(tape, source, group, last, whole)},
+                        {source: overwritten(tape, source, group, last, whole)},
                     )
 
     def _duplicates(self) -> Iterator[Rewrite]:
@@ -361,7 +374,7 @@ class Reader:
             )
             for last in (True, False):
                 words = f"the {'last' if last else 'first'} one stays{_line(tape, number)}"
-                yield Rewrite((code,), words, {(number, 0): _assigned(step.data, last)})
+                yield Rewrite((code,), words, {(number, 0): assigned(step.data, last)})
 
     # Kernels
 
@@ -434,9 +447,9 @@ class Reader:
                             and step.inputs[1 - which] in self.reaching
                             and user in self.reaching
                         ):
-                            forward[user, 1 - which] = _with(tape, user, 1 - which, values[number])
+                            forward[user, 1 - which] = with_value(tape, user, 1 - which, values[number])
                 back: dict[tuple[int, int], Change] = {
-                    (n, 0): _scattered(places[n], shape) for n in group if n in self.reaching
+                    (n, 0): scattered(places[n], shape) for n in group if n in self.reaching
                 }
                 line = _line(tape, group[0])
                 if forward:
@@ -458,236 +471,3 @@ class Reader:
                     f"the padding is not cut off{_line(tape, number)}",
                     {(number, 0): lambda m, own, r, c=crop: own[c]},
                 )  # type: ignore[misc]
-
-
-def _whole_factor(made: Any, own: Array, right: Array) -> Array:
-    """The factor is left out: the cotangent is passed on as it is."""
-    if own.shape == right.shape:
-        return own
-    while own.ndim > right.ndim:
-        own = own.sum(axis=0)
-    axes = tuple(axis for axis, size in enumerate(right.shape) if size == 1 and own.shape[axis] != 1)
-    return own.sum(axis=axes, keepdims=True) if axes else own
-
-
-def _unscaled(number: float) -> Change:
-    return lambda made, own, right: right / number
-
-
-def pulled_with(tape: Tape, number: int, which: int, own: Array, other: Array) -> Array:
-    """Returns the pull of one input of a product whose other input has another value."""
-    step = tape.steps[number]
-    inputs = list(step.inputs)
-    trial = Tape()
-    trial.steps = [tape.steps[inputs[which]], tape.steps[inputs[1 - which]]._replace(value=other)]
-    order = (0, 1) if which == 0 else (1, 0)
-    data = step.data
-    if step.kind == "elementwise":
-        shaped = np.broadcast_to(other, step.value.shape)
-        data = tuple(shaped if place == which else part for place, part in enumerate(step.data))
-        if step.name != "multiply":
-            data = step.data
-    trial.steps.append(step._replace(inputs=order, data=data))
-    return trial.pull(2, which, own)
-
-
-def _with(tape: Tape, number: int, which: int, other: Array) -> Change:
-    return lambda made, own, right: pulled_with(tape, number, which, own, other)
-
-
-def _scattered(places: Array, shape: tuple[int, ...]) -> Change:
-    def change(made: Any, own: Array, right: Array) -> Array:
-        filled = np.zeros(int(np.prod(shape)))
-        np.add.at(filled, places.ravel(), own.ravel())
-        return filled.reshape(shape)
-
-    return change
-
-
-def _assigned(places: Array, last: bool) -> Change:
-    def change(made: Any, own: Array, right: Array) -> Array:
-        filled = np.zeros(right.size)
-        order = slice(None) if last else slice(None, None, -1)
-        at, values = places.ravel()[order], own.ravel()[order]
-        filled[at[at >= 0]] = values[at >= 0]
-        return filled.reshape(right.shape)
-
-    return change
-
-
-def _overlap(tape: Tape, group: list[int]) -> bool:
-    places = np.concatenate([tape.steps[number].data.ravel() for number in group])
-    return len(np.unique(places)) < len(places)
-
-
-def _last_wins(
-    tape: Tape, source: int, group: list[int], last: bool, whole: bool
-) -> Callable[[list[tuple[int, int, Array]]], Array]:
-    def joined(parts: list[tuple[int, int, Array]]) -> Array:
-        ordered = sorted((p for p in parts if p[0] in group), key=lambda part: part[0], reverse=not last)
-        total = np.zeros(tape.steps[source].value.shape)
-        for user, _, part in ordered:
-            places = np.unique(tape.steps[user].data)
-            if not whole:
-                places = places[part.ravel()[places] != 0]
-            total.ravel()[places] = part.ravel()[places]
-        return total + sum(part for user, _, part in parts if user not in group)
-
-    return joined
-
-
-def turns(value: Array, kernel: bool) -> Iterator[tuple[str, str, Array]]:
-    """Yields an array reversed along its axes, and with axes of equal length exchanged."""
-    ndim = value.ndim
-    if kernel and ndim:
-        sets = {
-            (ndim - 1,),
-            tuple(range(max(0, ndim - 2), ndim)),
-            (max(0, ndim - 2),),
-            tuple(range(ndim)),
-            (0,),
-            tuple(range(min(2, ndim))),
-        }
-        for axes in sorted(sets):
-            yield "kernel_reversed", f"reversed along axis {', '.join(map(str, axes))}", np.flip(value, axes)
-    for one in range(ndim):
-        for other in range(one + 1, ndim):
-            if value.shape[one] == value.shape[other] > 1:
-                code = "index_mixup" if kernel else "weight_not_transposed"
-                yield code, f"with its axes {one} and {other} exchanged", np.swapaxes(value, one, other)
-
-
-def wrong_windows(
-    tape: Tape, group: list[int], shape: tuple[int, ...]
-) -> Iterator[tuple[str, str, dict[int, Array]]]:
-    """Yields windows as they are where the stride is left out, and with height and width exchanged."""
-    at = {number: np.unravel_index(tape.steps[number].data, shape) for number in group}
-    starts = {number: [int(axis.min()) for axis in places] for number, places in at.items()}
-    for axes in _strided(starts, len(shape)):
-        places = {}
-        for number, index in at.items():
-            moved = [
-                axis - starts[number][place] + starts[number][place] // axes[place]
-                if axes.get(place, 1) > 1
-                else axis
-                for place, axis in enumerate(index)
-            ]
-            places[number] = np.ravel_multi_index(moved, shape)
-        yield "stride_missing", "the windows are taken with stride 1", places
-    for one in range(len(shape)):
-        for other in range(one + 1, len(shape)):
-            if shape[one] == shape[other] > 1 and len(group) > 1:
-                order = list(range(len(shape)))
-                order[one], order[other] = other, one
-                swapped = {
-                    n: np.ravel_multi_index([index[place] for place in order], shape)
-                    for n, index in at.items()
-                }
-                yield "index_mixup", f"the windows have axes {one} and {other} exchanged", swapped
-
-
-def _strided(starts: dict[int, list[int]], ndim: int) -> Iterator[dict[int, int]]:
-    strides = {}
-    for place in range(ndim):
-        found = int(np.gcd.reduce([start[place] for start in starts.values()]))
-        if found > 1:
-            strides[place] = found
-    if strides:
-        yield strides
-        if len(strides) > 1:
-            yield from ({place: stride} for place, stride in strides.items())
-
-
-def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
-    """Yields wrong backward passes of a normalisation: code, words, and the formula of the cotangent of xhat."""
-    axes, istd = whole.axes, whole.scale
-    x, xhat = tape.steps[whole.start].value, tape.steps[whole.end].value
-    centred = x - x.mean(axis=axes, keepdims=True)
-    count = int(np.prod([x.shape[axis] for axis in axes]))
-
-    def mean(array: Array, over: Any = axes) -> Array:
-        return array.mean(axis=over, keepdims=True)
-
-    def total(array: Array) -> Array:
-        return array.sum(axis=axes, keepdims=True)
-
-    def right(d: Array) -> Array:
-        return istd * (d - (mean(d) if whole.centred else 0) - xhat * mean(d * xhat))
-
-    constant, other = "normalisation_stats_constant", "normalisation_other"
-    if whole.centred:
-        yield constant, "both", lambda d: istd * d
-        yield constant, "the variance alone", lambda d: istd * (d - mean(d))
-        yield constant, "the mean alone", lambda d: istd * (d - xhat * mean(d * xhat))
-        yield (
-            "normalisation_mean_twice",
-            "the mean of d twice",
-            lambda d: istd * (d - 2 * mean(d) - xhat * mean(d * xhat)),
-        )
-        yield (
-            "normalisation_mean_twice",
-            "the term with xhat twice",
-            lambda d: istd * (d - mean(d) - 2 * xhat * mean(d * xhat)),
-        )
-        yield (
-            "normalisation_mean_twice",
-            "the mean of x is subtracted from xhat again",
-            lambda d: istd * (d - mean(d) - (xhat - mean(x)) * mean(d * (xhat - mean(x)))),
-        )
-    else:
-        yield constant, "the mean square", lambda d: istd * d
-        yield (
-            other,
-            "a mean is subtracted that the forward pass doesn't subtract",
-            lambda d: right(d) - istd * mean(d),
-        )
-    for over in (*((axis,) for axis in range(x.ndim)), tuple(range(x.ndim))):
-        if over != axes:
-            words = f"over axis {', '.join(map(str, over))} instead of {', '.join(map(str, axes))}"
-            yield (
-                "normalisation_wrong_axis",
-                words,
-                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat, o)),
-            )  # type: ignore[misc]
-            yield (
-                "normalisation_wrong_axis",
-                f"the mean of d {words}",
-                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat)),
-            )  # type: ignore[misc]
-            yield (
-                "normalisation_wrong_axis",
-                f"the term with xhat {words}",
-                lambda d, o=over: istd * (d - mean(d) - xhat * mean(d * xhat, o)),
-            )  # type: ignore[misc]
-            factor = count / np.prod([x.shape[axis] for axis in over])
-            yield (
-                "normalisation_wrong_axis",
-                f"divided by the entries {words}",
-                lambda d, f=factor: istd * (d - f * (mean(d) + xhat * mean(d * xhat))),
-            )  # type: ignore[misc]
-    yield other, "sums for means", lambda d: istd * (d - total(d) - xhat * total(d * xhat))
-    yield other, "the sign of the mean of d", lambda d: istd * (d + mean(d) - xhat * mean(d * xhat))
-    yield other, "the sign of the term with xhat", lambda d: istd * (d - mean(d) + xhat * mean(d * xhat))
-    yield other, "both signs", lambda d: istd * (d + mean(d) + xhat * mean(d * xhat))
-    yield other, "1/std is left out", lambda d: right(d) / istd
-    yield other, "divided by the variance instead of by its root", lambda d: right(d) * istd
-    yield (
-        other,
-        "x - mean stands where xhat belongs",
-        lambda d: istd * (d - mean(d) - centred * mean(d * centred)),
-    )
-    yield (
-        other,
-        "x - mean stands where xhat belongs once",
-        lambda d: istd * (d - mean(d) - centred * mean(d * xhat)),
-    )
-    yield other, "x stands where xhat belongs", lambda d: istd * (d - mean(d) - x * mean(d * x))
-    yield other, "xhat is missing once", lambda d: istd * (d - mean(d) - mean(d * xhat))
-    yield other, "half of the variance's term", lambda d: istd * (d - mean(d) - 0.5 * xhat * mean(d * xhat))
-    if count > 1:
-        yield other, "n - 1 for n", lambda d: istd * (d - mean(d) - xhat * total(d * xhat) / (count - 1))
-        yield (
-            other,
-            "n - 1 for n in both",
-            lambda d: istd * (d - (total(d) + xhat * total(d * xhat)) / (count - 1)),
-        )

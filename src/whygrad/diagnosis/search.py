@@ -159,10 +159,8 @@ class Search:
         made: list[Named] = []
         kernel = self.tape is None or right.ndim > 2
         if self.reader is not None and self.tape is not None and name in self.tape.leaves:
-            kernel = (
-                right.ndim != 1
-                and self.reader._windowed(self.tape.leaves[name])
-                or (right.ndim == 1 and self.reader._windowed(self.tape.leaves[name]) and self._sliced(name))
+            kernel = (right.ndim != 1 and self.reader._windowed(self.tape.leaves[name])) or (
+                right.ndim == 1 and self.reader._windowed(self.tape.leaves[name]) and self._sliced(name)
             )
         for code, words, turned in turns(right, kernel):
             if self.ruler.same(name, turned, given):
@@ -183,8 +181,7 @@ class Search:
         users = [self.tape.steps[user] for user, _ in self.reader.users.get(leaf, [])]
         return any(
             step.name == "getitem"
-            or step.value.shape == self.tape.steps[leaf].value.shape
-            and step.name == "multiply"
+            or (step.value.shape == self.tape.steps[leaf].value.shape and step.name == "multiply")
             for step in users
         )
 

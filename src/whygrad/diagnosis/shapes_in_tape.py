@@ -141,7 +141,7 @@ def _normal(source: Array, value: Array, axes: tuple[int, ...]) -> tuple[Array, 
         eps = 1 / scale**2 - variance
         if (
             np.ptp(eps) < 1e-6 * max(1.0, float(np.max(variance)))
-            and -1e-7 < float(np.min(eps))
+            and float(np.min(eps)) > -1e-7
             and float(np.max(eps)) < 0.2
         ):
             return scale, centred

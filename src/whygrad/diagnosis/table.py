@@ -5,7 +5,16 @@ from math import isclose
 from types import MappingProxyType
 from typing import NamedTuple
 
-from whygrad.diagnosis import operations, output_error, paths, reductions, regularisation, slopes, state
+from whygrad.diagnosis import (
+    operations,
+    output_error,
+    paths,
+    reductions,
+    regularisation,
+    slopes,
+    state,
+    weights,
+)
 from whygrad.diagnosis.mistake import Mistake, Multiple
 from whygrad.diagnosis.setting import Setting
 
@@ -25,6 +34,7 @@ ENTRIES: tuple[Mistake, ...] = (
     *reductions.ENTRIES[4:-2],
     *slopes.ENTRIES,
     *paths.ENTRIES,
+    *weights.ENTRIES,
     *reductions.ENTRIES[-2:],
     *regularisation.ENTRIES,
     *state.ENTRIES,
@@ -83,7 +93,10 @@ def named_multiple(setting: Setting, layer: int, level: str, number: float) -> l
     made = list(single.values())
     if not made:
         made.append(
-            Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank if _simple(number, setting.close) else 1.8)
+            Named(
+                ((STRAY, Multiple(number, f"{number:.6g}")),),
+                STRAY.rank if _simple(number, setting.close) else 1.8,
+            )
         )
     elif level in ("weight", "bias") and min(named.cost for named in made) >= STRAY.rank:
         made.append(Named(((STRAY, Multiple(number, f"{number:.6g}")),), STRAY.rank))

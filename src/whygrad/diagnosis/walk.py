@@ -147,7 +147,9 @@ class Walk:
                 if number is None:
                     continue
                 for named in named_multiple(self.setting, layer.at.layer, "delta", number):
-                    if self._by_chance(layer, name, thorough) and (candidate.steps or named.parts[0][0] is STRAY):
+                    if self._by_chance(layer, name, thorough) and (
+                        candidate.steps or named.parts[0][0] is STRAY
+                    ):
                         continue
                     steps = tuple(
                         Step(
@@ -167,7 +169,9 @@ class Walk:
 
     def _by_chance(self, layer: Layer, name: str, thorough: bool) -> bool:
         """Whether a multiple is fitted to one number, and nothing else speaks for it: any number is a multiple of any."""
-        entries = layer.targets[name].size if thorough else sum(layer.targets[one].size for one in layer.names)
+        entries = (
+            layer.targets[name].size if thorough else sum(layer.targets[one].size for one in layer.names)
+        )
         return entries == 1
 
     def _multiple(self, layer: Layer, name: str, delta: Array) -> float | None:

@@ -62,6 +62,8 @@ def test_pages_are_nested_and_load_nothing(notation: str) -> None:
     ]  # fmt: skip
     assert loads == []
     assert "@import" not in page
+    assert page.count("{") == page.count("}")
+    assert "{{" not in page
     assert "url(" not in page
     assert {"script", "iframe", "link", "img", "object"}.isdisjoint(tag for tag, _ in parser.tags)
     assert sum(tag == "math" for tag, _ in parser.tags) > 20

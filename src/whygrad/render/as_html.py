@@ -42,7 +42,7 @@ def document(body: str, title: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>body {{ margin: 0; background: #ffffff; }} "
-        "@media (prefers-color-scheme: dark) {{ body {{ background: #14171d; }} }}</style>\n</head>\n"
+        f"@media (prefers-color-scheme: dark) {{ body {{ background: #14171d; }} }}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>"
     )
 

@@ -1,5 +1,6 @@
 """Nodes and graphs: what was computed from what, with values. Frozen records; a sweep never writes to them."""
 
+import re
 from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.ops import Op
-from whygrad.structures import Local
+from whygrad.structures import Elementwise, Local
 
 Array: TypeAlias = Any
 
@@ -110,7 +111,11 @@ class Recording:
         marked: bool = False,
         value: Array | None = None,
     ) -> int:
-        """Returns the number of a new node; its value is computed unless it is given."""
+        """Returns the number of a new node; its value is computed unless it is given.
+
+        An input that an elementwise operation takes twice is one input: x*x is one edge 2x, not two edges x.
+        """
+        op, inputs = _merged(op, inputs)
         settings = dict(op.settings) | dict(settings or {})
         if value is None:
             value = op.structure.value(tuple(self._nodes[i].value for i in inputs), settings, self._xp)
@@ -120,3 +125,24 @@ class Recording:
     def graph(self, costs: tuple[Entry, ...], cost_names: tuple[str, ...] = (), examples: int = 0) -> Graph:
         """Returns the finished graph."""
         return Graph(tuple(self._nodes), costs, cost_names, examples, self._xp)
+
+
+def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
+    """Returns an elementwise operation with each of its inputs once; any other as it is."""
+    structure = op.structure
+    once = tuple(dict.fromkeys(inputs))
+    if len(once) == len(inputs) or not isinstance(structure, Elementwise):
+        return op, inputs
+    first = {number: op.arguments[inputs.index(number)] for number in once}
+    renamed = {argument: first[number] for argument, number in zip(op.arguments, inputs, strict=True)}
+
+    def said(formula: str) -> str:
+        return re.sub(r"[A-Za-z_]\w*", lambda name: renamed.get(name[0], name[0]), formula)
+
+    partials = {
+        kept: " + ".join(f"({said(structure.partials[a])})" for a in op.arguments if renamed[a] == kept)
+        for kept in first.values()
+    }
+    arguments = tuple(first.values())
+    merged = Elementwise(arguments, said(structure.of), partials)
+    return op._replace(arguments=arguments, structure=merged), once

@@ -74,10 +74,10 @@ class Sweep:
         >>> x = recording.leaf("x", np.array([[3.0]]))
         >>> y = recording.apply("y", OPS["mul"], (x, x))
         >>> graph = recording.graph((Entry(y, 0),))
-        >>> Sweep(graph, "gradient").values(x)   # x*x has one edge for each of its two inputs
+        >>> Sweep(graph, "gradient").values(x)   # x*x is one edge, 2x
         array([[[6.]]])
         >>> int(Sweep(graph, "count").values(x)[0, 0, 0])
-        2
+        1
     """
 
     def __init__(self, graph: Graph, semiring: str | Semiring, restart: bool = True) -> None:

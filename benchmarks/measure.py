@@ -97,7 +97,7 @@ class LoadMeter:
         except OSError:
             return own, own, clock
         user, nice, system, _idle, _wait, irq, soft, steal = fields
-        return (user + nice + system + irq + soft + steal) / 100, own, clock   # in hundredths of a second
+        return (user + nice + system + irq + soft + steal) / 100, own, clock  # in hundredths of a second
 
 
 def wait_for_quiet(patience: float, window: float = 1.0) -> bool:

@@ -21,7 +21,7 @@ W = [np.full((3, 2), 0.5), np.full((3, 3), 0.25), np.full((2, 3), 0.125)]
 x, y = np.array([1.0, 2.0]), np.array([0.5, -0.5])
 """
 
-FIRST_GRADIENTS = {   # from nothing to the gradients of both costs of 2-3-3-2, as a user would write it
+FIRST_GRADIENTS = {  # from nothing to the gradients of both costs of 2-3-3-2, as a user would write it
     "whygrad": "import numpy as np\nimport whygrad as wg"
     + NETWORK
     + """
@@ -68,7 +68,7 @@ print(sum(pull_back(row)[0].sum() for row in np.eye(2)))
 """,
 }
 
-IMPORTS = {   # `import whygrad` alone leaves its modules for later, so that they are measured too
+IMPORTS = {  # `import whygrad` alone leaves its modules for later, so that they are measured too
     "whygrad": "import whygrad",
     "whygrad, Network loaded": "import whygrad; whygrad.Network; whygrad.Run",
     "numpy": "import numpy",

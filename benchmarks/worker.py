@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--patience", type=float, default=60.0)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")   # peers warn of what they will change; it is not ours to mend
+    warnings.simplefilter("ignore")  # peers warn of what they will change; it is not ours to mend
     machine.pin(arguments.threads)
     if arguments.memory:
         document: Any = memory_here(*arguments.memory)

@@ -54,7 +54,7 @@ def contestants(case: Case) -> tuple[list[Contestant], dict[str, str]]:
     for peer in PEERS:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")   # of what a peer itself imports
+                warnings.simplefilter("ignore")  # of what a peer itself imports
                 module = importlib.import_module(f"benchmarks.peers.{peer.module}")
         except ImportError as error:
             missing[peer.title] = str(error)

@@ -19,7 +19,7 @@ def _example_gramian(problem: Problem) -> Call:
 
     def run(_: None) -> Tensor:
         with extend(model, OP_GRAM_HADAMARD):
-            model.kernel = net.x.new_zeros(problem.batch, problem.batch)   # ASDL adds each layer's share
+            model.kernel = net.x.new_zeros(problem.batch, problem.batch)  # ASDL adds each layer's share
             costs = squared_errors(model(net.x), net.y).sum(dim=1)
             torch.autograd.grad(costs.sum(), parameters)
         return model.kernel

@@ -13,7 +13,7 @@ from benchmarks.measure import Call
 from benchmarks.peers import Contestant
 from benchmarks.workloads import Problem
 
-jax.config.update("jax_enable_x64", True)   # float32 arrays stay float32
+jax.config.update("jax_enable_x64", True)  # float32 arrays stay float32
 
 VALUES: dict[str, Callable[[Any], Any]] = {
     "identity": lambda z: z,

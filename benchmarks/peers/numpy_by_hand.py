@@ -25,7 +25,7 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
 }
-SLOPES: dict[str, Callable[[Array], Array | None]] = {   # from the activation; None stands for 1
+SLOPES: dict[str, Callable[[Array], Array | None]] = {  # from the activation; None stands for 1
     "identity": lambda a: None,
     "relu": lambda a: a > 0,
     "sigmoid": lambda a: a * (1 - a),
@@ -190,7 +190,7 @@ def strongest_paths(problem: Problem, data: Data, count: int = 10) -> Array:
     Each neuron keeps its `count` strongest ways to the costs; a layer's come from those of the layer above.
     """
     activations = forward(problem, data)
-    ways = _output_errors(problem, data, activations)[0][:, None]   # (neurons, at most count), from z
+    ways = _output_errors(problem, data, activations)[0][:, None]  # (neurons, at most count), from z
     found = []
     for layer in reversed(problem.layers):
         inputs = activations[layer - 1][0]
@@ -198,7 +198,7 @@ def strongest_paths(problem: Problem, data: Data, count: int = 10) -> Array:
             found.append(ways.ravel())
         found.append((inputs[:, None] * _strongest(ways.reshape(1, -1), count)).ravel())
         if layer > 1:
-            weights = data.parameters[f"W{layer}"].T   # (neurons below, neurons above)
+            weights = data.parameters[f"W{layer}"].T  # (neurons below, neurons above)
             slope = SLOPES[problem.activations[layer - 2]](activations[layer - 1])
             ways = _strongest((weights[:, :, None] * ways).reshape(len(weights), -1), count)
             ways = ways if slope is None else ways * slope[0][:, None]

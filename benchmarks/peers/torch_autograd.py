@@ -89,9 +89,7 @@ def _cotangents(differentiate: Differentiate) -> Callable[[Problem], Call]:
             return differentiate(costs, pre_activations[:-1])
 
         names = [f"z{layer}" for layer in problem.layers[:-1]]
-        return Call(
-            run, numbers=lambda rows: named(names, [part.transpose(0, 1) for part in _stacked(rows)])
-        )
+        return Call(run, numbers=lambda rows: named(names, [part.transpose(0, 1) for part in _stacked(rows)]))
 
     return prepare
 

@@ -13,7 +13,7 @@ from benchmarks.peers import Contestant
 from benchmarks.peers.torch_network import VALUES, TorchProblem, load, named, numpy
 from benchmarks.workloads import Problem
 
-SLOPES = {   # from the activation; None stands for 1
+SLOPES = {  # from the activation; None stands for 1
     "identity": lambda a: None,
     "relu": lambda a: a > 0,
     "sigmoid": lambda a: a * (1 - a),
@@ -65,7 +65,7 @@ def gradients(net: TorchProblem) -> list[Tensor]:
         inputs = activations[layer - 1]
         if layer == problem.layers[-1]:
             found[f"W{layer}"] = torch.diag_embed((errors.T @ inputs).T).permute(1, 2, 0)
-            found[f"b{layer}"] = torch.diag(errors.sum(dim=0))   # left out below where there are no biases
+            found[f"b{layer}"] = torch.diag(errors.sum(dim=0))  # left out below where there are no biases
         else:
             rows = hidden[layer].reshape(problem.batch, -1)
             found[f"W{layer}"] = (rows.T @ inputs).reshape(costs, -1, inputs.shape[1])

@@ -36,6 +36,24 @@ def _gradients(problem: Problem) -> Call:
     return Call(run, numbers=lambda result: result)
 
 
+def _small(problem: Problem) -> bool:
+    net, data = network(problem)
+    return net.small is not None and len(data.x) == 1
+
+
+def _generated(problem: Problem) -> Call:
+    """The scalar program that a small network runs, by itself: Python numbers in and out, nothing checked."""
+    net, data = network(problem)
+    assert net.small is not None
+    given = (*data.x.ravel().tolist(), *data.y.ravel().tolist(), *net.small.parameters)
+    program = net.small.program
+
+    def numbers(result: list[float]) -> dict[str, Any]:
+        return {name: np.array(result[a:b]).reshape(shape) for name, a, b, shape in program.slices}
+
+    return Call(lambda _: program.run(*given), numbers=numbers)
+
+
 def _gramian(problem: Problem) -> Call:
     net, data = network(problem)
     return Call(
@@ -101,7 +119,7 @@ def _sweep(name: str) -> Callable[[Problem], Call]:
 
         def recorded() -> Any:
             run = net.run(data.x, data.y)
-            _ = run.recorded   # the forward pass, which is not counted
+            _ = run.recorded  # the forward pass, which is not counted
             return run
 
         def run(recorded: Any) -> dict[str, Any]:
@@ -123,7 +141,7 @@ def _paths(problem: Problem) -> Call:
         return run
 
     def run(swept: Any) -> tuple[Any, Any]:
-        paths = swept.paths(k=10)   # found when they are first read
+        paths = swept.paths(k=10)  # found when they are first read
         return paths.contribution, paths.quantities
 
     return Call(run, numbers=lambda result: {"contributions": np.asarray(result[0])}, fresh=swept)
@@ -131,6 +149,7 @@ def _paths(problem: Problem) -> Call:
 
 CONTESTANTS = (
     Contestant("whygrad", "gradients", _gradients),
+    Contestant("whygrad, generated lines alone", "gradients", _generated, _small),
     Contestant("whygrad", "gramian", _gramian),
     Contestant("whygrad", "example_gramian", _example_gramian),
     Contestant("whygrad, per parameter", "example_gramian", _example_gramian_per_parameter),

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from benchmarks.agreement import TOLERANCE, deviation
 from benchmarks.peers import Contestant, contestants
 from benchmarks.peers.numpy_by_hand import CONTESTANTS as BY_HAND
 from benchmarks.workloads import Case, Problem, Task
 
-pytestmark = pytest.mark.filterwarnings("ignore")   # peers warn of what they will change
+pytestmark = pytest.mark.filterwarnings("ignore")  # peers warn of what they will change
 
 RELU = Problem((6, 5, 4, 3), ("relu", "relu", "identity"), batch=4)
 NARROW = Problem((6, 5, 2, 5, 6), ("tanh", "tanh", "tanh", "identity"), batch=3)
@@ -34,7 +35,7 @@ def pairs() -> list[tuple[Contestant, Task, Problem]]:
         (contestant, task, problem)
         for task, problem in CASES
         for contestant in contestants(Case(task, task, task, problem))[0]
-        if contestant.prepare(problem).numbers is not None   # only gradient sweeps have numbers
+        if contestant.prepare(problem).numbers is not None  # only gradient sweeps have numbers
     ]
 
 

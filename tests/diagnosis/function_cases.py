@@ -1,4 +1,4 @@
-"""Hand-written backward passes of other operations with mistakes in them: functions of parameters, no declared network."""
+"""Hand-written backward passes of other operations with mistakes in them: functions, and no declared network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +81,7 @@ def _batch_norm() -> None:
         return np.mean((forward(p)[-1] - Y) ** 2)
 
     def batch_norm(p, how):
-        u, mu, istd, xhat, a, out = forward(p)
+        _, _, istd, xhat, a, out = forward(p)
         d = 2 * (out - Y) / Y.size
         g = {"W2": a.T @ d}
         d = d @ p["W2"].T * a * (1 - a)

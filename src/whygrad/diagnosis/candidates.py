@@ -61,6 +61,11 @@ class Layer:
         found = self.gradient(name, delta)
         return float(np.max(np.abs(found - self.targets[name]), initial=0.0)) / self.ruler.size(name, found)
 
+    def squares(self, name: str, delta: Array) -> float:
+        """Returns the sum of the squared differences from the person's gradient."""
+        with np.errstate(all="ignore"):
+            return float(np.sum((self.gradient(name, delta) - self.targets[name]) ** 2))
+
     def may_fit(self, column: Array) -> bool:
         """Whether the deltas of one neuron may lead to some multiple of its row of the person's gradients."""
         W = f"W{self.at.layer}"

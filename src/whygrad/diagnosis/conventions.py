@@ -87,18 +87,18 @@ def own_cost(setting: Setting, cost: float, eps: float) -> Own:
                 abs_tol=1e-12,
             ):
                 said = ", ".join(part for part in (words, how) if part)
-                note = f"Your cost {cost:.6g} is the network's {data + regular:.6g} {said}: the gradients are judged against yours."
+                note = f"Your cost {cost:.6g} is the network's {data + regular:.6g} {said}: yours is what counts here."
                 return Own(number, share, of_bias, note)
             if (
                 how == ""
                 and number != 1
                 and isclose(cost, number * (data + regular), rel_tol=close, abs_tol=1e-12)
             ):
-                note = f"Your cost {cost:.6g} is the network's {data + regular:.6g} {words}: the gradients are judged against yours."
+                note = f"Your cost {cost:.6g} is the network's {data + regular:.6g} {words}: yours is what counts here."
                 return Own(number, number, 0.0, note)
     note = (
-        f"Your cost is {cost:.8g}, the network's is {data + regular:.8g}: the forward passes (or the costs) differ, so the gradients "
-        "can't be expected to agree. Compare the forward passes first."
+        f"Your cost is {cost:.8g}, the network's is {data + regular:.8g}: the forward passes (or the costs) differ, "
+        "so the gradients can't be expected to agree. Compare the forward passes first."
     )
     return Own(note=note, known=False)
 
@@ -177,5 +177,7 @@ def _readings(
             setting = Setting(
                 run, own.data, strength * factor, own.bias * plain.l2 * factor, near=eps, reduction=reduction
             )
-            words = f"reduction={reduction!r}: the gradients are a {reduction} over the {m} examples, the cost a {plain.reduction}."
+            words = (
+                f"reduction={reduction!r}: the gradients are a {reduction}, the cost is a {plain.reduction}."
+            )
             yield Convention(setting, read, (*notes, words))

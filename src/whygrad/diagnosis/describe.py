@@ -51,7 +51,7 @@ def describe(setting: Setting, name: str, given: Array, wrong: Array, ruler: Rul
     layer = int(name[1:])
     if not np.isfinite(given).all():
         place = [int(i) for i in np.argwhere(~np.isfinite(given))[0]]
-        return f"d{name} has entries that are no finite numbers, the first at {place}: look for an overflow or a division by 0"
+        return f"d{name} has entries that are no finite numbers, the first at {place}: an overflow or a division by 0?"
     if not np.any(given):
         return f"d{name} is all zeros: it is never filled, or what arrives there is lost"
     difference = given - right

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from whygrad.diagnosis.describe import direction
-from whygrad.diagnosis.handed import precision
+from whygrad.diagnosis.handed import precision, widened
 from whygrad.diagnosis.judge import judged
 from whygrad.diagnosis.person import Functions
 from whygrad.diagnosis.recognise import Recognised, recognised
@@ -81,7 +81,8 @@ def _as_network(
 ) -> Diagnosis:
     """Returns the diagnosis of gradients of a layered network, with what the calls have shown."""
     found = judged(network.run, network.read(given), "to-from", reduction, sign, learning_rate)
-    note = f"Recognised: {network.run.network.layered.title()}, {network.run.network.layered.reduction} over the examples."
+    net = network.run.network.layered
+    note = f"Recognised: {net.title()}, {net.reduction} over the examples."
     findings = tuple(calls) if calls and _all_twice(calls) else (*calls, *found.findings)
     return found._replace(
         findings=findings, notes=(note, *found.notes), unseen=(*found.unseen, *_unseen(functions))
@@ -118,6 +119,10 @@ def _by_tape(
     """Returns the diagnosis against the tape's gradients, or against differences of the cost."""
     eps = max(precision(given), 1e-7 if exact is None else 0.0)
     right = functions.numerical() if exact is None else exact
+    fitting = {
+        name: np.asarray(array, float) for name, array in given.items() if array.shape == right[name].shape
+    }
+    eps = widened(fitting, right, eps)
     if tape is not None and exact is not None:
         right = _at_kinks(tape, right, given)
     totals = (
@@ -148,7 +153,7 @@ def _by_tape(
     notes = [f"backward returns nothing for {', '.join(missing)}."] if missing else []
     if exact is None:
         notes.append(
-            "The forward function can't be written down, so the right gradients are differences of the cost: about 9 digits."
+            "The forward function can't be written down: right gradients are differences of the cost, good to 9 digits."
         )
     wrong = [name for name in arrays if not parameters[name].right]
     if wrong and eps < 1e-10 and all(_nearly(arrays[name], right[name], totals[name]) for name in wrong):

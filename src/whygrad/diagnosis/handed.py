@@ -79,18 +79,41 @@ def arrays_of(gradients: Any) -> dict[str, Array]:
 
 
 def precision(arrays: Mapping[str, Array]) -> float:
-    """Returns the spacing at 1 of the coarsest type among the arrays.
-
-    Numbers that were computed in float32 stay float32 numbers when they are widened: that is seen.
-    """
+    """Returns the spacing at 1 of the coarsest type among the arrays."""
     floats = [array for array in arrays.values() if array.dtype.kind == "f"]
-    eps = max((float(np.finfo(array.dtype).eps) for array in floats), default=float(np.finfo(float).eps))
-    if eps < 1e-10 and floats:
-        with np.errstate(over="ignore"):
-            narrow = all(np.array_equal(array, array.astype(np.float32), equal_nan=True) for array in floats)
-        if narrow and sum(array.size for array in floats) > 3:
-            return float(np.finfo(np.float32).eps)
+    return max((float(np.finfo(array.dtype).eps) for array in floats), default=float(np.finfo(float).eps))
+
+
+def widened(arrays: Mapping[str, Array], right: Mapping[str, Array], eps: float) -> float:
+    """Returns the spacing at 1 of the type that numbers have gone through, or the spacing that they have.
+
+    Numbers that were computed in a coarser type stay numbers of that type when they are widened. That says something
+    only where there are several of them, and where the right ones are not such numbers anyway, as 2 or 0.5 are.
+    """
+    entries = np.concatenate([array.ravel() for array in arrays.values()]) if arrays else np.zeros(0)
+    wanted = np.concatenate([right[name].ravel() for name in arrays]) if arrays else np.zeros(0)
+    if len(np.unique(entries[entries != 0])) < 4 or 2 * np.count_nonzero(entries) < len(entries):
+        return eps
+    with np.errstate(over="ignore", invalid="ignore"):
+        for coarse, rounded in _ROUNDED.items():
+            if coarse <= eps or not np.array_equal(entries, rounded(entries)):
+                continue
+            moved = np.abs(rounded(wanted) - wanted) > 1e-10 * np.abs(wanted)
+            if np.count_nonzero(moved) >= 4:
+                return coarse
     return eps
+
+
+def _bfloat16(array: Array) -> Array:
+    return (np.ascontiguousarray(array, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+#: The types that numbers may have gone through, the coarsest first: their spacing at 1, and how they round.
+_ROUNDED = {
+    2.0**-7: _bfloat16,
+    2.0**-10: lambda array: array.astype(np.float16),
+    2.0**-23: lambda array: array.astype(np.float32),
+}
 
 
 def _canonical(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.diagnosis.conventions import Convention, Own, conventions
 from whygrad.diagnosis.describe import describe
-from whygrad.diagnosis.handed import Handed, handed
+from whygrad.diagnosis.handed import Handed, handed, widened
 from whygrad.diagnosis.misfits import misfit_finding
 from whygrad.diagnosis.mistake import sentence
 from whygrad.diagnosis.reading import Reading, Step
@@ -49,10 +49,11 @@ def judged(
     """Returns the diagnosis of gradients of a run's total; see :func:`whygrad.diagnosis.diagnose`."""
     given = handed(gradients, run.network.layered, layout)
     eps = max(given.eps, float(np.finfo(run.network.dtype).eps))
+    whole = {name: array for name, array in given.arrays.items() if np.isfinite(array).all()}
+    eps = widened(whole, Setting(run).gradients, eps)
     if eps > 1e-10:
         given = given._replace(eps=eps)
-    finite = {name: array for name, array in given.arrays.items() if np.isfinite(array).all()}
-    options, own = conventions(run, finite, eps, reduction, sign, learning_rate, cost)
+    options, own = conventions(run, whole, eps, reduction, sign, learning_rate, cost)
     chosen, ruler, notes = _chosen(run, list(options), eps)
     if own.note:
         notes = (own.note, *notes)
@@ -72,7 +73,9 @@ def _chosen(run: "Run", options: list[Convention], eps: float) -> tuple[Conventi
     if most < len(best.arrays):
         kinked = _kinked(run, best, most, eps)
         if kinked is not None:
-            note = "Some values stand on a kink, where every slope between left and right is right; yours is one of them."
+            note = (
+                "Some values stand on a kink, where every slope between left and right is right, as yours is."
+            )
             return kinked, Ruler(kinked.setting.totals, eps), (*best.notes, note)
     return best, ruler, best.notes
 
@@ -100,14 +103,15 @@ def _diagnosis(
     parameters = _parameters(setting, arrays, given, ruler)
     findings = [misfit_finding(setting, name, array, ruler) for name, array in given.misfits.items()]
     not_finite = [name for name, array in given.arrays.items() if not np.isfinite(array).all()]
-    for name in not_finite:
-        findings.append(_described(setting, name, given.arrays[name], parameters[name].wrong, ruler))
+    findings += [
+        _described(setting, name, given.arrays[name], parameters[name].wrong, ruler) for name in not_finite
+    ]
     wrong = [name for name in arrays if not parameters[name].right]
     if wrong:
         explanation = explain(setting, arrays, ruler)
         certain = not explanation.unexplained and explanation.cost < 2.5
         if not certain and given.eps < 1e-10 and _nearly(setting, arrays):
-            note = f"The gradients agree to {_digits(setting, arrays)} digits: that is rounding in a coarser type, not a mistake."
+            note = f"The gradients agree to {_digits(setting, arrays)} digits: rounding in a coarser type, no mistake."
             parameters = {
                 name: judged._replace(right=True, wrong=np.zeros_like(judged.wrong))
                 if name in arrays
@@ -121,7 +125,7 @@ def _diagnosis(
                 notes = (
                     *notes,
                     "No known mistake makes these numbers from this batch alone. Were the buffers cleared before it? "
-                    "Gradients of earlier batches can't be told from one batch: see whygrad.diagnose(forward, backward, params, data).",
+                    "Gradients of earlier batches can't be told from one batch: see whygrad.diagnose.",
                 )
     return Diagnosis(tuple(findings), parameters, notes, unseen(setting))
 
@@ -248,10 +252,32 @@ def _findings(
     for steps in lists:
         listed += [step for step in steps if not _listed_in(step, listed)]
     made = [_finding(setting, step, wrong, _instead_of(step, lists)) for step in listed]
-    for name in explanation.unexplained:
-        if name in wrong:
-            made.append(_described(setting, name, arrays[name], parameters[name].wrong, ruler))
+    if explanation.unexplained:
+        made += _likely(setting, arrays, explanation, wrong, ruler)
+    made += [
+        _described(setting, name, arrays[name], parameters[name].wrong, ruler)
+        for name in explanation.unexplained
+        if name in wrong
+    ]
     return sorted(made, key=lambda finding: -(finding.layer or 0))
+
+
+def _likely(
+    setting: Setting,
+    arrays: Mapping[str, Array],
+    explanation: Explanation,
+    wrong: list[str],
+    ruler: Ruler,
+) -> list[Finding]:
+    """Returns the mistake that comes nearest at the first layer that nothing explains, where it comes very near."""
+    found = Walk(setting, arrays, ruler).nearest(int(explanation.unexplained[0][1:]))
+    if found is None or any(step.layer >= found[0].layer for step in explanation.steps):
+        return []
+    step, share = found
+    finding = _finding(setting, step, wrong, ())
+    return [
+        finding._replace(match=round(share, 6), exact=False, says=f"likely, but not exactly: {finding.says}")
+    ]
 
 
 def _instead_of(step: Step, lists: tuple[tuple[Step, ...], ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an entry of the table of mistakes is: a code, the changes to the backward pass that make it, words and a mend."""
+"""What an entry of the table of mistakes is: a code, the changes that make it, words and a mend."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias

@@ -18,8 +18,8 @@ def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callab
     centred = x - x.mean(axis=axes, keepdims=True)
     count = int(np.prod([x.shape[axis] for axis in axes]))
 
-    def mean(array: Array, over: Any = axes) -> Array:
-        return array.mean(axis=over, keepdims=True)
+    def mean(array: Array) -> Array:
+        return array.mean(axis=axes, keepdims=True)
 
     def total(array: Array) -> Array:
         return array.sum(axis=axes, keepdims=True)
@@ -57,27 +57,12 @@ def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callab
     for over in (*((axis,) for axis in range(x.ndim)), tuple(range(x.ndim))):
         if over != axes:
             words = f"over axis {', '.join(map(str, over))} instead of {', '.join(map(str, axes))}"
-            yield (
-                "normalisation_wrong_axis",
-                words,
-                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat, o)),
-            )  # type: ignore[misc]
-            yield (
-                "normalisation_wrong_axis",
-                f"the mean of d {words}",
-                lambda d, o=over: istd * (d - mean(d, o) - xhat * mean(d * xhat)),
-            )  # type: ignore[misc]
-            yield (
-                "normalisation_wrong_axis",
-                f"the term with xhat {words}",
-                lambda d, o=over: istd * (d - mean(d) - xhat * mean(d * xhat, o)),
-            )  # type: ignore[misc]
-            factor = count / np.prod([x.shape[axis] for axis in over])
-            yield (
-                "normalisation_wrong_axis",
-                f"divided by the entries {words}",
-                lambda d, f=factor: istd * (d - f * (mean(d) + xhat * mean(d * xhat))),
-            )  # type: ignore[misc]
+            factor = count / float(np.prod([x.shape[axis] for axis in over]))
+            axis = "normalisation_wrong_axis"
+            yield axis, words, _formula(istd, xhat, over, over)
+            yield axis, f"the mean of d {words}", _formula(istd, xhat, over, axes)
+            yield axis, f"the term with xhat {words}", _formula(istd, xhat, axes, over)
+            yield axis, f"divided by the entries {words}", _formula(istd, xhat, axes, axes, factor)
     yield other, "sums for means", lambda d: istd * (d - total(d) - xhat * total(d * xhat))
     yield other, "the sign of the mean of d", lambda d: istd * (d + mean(d) - xhat * mean(d * xhat))
     yield other, "the sign of the term with xhat", lambda d: istd * (d - mean(d) + xhat * mean(d * xhat))
@@ -104,3 +89,16 @@ def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callab
             "n - 1 for n in both",
             lambda d: istd * (d - (total(d) + xhat * total(d * xhat)) / (count - 1)),
         )
+
+
+def _formula(
+    istd: Array, xhat: Array, mean_over: tuple[int, ...], dot_over: tuple[int, ...], factor: float = 1.0
+) -> Callable[[Array], Array]:
+    """Returns the backward pass of a normalisation with its means taken over some axes."""
+
+    def made(d: Array) -> Array:
+        mean = d.mean(axis=mean_over, keepdims=True)
+        dot = (d * xhat).mean(axis=dot_over, keepdims=True)
+        return istd * (d - factor * (mean + xhat * dot))
+
+    return made

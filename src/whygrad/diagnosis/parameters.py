@@ -9,7 +9,7 @@ import numpy as np
 from whygrad.diagnosis.mistake import At
 from whygrad.diagnosis.reading import Step, Steps, changes, fit, step_of
 from whygrad.diagnosis.setting import Ruler
-from whygrad.diagnosis.table import TABLE, named_multiple
+from whygrad.diagnosis.table import STRAY, TABLE, Named, named_multiple
 
 Array: TypeAlias = Any
 Option: TypeAlias = tuple[Steps, Array]
@@ -51,16 +51,21 @@ def _multiples(
     at: At, name: str, slot: str, options: list[Option], target: Array, ruler: Ruler
 ) -> list[Steps]:
     made = []
-    for steps, value in options:
+    regular = at.setting.regular(name)
+    compared = [(steps, value, target) for steps, value in options]
+    if np.any(regular):
+        # The regularisation may have been multiplied with the rest.
+        compared += [(steps, value + regular, at.given[name]) for steps, value in options]
+    for steps, value, wanted in compared:
         size = float(np.sum(value**2))
         if not size or not np.isfinite(size):
             continue
-        number = float(np.sum(value * target)) / size
-        if isclose(number, 1, rel_tol=at.setting.close) or not ruler.same(name, number * value, target):
+        number = float(np.sum(value * wanted)) / size
+        if isclose(number, 1, rel_tol=at.setting.close) or not ruler.same(name, number * value, wanted):
             continue
         for named in named_multiple(at.setting, at.layer, slot, number):
-            if target.size == 1 and (named.cost > 1.5 or steps):
-                continue  # any number is a multiple of any other
+            if target.size == 1 and (steps or not _telling(named, number)):
+                continue
             extra = tuple(
                 Step(
                     mistake.code,
@@ -74,6 +79,12 @@ def _multiples(
             )
             made.append((*steps, *extra))
     return made
+
+
+def _telling(named: Named, number: float) -> bool:
+    """Whether one number alone speaks for a multiple: any number is a multiple of any other."""
+    size = max(abs(number), 1 / abs(number)) if number else 0.5
+    return named.parts[0][0] is not STRAY or isclose(size, round(size), rel_tol=1e-6)
 
 
 def _strengths(at: At, name: str, options: list[Option], ruler: Ruler) -> list[Steps]:

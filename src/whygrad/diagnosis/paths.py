@@ -70,7 +70,7 @@ def _paths_again(at: At) -> Iterator[Change]:
             or len(set(counts)) == 1
         ):
             return None
-        return f"the paths through neurons 0 to {len(counts) - 1} of layer {at.layer + 1} count {', '.join(map(str, counts))} times"
+        return _counted(at, counts)
 
     yield Change(
         sum(share * (len(shares) - k) for k, share in enumerate(shares)),
@@ -279,7 +279,7 @@ ENTRIES = (
     Mistake(
         "weight_not_transposed",
         "paths",
-        "the error goes back to layer {l} through the wrong side of W{up} (transposed where it should not be, or the reverse) {note}",
+        "the error goes back to layer {l} through the wrong side of W{up} (transposed or not) {note}",
         "back{l} = delta{up} @ W{up}, with W of the shape (to, from)",
         "hidden layers below a layer of the same width",
         {"back": _hidden(_not_transposed)},

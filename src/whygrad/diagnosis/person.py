@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -92,9 +93,7 @@ class Functions:
         for name, value in self.params.items():
             found = np.zeros(value.shape)
             for place in np.ndindex(value.shape):
-                found[place] = _derivative(
-                    lambda number, n=name, p=place: self._moved(n, p, number), float(value[place])
-                )  # type: ignore[misc]
+                found[place] = _derivative(partial(self._moved, name, place), float(value[place]))
             made[name] = found
         return made
 

@@ -155,3 +155,8 @@ def _strided(starts: dict[int, list[int]], ndim: int) -> Iterator[dict[int, int]
         yield strides
         if len(strides) > 1:
             yield from ({place: stride} for place, stride in strides.items())
+
+
+def cropped(shape: tuple[int, ...]) -> Change:
+    """Returns the change that takes the first entries along each axis."""
+    return lambda made, own, right: own[tuple(slice(0, size) for size in shape)]

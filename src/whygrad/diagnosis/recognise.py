@@ -1,4 +1,4 @@
-"""Recognises a layered network in a person's own functions, so that everything that is known of such networks applies."""
+"""Recognises a layered network in a person's own functions, so that the table of layered networks applies."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -102,13 +102,13 @@ def _known(values: list[Array], wanted: Array) -> bool:
 def _layers(
     values: list[Array], params: Mapping[str, Array], x: Array, depth: int
 ) -> tuple[list[Activation], frozenset[str], Array] | None:
-    """Returns each layer's activation, which weights are turned, and the output; the tape holds every value on the way."""
+    """Returns each layer's activation, which weights are turned, and the output; the tape holds all of them."""
     a, activations, turned = x, [], set()
     for layer in range(1, depth + 1):
         W, b = params[f"W{layer}"], params.get(f"b{layer}")
         if b is not None and b.size not in W.shape:
             return None
-        for weights, is_turned in ((W.T, True), (W, False)):
+        for weights in (W.T, W):
             if a.shape[1] != weights.shape[1] or (b is not None and b.size != weights.shape[0]):
                 continue
             z = a @ weights.T + (0 if b is None else b.ravel())
@@ -116,7 +116,7 @@ def _layers(
                 break
         else:
             return None
-        if is_turned:
+        if weights is not W:
             turned.add(f"W{layer}")
         fits = [
             activation for activation in _activations(values, z) if _known(values, value_at(activation, z))
@@ -131,8 +131,8 @@ def _layers(
 
 
 def _run(
-    tape: Tape, params: Mapping[str, Array], activations: list[Activation], turned: frozenset[str], x: Array, y: Array, last: Array,
-    right: Mapping[str, Array],
+    tape: Tape, params: Mapping[str, Array], activations: list[Activation], turned: frozenset[str],
+    x: Array, y: Array, last: Array, right: Mapping[str, Array],
 ) -> "Run | None":  # fmt: skip
     from whygrad.network import Network
 

@@ -8,6 +8,7 @@ import numpy as np
 from whygrad.diagnosis.normalisation import normal_formulas
 from whygrad.diagnosis.pulls import (
     assigned,
+    cropped,
     factor_left_out,
     overlapping,
     overwritten,
@@ -47,7 +48,7 @@ class Rewrite(NamedTuple):
     codes: tuple[str, ...]
     note: str
     changes: Mapping[tuple[int, int], Change] = {}
-    joined: Joined = {}
+    joined: Joined = {}  # noqa: RUF012
     rank: float = 1.0
 
 
@@ -101,9 +102,9 @@ class Reader:
         for (kind, _), group in found.items():
             yield from self._slope(kind, group, 1.0)
             by_kind.setdefault(kind, []).extend(group)
-        for kind, whole in by_kind.items():
+        for kind, wholes in by_kind.items():
             if sum(1 for other, _ in found if other == kind) > 1:
-                yield from self._slope(kind, whole, 1.05)
+                yield from self._slope(kind, wholes, 1.05)
 
     def _gate(self, whole: Whole) -> bool:
         """Whether a value is multiplied with something else that depends on the parameters."""
@@ -200,7 +201,7 @@ class Reader:
         tape = self.tape
         for group in self.loops:
             for which in range(len(tape.steps[group[0]].inputs)):
-                edges = {}
+                edges: dict[tuple[int, int], Change] = {}
                 sources = []
                 for earlier, number in zip((None, *group), group, strict=False):
                     source = (
@@ -348,9 +349,11 @@ class Reader:
                 if len(group) < 2 or not overlapping(tape, group):
                     continue
                 for words, last, whole in (
-                    ("the last window stays", True, True), ("the first window stays", False, True),
-                    ("the last entry that isn't 0 stays", True, False), ("the first entry that isn't 0 stays", False, False),
-                ):  # fmt: skip
+                    ("the last window stays", True, True),
+                    ("the first window stays", False, True),
+                    ("the last entry that isn't 0 stays", True, False),
+                    ("the first entry that isn't 0 stays", False, False),
+                ):
                     yield Rewrite(
                         ("window_overlap_overwritten",),
                         words + _line(tape, group[0]),
@@ -465,9 +468,5 @@ class Reader:
             step = tape.steps[number]
             if step.name == "pad":
                 shape = tape.steps[step.inputs[0]].value.shape
-                crop = tuple(slice(0, size) for size in shape)
-                yield Rewrite(
-                    ("stride_missing",),
-                    f"the padding is not cut off{_line(tape, number)}",
-                    {(number, 0): lambda m, own, r, c=crop: own[c]},
-                )  # type: ignore[misc]
+                words = f"the padding is not cut off{_line(tape, number)}"
+                yield Rewrite(("stride_missing",), words, {(number, 0): cropped(shape)})

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.diagnosis.rewrites import Reader, Rewrite, turns
+from whygrad.diagnosis.pulls import turns
+from whygrad.diagnosis.rewrites import Reader, Rewrite
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.tape import Tape
 
@@ -65,7 +66,7 @@ class Search:
             for rewrite in self._rewrites():
                 gradients = self.tape.backward(rewrite.changes, rewrite.joined)
                 made.append((rewrite, gradients))
-                found += self._completed(tuple([self._named(rewrite, gradients)]), gradients)
+                found += self._completed((self._named(rewrite, gradients),), gradients)
             if not found or min(one.cost for one in found) > 1.5:
                 found += self._seconds(made)
         if not found:

@@ -1,6 +1,7 @@
 """Mistakes in what is kept between calls, batches and examples: they change all parameters in one way."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,7 +121,7 @@ def growth_read(multiples: Mapping[str, float]) -> Whole | None:
         return None
     for kind in ("W", "b"):
         numbers = [whole[f"{kind}{layer}"] for layer in layers if f"{kind}{layer}" in whole]
-        if any(below <= above for above, below in zip(numbers, numbers[1:], strict=False)):
+        if any(below <= above for above, below in pairwise(numbers)):
             return None
     top = max(whole[name] for name in whole if int(name[1:]) == layers[0])
     if top > 3 or max(whole.values()) < 3:

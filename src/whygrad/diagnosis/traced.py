@@ -51,13 +51,14 @@ FLAT = {
     "floor",
 }
 SELECT = {
-    "reshape", "transpose", "ravel", "expand_dims", "squeeze", "broadcast_to", "flip", "roll", "swapaxes", "moveaxis",
-    "concatenate", "stack", "hstack", "vstack", "take", "take_along_axis", "repeat", "tile", "rot90", "fliplr", "flipud",
-    "atleast_2d", "column_stack", "copy", "sliding_window_view", "append", "diagonal",
+    "reshape", "transpose", "ravel", "expand_dims", "squeeze", "broadcast_to", "flip", "roll",
+    "swapaxes", "moveaxis", "concatenate", "stack", "hstack", "vstack", "take", "take_along_axis",
+    "repeat", "tile", "rot90", "fliplr", "flipud", "atleast_2d", "column_stack", "copy",
+    "sliding_window_view", "append", "diagonal",
 }  # fmt: skip
 
 
-class Leak(NotSupportedError):
+class LeakError(NotSupportedError):
     """A traced array went where only plain numbers can go."""
 
 
@@ -84,10 +85,10 @@ class Traced(NDArrayOperatorsMixin):
         return len(self.value)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
-        raise Leak("a traced array was put into a plain array; build it with np.stack, or from np.zeros")
+        raise LeakError("a traced array was put into a plain array; build it with np.stack, or from np.zeros")
 
     def __float__(self) -> float:
-        raise Leak("a traced number was turned into a plain one with float() or by assignment")
+        raise LeakError("a traced number was turned into a plain one with float() or by assignment")
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -149,11 +150,13 @@ class Traced(NDArrayOperatorsMixin):
         apart = self - self.mean(axis, True)
         found = (apart * apart).mean(axis, keepdims)
         count = self.size // max(1, found.size)
-        return found * (count / (count - ddof)) if ddof else found
+        scaled: Traced = found * (count / (count - ddof)) if ddof else found
+        return scaled
 
     def std(self, axis: Any = None, keepdims: bool = False, ddof: int = 0, **_: Any) -> "Traced":
         """Returns the standard deviation over axes."""
-        root: Traced = np.sqrt(self.var(axis, keepdims, ddof))  # type: ignore[call-overload]
+        variance: Any = self.var(axis, keepdims, ddof)
+        root: Traced = np.sqrt(variance)
         return root
 
     def max(self, axis: Any = None, keepdims: bool = False, **_: Any) -> "Traced":
@@ -242,12 +245,12 @@ class Traced(NDArrayOperatorsMixin):
             out[0].node = made
             return out[0]
         if out is not None:
-            raise Leak("a traced array was added to a plain array in place")
+            raise LeakError("a traced array was added to a plain array in place")
         return Traced(self.tape, made)
 
     def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
         name = func.__name__
-        first = args[0] if args else None
+        first: Any = args[0] if args else None
         if name in SELECT:
             return self._gathered(func, args, options)
         if name in ("sum", "mean", "var", "std", "max", "min", "amax", "amin"):
@@ -256,7 +259,7 @@ class Traced(NDArrayOperatorsMixin):
         if name in ("zeros_like", "ones_like", "empty_like", "full_like"):
             return self._on(func(first.value if isinstance(first, Traced) else first, *args[1:], dtype=float))
         if name in ("shape", "ndim", "size", "argmax", "argmin", "argsort"):
-            return func(first.value, *args[1:], **options)  # type: ignore[union-attr]
+            return func(first.value, *args[1:], **options)
         if name in ("dot", "matmul"):
             return _matmul(self._on(first), self._on(args[1]))
         if name == "outer":
@@ -265,20 +268,22 @@ class Traced(NDArrayOperatorsMixin):
             condition = first.value if isinstance(first, Traced) else np.asarray(first)
             return self._chosen(condition, self._on(args[1]), self._on(args[2]))
         if name == "clip":
-            return np.minimum(np.maximum(first, args[1]), args[2])
+            low, high = (*args[1:], options.get("a_min"), options.get("a_max"))[:2]
+            return np.minimum(np.maximum(first, low), high)
         if name == "einsum":
             return self._einsum(args)
         if name == "pad":
             before = args[1] if len(args) > 1 else options["pad_width"]
             if (args[2] if len(args) > 2 else options.get("mode", "constant")) != "constant":
                 raise NotSupportedError("np.pad can be traced with zeros only")
-            places = np.pad(np.arange(first.size).reshape(first.shape), before, constant_values=-1)  # type: ignore[union-attr]
-            value = np.where(places >= 0, first.value.ravel()[np.maximum(places, 0)], 0.0)  # type: ignore[union-attr]
-            return Traced(self.tape, self.tape.add("select", (first.node,), value, places, "pad"))  # type: ignore[union-attr]
+            positions = np.arange(first.size).reshape(first.shape)
+            places: Array = np.pad(positions, before, constant_values=-1)
+            value = np.where(places >= 0, first.value.ravel()[np.maximum(places, 0)], 0.0)
+            return Traced(self.tape, self.tape.add("select", (first.node,), value, places, "pad"))
         raise NotSupportedError(f"np.{name} can't be traced")
 
     def _chosen(self, condition: Array, yes: "Traced", no: "Traced") -> "Traced":
-        value = np.where(condition, yes.value, no.value)
+        value: Array = np.where(condition, yes.value, no.value)
         on = np.broadcast_to(condition, value.shape).astype(float)
         return Traced(
             self.tape, self.tape.add("elementwise", (yes.node, no.node), value, (on, 1 - on), "where")
@@ -356,7 +361,7 @@ def traced_run(function: Callable[[dict[str, Any]], Any], params: dict[str, Arra
     """
     try:
         return _traced(function, params)
-    except Leak:
+    except LeakError:
         pass
     return _traced(function, params, filled=True)
 
@@ -370,11 +375,11 @@ def _traced(
         tape.leaves[name] = tape.add("leaf", (), value, name=name)
         arguments[name] = Traced(tape, tape.leaves[name])
     if filled:
-        makers = {
+        makers: Any = {
             name: _maker(tape, getattr(np, name))
             for name in ("zeros", "empty", "ones", "full", "zeros_like", "empty_like")
         }
-        with mock.patch.multiple(np, **makers):
+        with mock.patch.multiple("numpy", **makers):
             cost = function(arguments)
     else:
         cost = function(arguments)

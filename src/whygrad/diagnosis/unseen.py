@@ -56,7 +56,7 @@ def _layer(setting: Setting, layer: int) -> list[str]:
     if setting.at_kink(layer).any():
         many = int(setting.at_kink(layer).sum())
         made.append(
-            f"{many} pre-activations of layer {layer} stand on the kink of {name}: any slope between left and right is right there."
+            f"{many} pre-activations of layer {layer} are on the kink of {name}: any slope between both sides is right."
         )
     if layer == 1 and not np.any(setting.a[0]):
         made.append("The inputs are all zeros: dW1 is 0 whatever is done.")

@@ -168,11 +168,11 @@ class Walk:
         return made
 
     def _by_chance(self, layer: Layer, name: str, thorough: bool) -> bool:
-        """Whether a multiple is fitted to one number, and nothing else speaks for it: any number is a multiple of any."""
+        """Whether a multiple is fitted to one number alone: any number is a multiple of any other."""
         entries = (
             layer.targets[name].size if thorough else sum(layer.targets[one].size for one in layer.names)
         )
-        return entries == 1
+        return bool(entries == 1)
 
     def _multiple(self, layer: Layer, name: str, delta: Array) -> float | None:
         target, right = layer.targets[name], layer.gradient(name, delta)
@@ -187,6 +187,31 @@ class Walk:
         ):
             return None
         return number
+
+    def nearest(self, number: int) -> tuple[Step, float] | None:
+        """Returns the one mistake at a layer that explains nearly all of its difference, and the share; or nothing.
+
+        The layers above are taken to be right. A share of 0.98 is asked for, and that nothing else comes near it.
+        """
+        setting = self.setting
+        last = number == setting.depth
+        above = (None, None) if last else (setting.deltas[number + 1], setting.backs[number + 1])
+        at = At(setting, number, self.given, above[0], above[1], setting.backs[number], None, setting.deltas)
+        layer = Layer(at, self._targets, self.ruler)
+        if sum(layer.targets[name].size for name in layer.names) < 8:
+            return None  # few numbers are near to many things
+        whole = sum(layer.squares(name, setting.deltas[number]) for name in layer.names)
+        shares: dict[str, tuple[Step, float]] = {}
+        for candidate in layer.singles():
+            step = candidate.steps[0]
+            left = sum(layer.squares(name, candidate.value) for name in layer.names)
+            share = 1 - left / whole if whole else 0.0
+            if share > shares.get(step.code, (step, 0.0))[1]:
+                shares[step.code] = (step, share)
+        best = sorted(shares.values(), key=lambda found: -found[1])
+        if not best or best[0][1] < 0.98 or (len(best) > 1 and 1 - best[1][1] < 4 * (1 - best[0][1])):
+            return None
+        return best[0]
 
     # The gradients from a delta
 

@@ -39,6 +39,9 @@ def _transposed(at: At) -> Iterator[Change]:
     right = at.setting.weight_gradient(at.layer, at.delta)
     if right.shape[0] == right.shape[1]:
         yield Change(right.T)
+        regular = at.setting.regular(f"W{at.layer}")
+        if np.any(regular):
+            yield Change((right + regular).T - regular, "(with its regularisation)")
     elif min(right.shape) > 1:
         yield Change(
             right.T.reshape(right.shape),

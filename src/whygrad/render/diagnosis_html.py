@@ -63,7 +63,8 @@ def _map(name: str, judged: Judged) -> str:
         share = float(apart[row, column]) / size if np.isfinite(apart[row, column]) else 1.0
         cells.append(
             f'<rect x="{column * CELL}" y="{row * CELL}" width="{CELL - 1}" height="{CELL - 1}" '
-            f'fill="#c0392b" fill-opacity="{0.25 + 0.75 * share:.2f}"><title>{escape(name)}[{row}, {column}]</title></rect>'
+            f'fill="#c0392b" fill-opacity="{0.25 + 0.75 * share:.2f}">'
+            f"<title>{escape(name)}[{row}, {column}]</title></rect>"
         )
     height, width = wrong.shape[0] * CELL, wrong.shape[1] * CELL
     picture = (

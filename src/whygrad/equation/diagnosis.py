@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.causes import TABLE
+from whygrad.equation.evaluate import Unfit
 from whygrad.equation.judge import Outcome, Pair
 from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix
@@ -18,6 +21,15 @@ MOST_PARTS = 200
 
 
 def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
+    """Returns what puts an equality right, or None; a search that meets impossible numbers finds nothing."""
+    try:
+        with np.errstate(all="ignore"):
+            return _diagnosed(pair, outcome)
+    except (ArithmeticError, ValueError, LookupError, Unfit):
+        return None
+
+
+def _diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
     """Returns the first change by the table of causes that makes an equality hold; None where none was found."""
     bench = Bench(pair, outcome)
     if outcome.holds is None:

@@ -269,7 +269,9 @@ class Evaluator:
         if ref.example is not None and found.shape[1] > 1:
             place = ref.example.at(values)
             if not 0 <= place < found.shape[1]:
-                raise Absent("example")
+                if ref.example.letter:
+                    raise Absent("example")
+                raise EquationError("there is no such example", self.text, node.span[0])
             found = found[:, place, None]
         return found
 
@@ -301,7 +303,12 @@ class Evaluator:
         else:
             found = points.a(layer) if kind == "a" else points.z(layer)
         if ref.example is not None and kind not in ("w", "b"):
-            found = found[:, ref.example.at(values), None]
+            example = ref.example.at(values)
+            if not 0 <= example < found.shape[1]:
+                if ref.example.letter:
+                    raise Absent("example")
+                raise EquationError("there is no such example", self.text, node.span[0])
+            found = found[:, example, None]
         return self._laid_out(kind, found)
 
     def _laid_out(self, kind: str, found: Array) -> Array:
@@ -333,6 +340,13 @@ class Evaluator:
             total = self._added(node, total, term)
         return total
 
+    def _alike(self, node: Node, one: Array, other: Array) -> tuple[Array, Array]:
+        """Returns a number and an array in shapes that go together; a number of each example stands over a column."""
+        first, second = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+        if any(a != b and 1 not in (a, b) for a, b in zip(first.shape[1:], second.shape[1:], strict=True)):
+            raise Unfit(node, f"arrays of {first.shape[1:]} and {second.shape[1:]} don't go together")
+        return first, second
+
     def _added(self, node: Node, one: Array, other: Array) -> Array:
         if one.ndim == other.ndim == 3 and one.shape[1:] != other.shape[1:]:
             fits = all(a == b or 1 in (a, b) for a, b in zip(one.shape[1:], other.shape[1:], strict=True))
@@ -342,7 +356,7 @@ class Evaluator:
             ):
                 raise Unfit(node, f"arrays of {one.shape[1:]} and {other.shape[1:]} can't be added")
         elif one.ndim != other.ndim:
-            one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+            one, other = self._alike(node, one, other)
         return one + other
 
     def _bigsum(
@@ -409,7 +423,7 @@ class Evaluator:
     def _times(self, node: Node, place: object, one: Array, other: Array, sign: str, factors: Any) -> Array:
         if one.ndim == 2 or other.ndim == 2:
             if one.ndim != other.ndim:
-                one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+                one, other = self._alike(node, one, other)
             return one * other
         if one.shape[1:] == (1, 1) or other.shape[1:] == (1, 1):
             return one * other
@@ -445,13 +459,13 @@ class Evaluator:
         if above.ndim == below.ndim == 3 and above.shape[1:] != below.shape[1:] and below.shape[1:] != (1, 1):
             raise Unfit(node, f"arrays of {above.shape[1:]} and {below.shape[1:]} can't be divided")
         if above.ndim != below.ndim:
-            above, below = (_as_array(part) if part.ndim == 2 else part for part in (above, below))
+            above, below = self._alike(node, above, below)
         return above / below
 
     def _power(self, node: Power, values: dict[str, int]) -> Array:
         base, exponent = self.value(node.base, values), self.value(node.exponent, values)
         if exponent.ndim != base.ndim:
-            exponent = _as_array(exponent) if exponent.ndim == 2 else exponent
+            base, exponent = self._alike(node, base, exponent)
         if base.ndim == 3 and exponent.shape[1:] not in ((1, 1), base.shape[1:]):
             raise Unfit(node, f"an array of {base.shape[1:]} can't be raised to one of {exponent.shape[1:]}")
         if np.max(np.abs(exponent)) > 200 and isinstance(node.exponent, Number):
@@ -540,7 +554,7 @@ class Evaluator:
             return np.sqrt((inside**2).sum(axis=(1, 2)))[:, None]
         one, other = found
         if one.ndim != other.ndim:
-            one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+            one, other = self._alike(node, one, other)
         return (one > other).astype(float)
 
     def _dense_scalar(
@@ -562,7 +576,7 @@ class Evaluator:
                 raise EquationError("max needs two arguments", self.text, node.span[0])
             one, other = found
             if one.ndim != other.ndim:
-                one, other = (_as_array(part) if part.ndim == 2 else part for part in (one, other))
+                one, other = self._alike(node, one, other)
             return np.maximum(one, other)
         if name == "square":
             return first**2
@@ -622,7 +636,13 @@ class Evaluator:
         if ref.array:
             return self._by_array(node, of, target, ref, values)
         q = self.quantity(target, ref, values)
-        return self._slope(node, of, q, values)
+        try:
+            return self._slope(node, of, q, values)
+        except ValueError as error:
+            if isinstance(error, EquationError):
+                raise
+            says = "the derivative of arrays multiplied with each other can't be checked"
+            raise EquationError(says, self.text, of.span[0]) from None
 
     def _slope(self, whole: Node, node: Node, by: Quantity, values: dict[str, int]) -> Array:
         """Returns the derivative of any expression by a quantity."""
@@ -682,6 +702,7 @@ class Evaluator:
         if not isinstance(meaning, Ref) or meaning.derived or meaning.kind == "delta":
             raise EquationError("the derivative of a derivative can't be checked", self.text, node.span[0])
         if meaning.array:
+            self._array(node, meaning, values)
             layer = meaning.layer.at(values) if meaning.layer else 0
             if meaning.kind == "y":
                 return np.zeros((1, 1, 1))
@@ -738,6 +759,7 @@ class Evaluator:
             raise EquationError(
                 "this derivative of an array by an array can't be checked", self.text, node.span[0]
             )
+        self._array(inner, target, values)
         of_layer = target.layer.at(values) if target.layer else 0
         made = self.points.by_array(target.kind, of_layer, ref.kind, layer)
         if made is None:

@@ -77,6 +77,8 @@ class Letters:
         if isinstance(node, Call) and node.function.layer is not None:
             found.append(Use(Size(node.function.layer), bound))
         if isinstance(node, BigSum):
+            left_out = [limit.without for limit in node.bounds if limit.without is not None]
+            found += [Use(Kronecker(index, index), bound) for index in left_out]
             bound = bound | frozenset(bound_letters(node, self.vocabulary, self.lacking, self.choices))
         for part in parts(node):
             self._gather(part, bound, found)

@@ -1,6 +1,6 @@
 """Gradients as people hand them in: mappings of arrays, tensors or lists, files, layouts, and the type's precision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -109,7 +109,7 @@ def _bfloat16(array: Array) -> Array:
 
 
 #: The types that numbers may have gone through, the coarsest first: their spacing at 1, and how they round.
-_ROUNDED = {
+_ROUNDED: dict[float, Callable[[Array], Array]] = {
     2.0**-7: _bfloat16,
     2.0**-10: lambda array: array.astype(np.float16),
     2.0**-23: lambda array: array.astype(np.float32),

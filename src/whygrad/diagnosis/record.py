@@ -99,8 +99,8 @@ class Diagnosis(NamedTuple):
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes of the mistakes that were found, each once."""
-        return tuple(dict.fromkeys(finding.mistake for finding in self.findings if finding.mistake))
+        """The codes of the mistakes that reproduce the numbers, each once; what is only likely isn't among them."""
+        return tuple(dict.fromkeys(one.mistake for one in self.findings if one.mistake and one.exact))
 
     @property
     def says(self) -> str:

@@ -1,23 +1,18 @@
 """Mistakes in the backward pass of a person's own function: changes to the pulls on its tape."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.diagnosis.kernels import Kernels, Rewrite, line_of
 from whygrad.diagnosis.normalisation import normal_formulas
 from whygrad.diagnosis.pulls import (
     assigned,
-    cropped,
     factor_left_out,
     overlapping,
     overwritten,
-    pulled_with,
-    scattered,
-    turns,
     unscaled,
-    with_value,
-    wrong_windows,
 )
 from whygrad.diagnosis.shapes_in_tape import (
     Whole,
@@ -31,25 +26,6 @@ from whygrad.diagnosis.shapes_in_tape import (
 from whygrad.diagnosis.tape import Change, Tape
 
 Array: TypeAlias = Any
-Joined: TypeAlias = Mapping[int, Callable[[list[tuple[int, int, Array]]], Array]]
-
-
-class Rewrite(NamedTuple):
-    """A changed backward pass.
-
-    Attributes:
-        codes: The mistakes that it is.
-        note: What was changed.
-        changes: The changed pulls.
-        joined: The changed ways to join what comes back to a step.
-        rank: What it costs to assume it.
-    """
-
-    codes: tuple[str, ...]
-    note: str
-    changes: Mapping[tuple[int, int], Change] = {}
-    joined: Joined = {}  # noqa: RUF012
-    rank: float = 1.0
 
 
 def _nothing(made: Any, own: Array, right: Array) -> Array:
@@ -63,18 +39,11 @@ def _union(parts: list[dict[tuple[int, int], Change]]) -> dict[tuple[int, int], 
     return joined
 
 
-def _line(tape: Tape, number: int) -> str:
-    line = tape.steps[number].line
-    return f" in the line `{line}`" if line else ""
-
-
-class Reader:
+class Reader(Kernels):
     """Everything that can go wrong on one tape, as rewrites."""
 
     def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.reaching = tape.reaching() & ancestors(tape, tape.cost)
-        self.users = tape.users()
+        super().__init__(tape)
         self.loops = loops(tape, self.reaching)
         self.activations = activations(tape, self.reaching)
         self.normalisations = normalisations(tape, self.reaching)
@@ -88,9 +57,7 @@ class Reader:
         yield from self._masks_and_scales()
         yield from self._overwritten()
         yield from self._duplicates()
-        yield from self._turned_parameters()
-        yield from self._windows()
-        yield from self._padding()
+        yield from self.kernels()
 
     # Activations
 
@@ -127,7 +94,7 @@ class Reader:
 
             return _union([at(whole) for whole in group])
 
-        where = _line(tape, group[0].end)
+        where = line_of(tape, group[0].end)
         missing = ("gate_slope_missing",) if gate else ("hidden_slope_missing",)
         if kind == "relu":
             yield Rewrite(
@@ -183,7 +150,7 @@ class Reader:
         for whole in self.normalisations:
             for code, note, formula in normal_formulas(self.tape, whole):
                 yield Rewrite(
-                    (code,), note + _line(self.tape, whole.end), bypassed(self.tape, whole, formula)
+                    (code,), note + line_of(self.tape, whole.end), bypassed(self.tape, whole, formula)
                 )
             yield from self._normal_scale(whole)
 
@@ -192,7 +159,7 @@ class Reader:
             step = self.tape.steps[user]
             if step.name == "multiply" and moved_leaf(self.tape, step.inputs[1 - which]) is not None:
                 edge = {(user, which): factor_left_out}
-                yield Rewrite(("normalisation_scale_missing",), _line(self.tape, user), edge)
+                yield Rewrite(("normalisation_scale_missing",), line_of(self.tape, user), edge)
 
     # Loops
 
@@ -221,7 +188,7 @@ class Reader:
                     carried[key] = carried.get(key, {}) | edges
         for edges in carried.values():
             number = next(iter(edges))[0]
-            yield Rewrite(("recurrent_gradient_missing",), _line(tape, number), edges)
+            yield Rewrite(("recurrent_gradient_missing",), line_of(tape, number), edges)
         if len(carried) > 1:
             yield Rewrite(
                 ("recurrent_gradient_missing",), "of every state", _union(list(carried.values())), rank=1.05
@@ -241,14 +208,14 @@ class Reader:
                 others = {edge: _nothing for edge in uses if edge != kept}
                 yield Rewrite(
                     ("shared_weight_one_use",),
-                    f"d{name} has one of its {len(uses)} uses{_line(tape, kept[0])}",
+                    f"d{name} has one of its {len(uses)} uses{line_of(tape, kept[0])}",
                     others,
                 )
                 if len(uses) > 2:
                     lost = {kept: _nothing}
                     yield Rewrite(
                         ("shared_weight_one_use",),
-                        f"d{name} lacks one of its {len(uses)} uses{_line(tape, kept[0])}",
+                        f"d{name} lacks one of its {len(uses)} uses{line_of(tape, kept[0])}",
                         lost,
                     )
             sites = {tape.steps[edge[0]].site for edge in uses}
@@ -256,7 +223,7 @@ class Reader:
                 for site in sites:
                     lost = {edge: _nothing for edge in uses if tape.steps[edge[0]].site == site}
                     kept_only = {edge: _nothing for edge in uses if tape.steps[edge[0]].site != site}
-                    line = _line(tape, next(iter(lost))[0])
+                    line = line_of(tape, next(iter(lost))[0])
                     yield Rewrite(("shared_weight_one_use",), f"d{name} lacks its use{line}", lost)
                     yield Rewrite(("shared_weight_one_use",), f"d{name} has its use{line} alone", kept_only)
         yield from self._one_step()
@@ -319,7 +286,7 @@ class Reader:
         for key, edges in seen.items():
             code, number = kinds[key]
             words = "the mask" if key[2] == "mask" else "the scale 1/keep"
-            yield Rewrite((code,), f"{words}{_line(tape, number)}", edges)
+            yield Rewrite((code,), f"{words}{line_of(tape, number)}", edges)
             for user, which in self.users.get(number, []):
                 step = tape.steps[user]
                 if (
@@ -328,7 +295,7 @@ class Reader:
                     and tape.steps[step.inputs[1 - which]].value.ndim == 0
                 ):
                     yield Rewrite(
-                        (code,), f"the scale 1/keep{_line(tape, user)}", {(user, which): factor_left_out}
+                        (code,), f"the scale 1/keep{line_of(tape, user)}", {(user, which): factor_left_out}
                     )
                     yield Rewrite((code,), "the mask and its scale", edges | {(user, which): factor_left_out})
 
@@ -356,7 +323,7 @@ class Reader:
                 ):
                     yield Rewrite(
                         ("window_overlap_overwritten",),
-                        words + _line(tape, group[0]),
+                        words + line_of(tape, group[0]),
                         {},
                         {source: overwritten(tape, source, group, last, whole)},
                     )
@@ -376,97 +343,5 @@ class Reader:
                 else "duplicate_index_overwritten"
             )
             for last in (True, False):
-                words = f"the {'last' if last else 'first'} one stays{_line(tape, number)}"
+                words = f"the {'last' if last else 'first'} one stays{line_of(tape, number)}"
                 yield Rewrite((code,), words, {(number, 0): assigned(step.data, last)})
-
-    # Kernels
-
-    def _turned_parameters(self) -> Iterator[Rewrite]:
-        """What is sent back goes through a parameter that is reversed, or has its axes in another order."""
-        tape = self.tape
-        for name, leaf in tape.leaves.items():
-            value = tape.steps[leaf].value
-            for code, words, turned in turns(value, self._windowed(leaf)):
-                edges: dict[tuple[int, int], Change] = {}
-                for number in sorted(self.reaching):
-                    step = tape.steps[number]
-                    if len(step.inputs) != 2 or step.kind not in ("elementwise", "contract"):
-                        continue
-                    for which in (0, 1):
-                        if (
-                            moved_leaf(tape, step.inputs[1 - which]) == leaf
-                            and step.inputs[which] in self.reaching
-                        ):
-                            edges[number, which] = self._through(number, which, leaf, turned)
-                if edges:
-                    yield Rewrite((code,), f"the error goes back through {name} {words}", edges)
-
-    def _windowed(self, leaf: int) -> bool:
-        """Whether a parameter is a kernel: more than two axes, or multiplied with windows in a loop."""
-        if self.tape.steps[leaf].value.ndim != 2:
-            return True
-        for number in self.reaching:
-            step = self.tape.steps[number]
-            if len(step.inputs) == 2 and any(moved_leaf(self.tape, s) == leaf for s in step.inputs):
-                other = next((s for s in step.inputs if moved_leaf(self.tape, s) != leaf), None)
-                if other is not None and step.name == "multiply":
-                    return True
-                if other is not None and self.tape.steps[other].name == "sliding_window_view":
-                    return True
-        return False
-
-    def _through(self, number: int, which: int, leaf: int, turned: Array) -> Change:
-        tape = self.tape
-        chain, at = [], tape.steps[number].inputs[1 - which]
-        while at != leaf:
-            chain.append(at)
-            at = tape.steps[at].inputs[0]
-        value = turned
-        for one in reversed(chain):
-            value = value.ravel()[tape.steps[one].data]
-
-        def change(made: Any, own: Array, right: Array) -> Array:
-            return pulled_with(tape, number, which, own, value)
-
-        return change
-
-    def _windows(self) -> Iterator[Rewrite]:
-        """Windows of the input taken at the wrong places, both for the kernel's gradient and on the way back."""
-        tape = self.tape
-        found: dict[Any, list[int]] = {}
-        for number, step in enumerate(tape.steps):
-            if step.name == "getitem" and step.value.ndim and len(step.inputs) == 1:
-                found.setdefault((step.site, step.inputs[0]), []).append(number)
-        for (_, source), group in found.items():
-            shape = tape.steps[source].value.shape
-            for code, words, places in wrong_windows(tape, group, shape):
-                values = {n: tape.steps[source].value.ravel()[p] for n, p in places.items()}
-                forward: dict[tuple[int, int], Change] = {}
-                for number in group:
-                    for user, which in self.users.get(number, []):
-                        step = tape.steps[user]
-                        if (
-                            len(step.inputs) == 2
-                            and step.inputs[1 - which] in self.reaching
-                            and user in self.reaching
-                        ):
-                            forward[user, 1 - which] = with_value(tape, user, 1 - which, values[number])
-                back: dict[tuple[int, int], Change] = {
-                    (n, 0): scattered(places[n], shape) for n in group if n in self.reaching
-                }
-                line = _line(tape, group[0])
-                if forward:
-                    yield Rewrite((code,), f"{words}, for the kernel's gradient{line}", forward)
-                if back:
-                    yield Rewrite((code,), f"{words}, on the way back{line}", back)
-                if forward and back:
-                    yield Rewrite((code,), f"{words}{line}", forward | back)
-
-    def _padding(self) -> Iterator[Rewrite]:
-        tape = self.tape
-        for number in sorted(self.reaching):
-            step = tape.steps[number]
-            if step.name == "pad":
-                shape = tape.steps[step.inputs[0]].value.shape
-                words = f"the padding is not cut off{_line(tape, number)}"
-                yield Rewrite(("stride_missing",), words, {(number, 0): cropped(shape)})

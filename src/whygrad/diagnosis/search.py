@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.diagnosis.kernels import Rewrite
 from whygrad.diagnosis.pulls import turns
-from whygrad.diagnosis.rewrites import Reader, Rewrite
+from whygrad.diagnosis.rewrites import Reader
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.tape import Tape
 
@@ -160,8 +161,8 @@ class Search:
         made: list[Named] = []
         kernel = self.tape is None or right.ndim > 2
         if self.reader is not None and self.tape is not None and name in self.tape.leaves:
-            kernel = (right.ndim != 1 and self.reader._windowed(self.tape.leaves[name])) or (
-                right.ndim == 1 and self.reader._windowed(self.tape.leaves[name]) and self._sliced(name)
+            kernel = (right.ndim != 1 and self.reader.windowed(self.tape.leaves[name])) or (
+                right.ndim == 1 and self.reader.windowed(self.tape.leaves[name]) and self._sliced(name)
             )
         for code, words, turned in turns(right, kernel):
             if self.ruler.same(name, turned, given):

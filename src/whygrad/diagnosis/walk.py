@@ -191,7 +191,7 @@ class Walk:
     def nearest(self, number: int) -> tuple[Step, float] | None:
         """Returns the one mistake at a layer that explains nearly all of its difference, and the share; or nothing.
 
-        The layers above are taken to be right. A share of 0.98 is asked for, and that nothing else comes near it.
+        The layers above are taken to be right. A share of 0.999 is asked for, and that nothing else comes near it.
         """
         setting = self.setting
         last = number == setting.depth
@@ -209,7 +209,7 @@ class Walk:
             if share > shares.get(step.code, (step, 0.0))[1]:
                 shares[step.code] = (step, share)
         best = sorted(shares.values(), key=lambda found: -found[1])
-        if not best or best[0][1] < 0.98 or (len(best) > 1 and 1 - best[1][1] < 4 * (1 - best[0][1])):
+        if not best or best[0][1] < 0.999 or (len(best) > 1 and 1 - best[1][1] < 4 * (1 - best[0][1])):
             return None
         return best[0]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from whygrad.network import Network
     from whygrad.notation import Quantity
     from whygrad.run import Run
-    from whygrad.translate import translate
+    from whygrad.translations import translate
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _HOMES = {
     "Network": ("network", "Network"),
     "Run": ("run", "Run"),
     "Quantity": ("notation", "Quantity"),
-    "translate": ("translate", "translate"),
+    "translate": ("translations", "translate"),
     "diagnose": ("diagnosis", "diagnose_functions"),
     "assert_gradients": ("diagnosis", "assert_gradients"),
 }

@@ -113,7 +113,7 @@ def translate(
     notation: NotationName = None,
 ) -> None:
     """Write a quantity in another notation."""
-    from whygrad.translate import translate as translated
+    from whygrad.translations import translate as translated
 
     sys.stdout.write(translated(text, to, network=network_of(network, notation)) + "\n")
 

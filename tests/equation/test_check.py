@@ -60,6 +60,15 @@ def test_no_accident_makes_a_wrong_equation_right() -> None:
     )
 
 
+@pytest.mark.parametrize("notation", ["3blue1brown", "ng", "ufldl", "bishop", "compphysics", "classic"])
+def test_the_number_of_a_cost_is_no_power(notation: str) -> None:
+    net = wg.Network([2, 3, 2], "sigmoid", notation=notation)
+    cost, weight = (
+        net.notation.latex(q, net.layout) for q in (wg.Quantity("C", None, 0), wg.Quantity("w", 1, 0, 0))
+    )
+    assert check(net, rf"\frac{{\partial {cost}}}{{\partial {weight}}} = 0").holds is False
+
+
 def test_numbers_hold_to_their_printed_digits() -> None:
     run = wg.Network.default().run()
     value = run.gradient("w^0_{0,1}")

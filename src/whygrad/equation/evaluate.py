@@ -636,6 +636,8 @@ class Evaluator:
         if ref.array:
             return self._by_array(node, of, target, ref, values)
         q = self.quantity(target, ref, values)
+        if not any(isinstance(use.meaning, Ref) for use in self.letters(of).uses):
+            raise EquationError("what is derived has no quantity in it", self.text, of.span[0])
         try:
             return self._slope(node, of, q, values)
         except ValueError as error:

@@ -325,11 +325,15 @@ class NameReader:
         vocabulary = self.vocabulary
         last = scripts[-1].end if scripts else stop
         variants = _variants(base, scripts)
-        if self._bracketed and any(s.mark == "^" and s.content.strip().isdigit() for s in scripts):
-            variants = [v for v in variants if v[1] and v[1][0][0] == "power"] + variants
         if self.vocabulary.notation.name == "compphysics" and base.startswith("\\hat"):
             bare = _HAT.match(base)
             return self._read(bare.group(1), at, stop, scripts) if bare else None
+        raised = [
+            s for s in scripts if s.mark == "^" and s.content.strip().isdigit() and int(s.content[:9]) > 1
+        ]
+        layered = all(isinstance(m, Ref) and m.layer is not None for m in vocabulary.read(variants[0][0]))
+        if self._bracketed and raised and layered:
+            variants = [v for v in variants if v[1] and v[1][0][0] == "power"] + variants
         for text, decorations in variants:
             primes = sum(kind == "PRIME" for kind, *_ in decorations)
             if primes == len(decorations):

@@ -271,9 +271,15 @@ def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:
 def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
     # The common factor 2**exponent cancels: the entropy is of the shares. Rounding may leave -1e-17 for one path.
     weight, product = element
-    there = weight > 0  # type: ignore[operator]
-    safe = xp.where(there, weight, xp.ones_like(weight))
-    return xp.where(there, xp.maximum(xp.log(safe) - product / safe, xp.zeros_like(safe)), np.nan)
+    assert weight is not None
+    assert product is not None
+    there = weight > 0
+    everywhere = bool(there.all())
+    safe = weight if everywhere else xp.where(there, weight, xp.ones_like(weight))
+    made = xp.log(safe)
+    made -= product / safe
+    made = xp.maximum(made, xp.zeros((), dtype=made.dtype))
+    return made if everywhere else xp.where(there, made, np.nan)
 
 
 def _live(partial: Array, xp: Any) -> Element:
@@ -295,7 +301,8 @@ def _polynomial(left: int, right: int, marked: bool) -> tuple[tuple[int, int, in
 def _stacked(element: Element, exponent: int, xp: Any) -> Array:
     known = next(part for part in element if part is not None)
     parts = [xp.zeros_like(known) if part is None else _ldexp(part, exponent) for part in element]
-    return xp.stack(parts, axis=-1)
+    # stacked in front and then seen from behind: writing every n-th number of a large array is slow
+    return xp.moveaxis(xp.stack(parts, axis=0), 0, -1)
 
 
 EVERY_PAIR = ((0, 0), (0, 1), (1, 0), (1, 1))

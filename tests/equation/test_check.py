@@ -77,6 +77,16 @@ def test_numbers_hold_to_their_printed_digits() -> None:
     assert check(run, f"{name}{value + 2e-6:.6f}").holds is False
 
 
+def test_a_misprint_in_a_product_is_found() -> None:
+    run = wg.Network([2, 2], "sigmoid", seed=3).run([0.3, 0.7], [0.2, 0.9])
+    slope, error = run.derivative("a^0_1", "z^0_1"), run.gradient("a^0_1", cost=0)
+    name = r"\frac{\partial C^0}{\partial z^0_1} = "
+    assert check(run, f"{name}{error:.7f} * {slope:.7f}").holds is True
+    verdict = check(run, f"{name}{error:.7f} * {slope + 4e-7:.7f}")
+    assert verdict.holds is False
+    assert verdict.codes == ("NU",)
+
+
 def test_a_run_is_checked_at_its_own_data() -> None:
     net = wg.Network.default()
     run = net.run([1.0, 1.0], [0.0, 0.0])

@@ -71,7 +71,7 @@ class Pair(NamedTuple):
         return Evaluator(self.text, self.setting.vocabulary, points, self.lacking, choices, self.flipped)
 
 
-def close(one: Array, other: Array, slack: float = 0.0) -> bool:
+def close(one: Array, other: Array, slack: float = 0.0, relative: float = 1e-9) -> bool:
     """Returns whether two values agree at every point; a column and a row of the same numbers do.
 
     What is not finite (a division by 0) agrees with nothing.
@@ -93,7 +93,7 @@ def close(one: Array, other: Array, slack: float = 0.0) -> bool:
         other = np.swapaxes(other, 1, 2)
     gap = np.abs(one - other)
     size = np.maximum(np.abs(one), np.abs(other))
-    good = gap <= 1e-9 * size + 1e-13 + slack
+    good = gap <= relative * size + 1e-13 + slack
     return bool(np.all(good))
 
 
@@ -227,7 +227,7 @@ def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object,
     """Returns whether an equality holds under one reading."""
     setting = pair.setting
     if pure(pair.left) and pure(pair.right):
-        return _arithmetic(pair), {}
+        return _arithmetic(pair) and misprint(pair) is None, {}
     if pure(pair.left) or pure(pair.right):
         symbolic, number = (pair.right, pair.left) if pure(pair.left) else (pair.left, pair.right)
         zero = isinstance(number, Number) and number.value == 0
@@ -236,7 +236,8 @@ def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object,
             holds, met = at_points(pair, setting.generic(pair.examples), choices)
             if holds or zero:
                 return holds, met
-        return _agrees(pair, symbolic, number, choices)
+        holds, met = _agrees(pair, symbolic, number, choices)
+        return holds and misprint(pair) is None, met
     points = _points(pair)
     holds, met = at_points(pair, points, choices)
     if holds:
@@ -247,7 +248,7 @@ def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object,
         if fixed is not None and at_points(pair, fixed, choices)[0]:
             return True, met
     if any("." in number.text for side in sides for number in literals(side)):
-        return _near(pair, choices), met
+        return _near(pair, choices) and misprint(pair) is None, met
     return False, met
 
 
@@ -349,7 +350,7 @@ def _agrees(
         except Absent:
             continue
         found = True
-        if not close(truth, claimed, margin + _own_slack(pair, symbolic, values)):
+        if not close(truth, claimed, margin + _own_slack(pair, symbolic, values), 1e-12):
             return False, evaluator.met
     if not found:
         raise EquationError("this doesn't exist in the network", pair.text, symbolic.span[0])
@@ -369,14 +370,14 @@ def _arithmetic(pair: Pair) -> bool:
     margin = half_unit(number) if number is not None else 0.0
     if number is None and single(pair.left) is not None:
         number, margin = single(pair.left), half_unit(single(pair.left))  # type: ignore[arg-type]
-    if close(left, right, margin):
+    if close(left, right, margin, 1e-12):
         return True
     if pair.truth is None or not close(
         left, right, margin + slack(pair, pair.left) + slack(pair, pair.right)
     ):
         return False
     # Rounded on the way: then the result must be the rounded truth.
-    return close(own_value(pair, pair.truth), right, margin)
+    return close(own_value(pair, pair.truth), right, margin, 1e-12)
 
 
 def _near(pair: Pair, choices: dict[object, int]) -> bool:
@@ -384,7 +385,23 @@ def _near(pair: Pair, choices: dict[object, int]) -> bool:
     if pair.letters(choices).free:
         return False
     left, right = own_value(pair, pair.left, choices), own_value(pair, pair.right, choices)
-    return close(left, right, slack(pair, pair.left) + slack(pair, pair.right))
+    return close(left, right, slack(pair, pair.left) + slack(pair, pair.right), 1e-12)
+
+
+def misprint(pair: Pair) -> Number | None:
+    """Returns a number that is within some units of the last digit of a value of the network, and isn't that value."""
+    known = pair.setting.own.numbers
+    if not pair.setting.given or not len(known):
+        return None
+    for number in (*literals(pair.left), *literals(pair.right)):
+        if number.digits < 6 or "." not in number.text:
+            continue
+        unit = 10.0**-number.decimals
+        gap = np.min(np.abs(np.abs(known) - number.value)) / unit
+        # One unit may come from rounding on the way.
+        if 1.5 < gap <= 12:
+            return number
+    return None
 
 
 __all__ = [

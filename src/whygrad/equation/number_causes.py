@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from whygrad.equation.bench import Bench, Change, Fix
-from whygrad.equation.judge import half_unit, own_value, single
+from whygrad.equation.judge import half_unit, misprint, own_value, single
 from whygrad.equation.missing import cut_plans, derived, terms
 from whygrad.equation.setting import pure
 from whygrad.equation.tree import Node, Number, Ref, Symbol, replaced, walk
@@ -19,6 +19,11 @@ from whygrad.notation.quantity import quantities
 def number_fix(bench: Bench) -> Fix | None:
     """Returns what the number should be, and which slip gives the one that was claimed."""
     pair = bench.pair
+    wrong = misprint(pair)
+    if wrong is not None:
+        fix = _reprinted(bench, wrong)
+        if fix is not None:
+            return fix
     if pure(pair.left) and pure(pair.right):
         return _arithmetic(bench)
     left_number = pure(pair.left)
@@ -63,6 +68,17 @@ def _turned(bench: Bench, side: Node) -> tuple[Node, Change] | None:
                 else None
             )
     return None
+
+
+def _reprinted(bench: Bench, wrong: Number) -> Fix | None:
+    """Returns the equality with a misprinted number as it should be."""
+    pair = bench.pair
+    known = np.abs(pair.setting.own.numbers)
+    text = printed(float(known[np.argmin(np.abs(known - wrong.value))]), wrong)
+    new = Number(wrong.span, text)
+    left, right = (replaced(side, wrong, new) for side in (pair.left, pair.right))
+    fix = Fix(left, right, (Change(*wrong.span, text),), f"{wrong.text} should be {text}", "NU", wrong.span)
+    return fix if bench.holds(left, right) else None
 
 
 def printed(value: float, like: Number | None) -> str:

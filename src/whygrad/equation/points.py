@@ -238,6 +238,23 @@ class Points:
         made.__dict__.update({key: value for key, value in self.__dict__.items() if key != "rate"})
         return made
 
+    @cached_property
+    def numbers(self) -> Array:
+        """Every value and derivative that a worked example prints, at the first point; none for large networks."""
+        net = self.net
+        if sum(o * i for o, i in zip(net.sizes, net.sizes[1:], strict=False)) > 400:
+            return np.zeros(0)
+        parts = [*self.weights, *self.biases, self.x, self.y, self.costs, self.costs.sum(axis=-1)]
+        for layer in range(net.depth + 1):
+            parts.append(self.a(layer))
+            for kind in "az" if layer else "a":
+                by = self.costs_by_array(kind, layer) * self.share
+                parts += [by, by.sum(axis=2)]
+                if kind == "z":
+                    each = by[..., None] * self.a(layer - 1)[:, :, None, None, :]
+                    parts += [self.z(layer), self._forward[2][layer - 1], each, each.sum(axis=2)]
+        return np.unique(np.concatenate([part[0].ravel() for part in parts]))
+
     def chosen(self, keep: Array) -> "Points":
         """Returns some of the points."""
         return Points(

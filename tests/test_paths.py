@@ -11,7 +11,7 @@ from laws.enumeration import every_path, network_edges
 import whygrad as wg
 from whygrad.graph import Entry, Recording
 from whygrad.ops import OPS
-from whygrad.paths import Walker
+from whygrad.paths import Walker, _largest
 from whygrad.sweep import Sweep
 
 TIED = [-2.0, -1.0, -1.0, 0.0, 1.0, 1.0, 2.0]
@@ -196,3 +196,11 @@ def test_the_order_of_enumeration_is_that_of_the_network() -> None:
     neurons = [tuple(entry.position for entry in path.entries) for path in found]
     assert neurons == sorted(neurons)
     assert len(list(islice(Walker(run.recorded.graph).every(run.entry("a^0_1")), 2))) == 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024, 50_000, 50_001])
+def test_the_largest_are_found_in_blocks(size: int) -> None:
+    values = np.random.default_rng(size).permutation(size).astype(float)
+    for k in (1, 3, 10):
+        found = sorted(values[_largest(values, k)].tolist(), reverse=True)
+        assert found == sorted(values.tolist(), reverse=True)[:k]

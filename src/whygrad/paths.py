@@ -5,7 +5,7 @@ The derivative is the sum of all contributions (Bauer 1974, *Computational graph
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
@@ -113,13 +113,14 @@ class Walker:
         heap: list[tuple[float, int, _Walk, bool]] = []
 
         def push(
-            priorities: Array, node: int, positions: Array, partials: Array | None, before: _Walk | None
+            priorities: Array,
+            node: int,
+            positions: Sequence[int] | Array,
+            partials: Array | None,
+            before: _Walk | None,
         ) -> None:
             # Each continuation yields at least one path, so that no more than k of them can matter.
-            chosen = (
-                np.argpartition(-priorities, k - 1)[:k] if len(priorities) > k else np.arange(len(priorities))
-            )
-            for place in chosen.tolist():
+            for place in _largest(priorities, k).tolist():
                 if priorities[place] > 0:
                     partial = 1.0 if partials is None else float(partials[place])
                     product = partial if before is None else before.product * partial
@@ -127,8 +128,9 @@ class Walker:
                     heapq.heappush(heap, (-float(priorities[place]), next(order), walk, False))
 
         for node, positions in starts:
-            every = np.arange(self.graph.size(node)) if positions is None else positions
-            push(bound(node)[every], node, every, None, None)
+            known = bound(node)
+            every = range(len(known)) if positions is None else positions
+            push(known if positions is None else known[positions], node, every, None, None)
         found: list[Path] = []
         while heap and len(found) < k:
             _, _, walk, finished = heapq.heappop(heap)
@@ -147,3 +149,20 @@ class Walker:
                 )
         # The bounds are rounded products in another order: paths that tie with them may have come out crosswise.
         return sorted(found, key=lambda path: -abs(path.contribution))
+
+
+def _largest(values: Array, k: int, block: int = 1024) -> Array:
+    """Returns the places of the k largest values, in any order.
+
+    They lie in the k blocks with the largest maxima: of a long array, only those are sorted.
+    """
+    if len(values) <= k:
+        return np.arange(len(values))
+    whole = len(values) // block
+    if whole <= 4 * k:
+        return np.argpartition(-values, k - 1)[:k]
+    peaks = values[: whole * block].reshape(whole, block).max(axis=1)
+    blocks = np.argpartition(-peaks, k - 1)[:k]
+    places = (blocks[:, None] * block + np.arange(block)).ravel()
+    places = np.concatenate([places, np.arange(whole * block, len(values))])
+    return places[np.argpartition(-values[places], k - 1)[:k]]

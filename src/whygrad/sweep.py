@@ -86,6 +86,7 @@ class Sweep:
         self._restart = restart and graph.examples > 0
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
+        self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
         self._composed: dict[int, Cotangent | None] = {}
         self._ends: dict[int, Cotangent] = {}  # leaves that are costs
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
@@ -256,6 +257,11 @@ class Sweep:
 
     def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
         """Returns the values with the costs (or some of them) joined by plus: paths to any of them together."""
+        if (number, rows) not in self._joined:
+            self._joined[number, rows] = self._join_rows(number, rows)
+        return self._joined[number, rows]
+
+    def _join_rows(self, number: int, rows: tuple[int, ...] | None) -> Array:
         cotangent = self.cotangent(number)
         shape = self.graph.nodes[number].value.shape
         wanted = [
@@ -268,7 +274,8 @@ class Sweep:
                 np.full(shape, none, dtype=self._dtype(number)) for none in self.semiring.absent()
             )
             return self.semiring.read(parts, 0, self.graph.xp)
-        chosen = tuple(None if part is None else part[wanted] for part in cotangent.parts)
+        every = len(wanted) == len(cotangent.rows)
+        chosen = tuple(None if part is None else part if every else part[wanted] for part in cotangent.parts)
         reduced = self.semiring.reduce(chosen, (0,), self.graph.xp)
         flat = tuple(None if part is None else part[0] for part in reduced)
         return self.semiring.read(flat, cotangent.exponent, self.graph.xp)

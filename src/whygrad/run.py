@@ -1,5 +1,6 @@
 """A run: one forward pass of a network on some examples, and everything that can be asked of it."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -429,7 +430,9 @@ class Run:
 
         return explain(self, quantity, of=of, by=by, **options)
 
-    def check(self, equation: str) -> "Verdict":
+    def check(
+        self, equation: str, notation: str | None = None, names: Mapping[str, str] | None = None
+    ) -> "Verdict":
         """Returns whether an equation that a person wrote holds, and what is wrong with it where it doesn't.
 
         See :func:`whygrad.equation.check`.
@@ -441,7 +444,7 @@ class Run:
         """
         from whygrad.equation import check
 
-        return check(self, equation)
+        return check(self, equation, notation=notation, names=names)
 
     def diagnose(self, gradients: Any, **conventions: Any) -> "Diagnosis":
         """Returns which gradients that a person worked out are right, and what the mistakes in the others are.

@@ -78,6 +78,7 @@ class Gradients(Mapping[str, Array]):
         self._parameters = parameters
         self._pass = backward
         self._arrays: dict[str, Array] = arrays if arrays is not None else {}
+        self._inners: dict[int, Array] = {}
 
     @property
     def _backward(self) -> Backward:
@@ -238,13 +239,14 @@ class Gradients(Mapping[str, Array]):
         done = self._backward
         inputs = done.inputs[layer - 1]
         if self._per_example:
-            delta = self._delta(layer)[:, 0, :]
-            made = delta @ delta.T
+            made = self._inner(layer, keep=weights != bias)
             if weights:
                 similar = inputs @ inputs.T
                 if bias:
                     similar += 1
-                made *= similar
+                made = np.multiply(made, similar, out=similar)
+            else:
+                made = made.copy()  # the kept one is nobody's to change
         elif self._diagonal(layer):
             squares = (
                 ((done.e.T @ inputs) ** 2).sum(axis=1) if weights else np.zeros(done.e.shape[1], done.e.dtype)
@@ -259,6 +261,16 @@ class Gradients(Mapping[str, Array]):
                 sums = delta.sum(axis=0)
                 made += sums @ sums.T
         return self._with_regular(made, layer, weights)
+
+    def _inner(self, layer: int, keep: bool) -> Array:
+        """Returns the inner products of the examples' deltas, kept where a weight's and a bias's Gramian share them."""
+        made = self._inners.get(layer)
+        if made is None:
+            delta = self._delta(layer)[:, 0, :]
+            made = delta @ delta.T
+            if keep:
+                self._inners[layer] = made
+        return made
 
     def _with_regular(self, made: Array, layer: int, weights: bool) -> Array:
         if not self._net.l2:
@@ -275,7 +287,15 @@ class Gradients(Mapping[str, Array]):
 
     def norms(self) -> dict[str, Array]:
         """Returns the Euclidean norm of each row's gradient by each parameter: name -> (rows,)."""
-        return {name: np.sqrt(np.maximum(np.diag(self._gramian_of(name)), 0)) for name in self}
+        return {name: np.sqrt(np.maximum(self._squares(name), 0)) for name in self}
+
+    def _squares(self, name: str) -> Array:
+        """Returns each row's squared norm."""
+        if not self._per_example or self._net.l2:
+            return np.diag(self._gramian_of(name))
+        layer = int(name[1:])
+        squares = (self._delta(layer)[:, 0, :] ** 2).sum(axis=1)
+        return squares * (self._backward.inputs[layer - 1] ** 2).sum(axis=1) if name[0] == "W" else squares
 
     def cosines(self, parameter: str | None = None) -> Array:
         """Returns the cosines between the rows' gradients, (rows, rows); NaN where one of them is zero.

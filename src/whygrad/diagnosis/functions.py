@@ -8,18 +8,21 @@ import numpy as np
 from whygrad.diagnosis.describe import direction
 from whygrad.diagnosis.handed import precision, widened
 from whygrad.diagnosis.judge import judged
+from whygrad.diagnosis.misfits import fitted_to, misshapen
+from whygrad.diagnosis.parts import Ways, by_parts
 from whygrad.diagnosis.person import Functions
 from whygrad.diagnosis.recognise import Recognised, recognised
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
-from whygrad.diagnosis.search import Found, Named, Search
+from whygrad.diagnosis.search import Found, Search
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.state import shares_of_examples
-from whygrad.diagnosis.table import TABLE
+from whygrad.diagnosis.table import finding_of
 from whygrad.diagnosis.tape import Tape
 from whygrad.errors import NotSupportedError
 
 Array: TypeAlias = Any
 MOST_EXAMPLES = 32
+MOST_DIFFERENCED = 200
 
 
 def diagnose_functions(
@@ -60,9 +63,35 @@ def diagnose_functions(
     """
     functions = Functions(forward, backward, params, data)
     given = functions.gradients()
+    calls = _calls(functions, given)
+    found = _together(functions, given, calls, reduction, sign, learning_rate)
+    if calls:
+        return found
+    turn = -1.0 if sign == "descent" else 1.0
+
+    def truth(part: Functions) -> Mapping[str, Array] | None:
+        right = _truth(part, part.taped())
+        if right is None and sum(value.size for value in part.params.values()) <= MOST_DIFFERENCED:
+            right = part.numerical()
+        return None if right is None else {name: turn * value for name, value in right.items()}
+
+    def again(part: Functions) -> Diagnosis:
+        return _together(part, part.gradients(), [], reduction, sign, learning_rate)
+
+    return by_parts(functions, found, given, reduction, Ways(truth, again))
+
+
+def _together(
+    functions: Functions,
+    given: dict[str, Array],
+    calls: list[Finding],
+    reduction: str | None,
+    sign: str,
+    learning_rate: float | None,
+) -> Diagnosis:
+    """Returns the diagnosis of the gradients of all examples together."""
     tape = functions.taped()
     right = _truth(functions, tape)
-    calls = _calls(functions, given)
     if tape is not None and right is not None:
         network = recognised(tape, functions.params, functions.data, right)
         if network is not None:
@@ -134,9 +163,9 @@ def _by_tape(
     findings: list[Finding] = []
     arrays: dict[str, Array] = {}
     for name, array in given.items():
-        fitted = _fitted(array, right[name].shape)
+        fitted = fitted_to(array, right[name].shape)
         if fitted is None:
-            findings.append(_misshapen(name, array, right[name], ruler))
+            findings.append(misshapen(name, array, right[name], ruler))
         else:
             arrays[name] = np.asarray(fitted, float)
     factor = max(
@@ -231,58 +260,11 @@ def _agrees(functions: Functions, params: Mapping[str, Array], tape: Tape) -> bo
     return bool(abs(numeric - taped) <= 1e-4 * size + 1e-9)
 
 
-def _fitted(array: Array, shape: tuple[int, ...]) -> Array | None:
-    if array.shape == shape:
-        return array
-    if array.size == int(np.prod(shape)) and [n for n in array.shape if n != 1] == [
-        n for n in shape if n != 1
-    ]:
-        return array.reshape(shape)
-    return None
-
-
 def _judged(name: str, given: Array, right: Array, total: Array, ruler: Ruler) -> Judged:
     with np.errstate(invalid="ignore"):
         good = bool(np.isfinite(given).all()) and ruler.same(name, given, right)
         apart = ~(np.abs(given - right) <= ruler.relative * np.maximum(total, np.abs(right)) + 1e-300)
     return Judged(good, right, given, np.zeros(right.shape, bool) if good else apart)
-
-
-def _misshapen(name: str, given: Array, right: Array, ruler: Ruler) -> Finding:
-    head = f"d{name} has the shape {given.shape}, {name} has {right.shape}"
-    if right.ndim == 1 and given.ndim == 2 and right.shape[0] in given.shape:
-        axis = 0 if given.shape[1] == right.shape[0] else 1
-        if ruler.same(name, given.sum(axis=axis), right):
-            return _finding(Named("bias_not_reduced", f"{head}: sum it over axis {axis}", (name,), 1.0), ())
-    if given.ndim == 2 and given.T.shape == right.shape and ruler.same(name, given.T, right):
-        return _finding(Named("weight_gradient_transposed", head, (name,), 1.0), ())
-    if given.size == 1 and ruler.same(name, np.sum(given), np.sum(right)):
-        return _finding(Named("bias_sum_over_units", f"{head}: one number for all", (name,), 1.0), ())
-    return Finding(name, None, head, f"give d{name} the shape {right.shape}", 0.0, (name,), False)
-
-
-def _finding(named: Named, rivals: tuple[str, ...]) -> Finding:
-    mistake = TABLE[named.code]
-    says = f"{mistake.group}: {named.note}"
-    for text in (mistake.says,):
-        if (
-            "{l}" not in text
-            and "{up}" not in text
-            and "{last}" not in text
-            and "{act}" not in text
-            and "{m}" not in text
-            and "{outputs}" not in text
-        ):
-            says = text.format(note=named.note)
-    fix = mistake.fix if "{" not in mistake.fix else _unnumbered(mistake.fix)
-    names = named.parameters or ("",)
-    return Finding(names[0], named.code, " ".join(says.split()), fix, 1.0, named.parameters, True, rivals)
-
-
-def _unnumbered(fix: str) -> str:
-    for part in ("{l}", "{up}", "{down}", "{last}"):
-        fix = fix.replace(part, "")
-    return fix.replace("{act}", "f").replace("{m}", "m").replace("{outputs}", "outputs")
 
 
 def _calls(functions: Functions, first: Mapping[str, Array]) -> list[Finding]:
@@ -304,7 +286,7 @@ def _calls(functions: Functions, first: Mapping[str, Array]) -> list[Finding]:
         )
     else:
         note = "a second call on the same data gives something else"
-    return [_finding(Named("gradients_not_zeroed", note, tuple(differing), 1.0), ())]
+    return [finding_of("gradients_not_zeroed", note, tuple(differing))]
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -322,7 +304,7 @@ def _explained(
     finite = {name: array for name, array in arrays.items() if np.isfinite(array).all()}
     shares = _shares(functions, right, finite, ruler)
     if shares is not None:
-        return [_finding(Named(shares[0], shares[1], tuple(finite), 1.0), ())]
+        return [finding_of(shares[0], shares[1], tuple(finite))]
     found = Search(tape, right, finite, ruler, functions.examples()).run() if finite else []
     if found:
         return _findings(found)
@@ -345,7 +327,8 @@ def _findings(found: list[Found]) -> list[Finding]:
             for named in ties:
                 if (named.code, named.parameters) not in seen:
                     seen.add((named.code, named.parameters))
-                    made.append(_finding(named, tuple(sorted(rivals - {named.code}))))
+                    others = tuple(sorted(rivals - {named.code}))
+                    made.append(finding_of(named.code, named.note, named.parameters, others))
     return made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from whygrad.diagnosis.record import Finding
 from whygrad.diagnosis.setting import Ruler, Setting
-from whygrad.diagnosis.table import TABLE
+from whygrad.diagnosis.table import TABLE, finding_of
 
 Array: TypeAlias = Any
 
@@ -87,3 +87,28 @@ def misfit_finding(setting: Setting, name: str, given: Array, ruler: Ruler) -> F
         return _finding(name, None, says, f"give d{name} the shape {setting.gradients[name].shape}", False)
     fix = TABLE[code].fix.format(l=int(name[1:]), up=int(name[1:]) + 1, down=int(name[1:]) - 1)
     return _finding(name, code, says, fix, True)
+
+
+def fitted_to(array: Array, shape: tuple[int, ...]) -> Array | None:
+    """Returns an array in a shape that differs from its own in axes of length 1 only; nothing where others differ."""
+    if array.shape == shape:
+        return array
+    if array.size == int(np.prod(shape)) and [n for n in array.shape if n != 1] == [
+        n for n in shape if n != 1
+    ]:
+        return array.reshape(shape)
+    return None
+
+
+def misshapen(name: str, given: Array, right: Array, ruler: Ruler) -> Finding:
+    """Returns what the shape of a gradient of somebody's own function shows."""
+    head = f"d{name} has the shape {given.shape}, {name} has {right.shape}"
+    if right.ndim == 1 and given.ndim == 2 and right.shape[0] in given.shape:
+        axis = 0 if given.shape[1] == right.shape[0] else 1
+        if ruler.same(name, given.sum(axis=axis), right):
+            return finding_of("bias_not_reduced", f"{head}: sum it over axis {axis}", (name,))
+    if given.ndim == 2 and given.T.shape == right.shape and ruler.same(name, given.T, right):
+        return finding_of("weight_gradient_transposed", head, (name,))
+    if given.size == 1 and ruler.same(name, np.sum(given), np.sum(right)):
+        return finding_of("bias_sum_over_units", f"{head}: one number for all", (name,))
+    return Finding(name, None, head, f"give d{name} the shape {right.shape}", 0.0, (name,), False)

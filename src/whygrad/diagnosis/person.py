@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -74,6 +75,13 @@ class Functions:
     def part(self, chosen: slice) -> tuple[Any, ...]:
         """Returns the data of some examples."""
         return tuple(array[chosen] if np.ndim(array) else array for array in self.data)
+
+    def on(self, data: Sequence[Any]) -> "Functions":
+        """Returns the same functions with copies of the parameters and with other data."""
+        made = copy(self)
+        made.params = {name: value.copy() for name, value in self.params.items()}
+        made.data = tuple(data)
+        return made
 
     def taped(
         self, data: Sequence[Any] | None = None, params: Mapping[str, Array] | None = None

@@ -16,6 +16,7 @@ from whygrad.diagnosis import (
     weights,
 )
 from whygrad.diagnosis.mistake import Mistake, Multiple
+from whygrad.diagnosis.record import Finding
 from whygrad.diagnosis.setting import Setting
 
 STRAY = Mistake(
@@ -121,3 +122,16 @@ def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float, clo
                     ((first, one), (second, two)),
                     first.rank + second.rank + one.surcharge + two.surcharge - off,
                 )
+
+
+def finding_of(code: str, note: str, parameters: tuple[str, ...], rivals: tuple[str, ...] = ()) -> Finding:
+    """Returns the exact finding of a mistake in functions, where there are no layers with numbers."""
+    mistake = TABLE[code]
+    layered = any(part in mistake.says for part in ("{l}", "{up}", "{last}", "{act}", "{m}", "{outputs}"))
+    says = f"{mistake.group}: {note}" if layered else mistake.says.format(note=note)
+    fix = mistake.fix
+    for part in ("{l}", "{up}", "{down}", "{last}"):
+        fix = fix.replace(part, "")
+    fix = fix.replace("{act}", "f").replace("{m}", "m").replace("{outputs}", "outputs")
+    first = parameters[0] if parameters else ""
+    return Finding(first, code, " ".join(says.split()), fix, 1.0, parameters, True, rivals)

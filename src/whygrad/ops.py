@@ -18,7 +18,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Reduction, Selection, Structure
+from whygrad.formula import Tree
+from whygrad.structures import (
+    Contraction,
+    DenseAlongAxis,
+    Elementwise,
+    Reduction,
+    Selection,
+    Structure,
+    settled,
+)
 
 # In quotes: numpy.random takes as long to import as all of this package, and only the tests draw samples.
 Samples = Callable[["np.random.Generator"], tuple[Any, ...]]
@@ -44,6 +53,11 @@ class Op(NamedTuple):
     source: str
     activation: bool
     cost: "Cost | None"
+
+    def value(self, settings: Mapping[str, Any]) -> Tree:
+        """Returns the formula of the operation's value with its settings filled in (operations that have one)."""
+        assert isinstance(self.structure, (Elementwise, Reduction, DenseAlongAxis)), self.name
+        return settled(self.structure.of, settings)
 
 
 class Cost(NamedTuple):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from whygrad.formula import Apply, Number, parse, show, substitute
 from whygrad.ops import OPS, Op
-from whygrad.structures import DenseAlongAxis, settled
+from whygrad.structures import DenseAlongAxis
 
 
 class Activation(NamedTuple):
@@ -99,8 +99,7 @@ class Layered(NamedTuple):
 
 def value_code(activation: Activation, style: str, z: str) -> str:
     """Returns the activation function's value as code."""
-    structure = activation.op.structure
-    return show(settled(structure.of, dict(activation.settings)), style, {activation.op.arguments[0]: z})  # type: ignore[attr-defined]
+    return show(activation.op.value(dict(activation.settings)), style, {activation.op.arguments[0]: z})
 
 
 def slope_code(activation: Activation, style: str, z: str, a: str) -> str:
@@ -118,7 +117,7 @@ def cost_code(net: Layered, style: str, a: str, z: str, target: str) -> str:
     assert op.cost is not None
     stable = op.cost.from_z.get(net.activations[-1].name)
     if stable is None:
-        return show(settled(op.structure.of, {}), style, {"a": a, "t": target})  # type: ignore[attr-defined]
+        return show(op.value({}), style, {"a": a, "t": target})
     names = {"z": z, "t": target, "top": f"top_{net.depth}", "whole": f"whole_{net.depth}"}
     tree = parse(stable)
     if style != "scalar":

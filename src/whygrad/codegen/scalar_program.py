@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from whygrad.codegen.layered import Layered, cost_code, cost_slope_code, slope_code, value_code
 from whygrad.formula import SCALAR_NAMES, Apply, Number, Symbol, Tree, show, substitute
 from whygrad.notation import Quantity
-from whygrad.structures import settled
 
 Naming = Callable[[Quantity], str]
 
@@ -197,7 +196,7 @@ def _dense_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
         return Symbol(joined[tree])
 
     settings = dict(net.activations[layer - 1].settings)
-    value = with_names(settled(op.structure.of, settings))  # type: ignore[attr-defined]
+    value = with_names(op.value(settings))
     lines.extend(
         f"{a(layer, j)} = {show(value, 'scalar', {argument: z(layer, j)})}" for j in range(net.sizes[layer])
     )

@@ -7,7 +7,6 @@ from whygrad.codegen.layered import Layered
 from whygrad.codegen.numpy_program import numbers_code
 from whygrad.formula import show
 from whygrad.ops import OPS
-from whygrad.structures import settled
 
 
 def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: bool) -> str:
@@ -40,13 +39,13 @@ def written(net: Layered, numbers: Mapping[str, Any], x: Any, y: Any, literal: b
     for layer, activation in enumerate(net.activations, 1):
         bias = f" + b{layer}" if net.bias else ""
         lines.append(f"z{layer} = a{layer - 1} @ W{layer}.T{bias}")
-        tree = settled(activation.op.structure.of, dict(activation.settings))  # type: ignore[attr-defined]
+        tree = activation.op.value(dict(activation.settings))
         lines.append(f"a{layer} = {show(tree, 'torch', {activation.op.arguments[0]: f'z{layer}'})}")
     low, high = net.bounds()
     if low:
         top = "1 - 1e-16" if high else "None"
         lines.append(f"a{last} = torch.clamp(a{last}, 1e-300, {top})  # the slope of log stays finite")
-    cost = show(settled(OPS[net.cost].structure.of, {}), "torch", {"a": f"a{last}", "t": "y"})  # type: ignore[attr-defined]
+    cost = show(OPS[net.cost].value({}), "torch", {"a": f"a{last}", "t": "y"})
     lines += ["", "# one cost for each output, joined over the examples"]
     lines.append(f"C = ({cost}).{'mean' if net.reduction == 'mean' else 'sum'}(dim=0)")
     if net.l2:

@@ -7,7 +7,6 @@ from whygrad.derive.spelling import Speller
 from whygrad.derive.steps import Question
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
-from whygrad.structures import settled
 
 
 def notes(question: Question, example: int | None) -> tuple[Words, ...]:
@@ -41,7 +40,7 @@ def _cost(question: Question) -> Words:
     assert op.cost is not None
     k = question.of.to if question.of.kind == "C" and question.of.to is not None else 0
     names = {"a": Quantity("a", net.depth, k), "t": Quantity("y", None, k)}
-    tree = settled(op.structure.of, {})  # type: ignore[attr-defined]
+    tree = op.value({})
     formula = question.spell(lambda s: f"{s.q(Quantity('C', None, k))} = {s.formula(tree, names)}")
     many = (
         f"one such cost for each of the {net.outputs} outputs" if net.outputs > 1 else "there is one output"

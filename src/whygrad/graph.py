@@ -13,6 +13,20 @@ from whygrad.structures import Elementwise, Local
 Array: TypeAlias = Any
 
 
+def in_numpy(array: Array) -> Array:
+    """Returns an array of any namespace and device as a NumPy array on the host.
+
+    Example:
+        >>> in_numpy(np.array([1.0, 2.0]))
+        array([1., 2.])
+    """
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np.asarray(array)
+    host = array.detach().cpu()
+    # NumPy has no bfloat16
+    return (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
+
+
 class Entry(NamedTuple):
     """One scalar of a graph: a node's number and a flat position in its value."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.graph import Entry, Graph
+from whygrad.graph import Entry, Graph, in_numpy
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -75,7 +75,7 @@ class Walker:
 
         def leads(node: int) -> Array:
             if node not in reached:
-                reached[node] = np.ravel(np.asarray(reach.joined(node, self.rows)))
+                reached[node] = np.ravel(in_numpy(reach.joined(node, self.rows)))
             return reached[node]
 
         waiting = [_Walk(start, 1.0, 1.0, None)] if leads(start.node)[start.position] else []
@@ -106,7 +106,7 @@ class Walker:
 
         def bound(node: int) -> Array:
             if node not in bounds:
-                bounds[node] = np.abs(np.ravel(np.asarray(sweep.joined(node, self.rows), dtype=np.float64)))
+                bounds[node] = np.abs(np.ravel(in_numpy(sweep.joined(node, self.rows)).astype(np.float64)))
             return bounds[node]
 
         order = count()

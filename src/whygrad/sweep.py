@@ -13,11 +13,13 @@ Three things keep the work small:
 * Leaves (weights above all) are pulled back only when somebody asks.
 """
 
+import math
+from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.graph import Entry, Graph
+from whygrad.graph import Entry, Graph, in_numpy
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Contraction, DenseAlongAxis
 
@@ -44,18 +46,16 @@ class _Block(NamedTuple):
     node: int
 
 
-def _size(parts: Element) -> float:
+def _size(parts: Element, xp: Any) -> float:
     """Returns the largest absolute entry, 0 where there is none; NaN (no live path) is passed over."""
     size = 0.0
     for part in parts:
-        if part is not None:
-            high, low = part.max(initial=0.0), part.min(initial=0.0)
-            if np.isnan(high):
-                high, low = (
-                    np.fmax.reduce(part, axis=None, initial=0.0),
-                    np.fmin.reduce(part, axis=None, initial=0.0),
-                )
-            size = max(size, float(high), -float(low))
+        if part is not None and prod(part.shape):
+            high, low = float(xp.max(part)), float(xp.min(part))
+            if math.isnan(high):
+                known = xp.where(xp.isnan(part), xp.zeros_like(part), part)
+                high, low = float(xp.max(known)), float(xp.min(known))
+            size = max(size, high, -low)
     return size
 
 
@@ -120,16 +120,21 @@ class Sweep:
 
     def _dtype(self, number: int) -> Any:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact
-        return np.float64 if exact else self.graph.nodes[number].value.dtype
+        return self.graph.xp.float64 if exact else self.graph.nodes[number].value.dtype
 
     def _seed(self, row: int, cost: Entry) -> Cotangent:
         shape = self.graph.nodes[cost.node].value.shape
         parts = []
         for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True):
-            part = self.graph.xp.full((1, self.graph.size(cost.node)), none, dtype=self._dtype(cost.node))
+            part = self._full((1, self.graph.size(cost.node)), none, cost.node)
             part[0, cost.position] = one
             parts.append(part.reshape((1, *shape)))
         return Cotangent((row,), tuple(parts))
+
+    def _full(self, shape: tuple[int, ...], value: float, number: int) -> Array:
+        """Returns an array of one value with the type and on the device of a node's."""
+        device = self.graph.nodes[number].value.device
+        return self.graph.xp.full(shape, value, dtype=self._dtype(number), device=device)
 
     def _worth(self, number: int, cotangent: Cotangent) -> bool:
         shape = self.graph.nodes[number].value.shape
@@ -139,12 +144,13 @@ class Sweep:
 
     def _identity(self, number: int, block: int) -> Cotangent:
         examples, width = self.graph.nodes[number].value.shape
-        eye = np.eye(width, dtype=bool)[:, None, :]
-        parts = tuple(
-            np.broadcast_to(np.where(eye, one, none).astype(self._dtype(number)), (width, examples, width))
-            for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True)
-        )
-        return Cotangent(tuple(range(width)), parts, 0, block)
+        xp, every = self.graph.xp, range(width)
+        parts = []
+        for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True):
+            part = self._full((width, 1, width), none, number)
+            part[every, 0, every] = one
+            parts.append(xp.broadcast_to(part, (width, examples, width)))
+        return Cotangent(tuple(every), tuple(parts), 0, block)
 
     def _pulled(self, cotangent: Cotangent, number: int, which: int) -> Cotangent:
         node = self.graph.nodes[number]
@@ -165,15 +171,16 @@ class Sweep:
         Products over many layers under- and overflow; a common power of two costs nothing and is exact.
         """
         known = [part for part in parts if part is not None]
-        limit = np.finfo(known[0].dtype).maxexp // 4
-        size = _size(parts)
-        if not np.isfinite(size) or size == 0:
+        xp = self.graph.xp
+        limit = math.frexp(float(xp.finfo(known[0].dtype).max))[1] // 4
+        size = _size(parts, xp)
+        if not math.isfinite(size) or size == 0:
             return parts, exponent
-        found = int(np.frexp(size)[1])
+        found = math.frexp(size)[1]
         if abs(found) < limit:
             return parts, exponent
         assert self.semiring.rescale is not None
-        return self.semiring.rescale(parts, -found, self.graph.xp), exponent + found
+        return self.semiring.rescale(parts, -found, xp), exponent + found
 
     def _join(self, pending: dict[int, Cotangent], number: int, new: Cotangent) -> None:
         old = pending.get(number)
@@ -183,7 +190,9 @@ class Sweep:
         exponent = a.exponent
         if a.exponent != b.exponent:
             # Zeros have no size: they take the other's exponent, which they would else push out of range.
-            exponent = max((side.exponent for side in (a, b) if _size(side.parts) > 0), default=a.exponent)
+            exponent = max(
+                (side.exponent for side in (a, b) if _size(side.parts, self.graph.xp) > 0), default=a.exponent
+            )
         rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
         left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
         return Cotangent(rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block)
@@ -205,7 +214,9 @@ class Sweep:
             full = None
             if part is not None:
                 none = absent[min(number, len(absent) - 1)]
-                full = self.graph.xp.full((len(wanted), *part.shape[1:]), none, dtype=part.dtype)
+                full = self.graph.xp.full(
+                    (len(wanted), *part.shape[1:]), none, dtype=part.dtype, device=part.device
+                )
                 full[places] = part
             made.append(full)
         return tuple(made)
@@ -248,8 +259,7 @@ class Sweep:
         shape = self.graph.nodes[number].value.shape
         if cotangent is None:
             parts: Element = tuple(
-                np.full((len(every), *shape), none, dtype=self._dtype(number))
-                for none in self.semiring.absent()
+                self._full((len(every), *shape), none, number) for none in self.semiring.absent()
             )
             return self.semiring.read(parts, 0, self.graph.xp)
         parts = self._spread(cotangent.parts, cotangent.rows, every)
@@ -270,9 +280,7 @@ class Sweep:
             if rows is None or row in rows
         ]
         if cotangent is None or not wanted:
-            parts: Element = tuple(
-                np.full(shape, none, dtype=self._dtype(number)) for none in self.semiring.absent()
-            )
+            parts: Element = tuple(self._full(shape, none, number) for none in self.semiring.absent())
             return self.semiring.read(parts, 0, self.graph.xp)
         every = len(wanted) == len(cotangent.rows)
         chosen = tuple(None if part is None else part if every else part[wanted] for part in cotangent.parts)
@@ -314,7 +322,7 @@ class ExactCounts:
         """Returns, as an object array of Python integers, the counts of paths to some costs (all: nothing)."""
 
         def chosen(sweep: Sweep) -> Array:
-            values = np.asarray(sweep.joined(number, rows))
+            values = in_numpy(sweep.joined(number, rows))
             return values if positions is None else np.ravel(values)[positions]
 
         plain = chosen(self._plain)
@@ -342,7 +350,7 @@ class ExactCounts:
         assert cotangent is not None
         (part,) = cotangent.parts
         rows = len(cotangent.rows)
-        return int(np.frexp(float(np.max(np.asarray(part))))[1]) + cotangent.exponent + rows.bit_length()
+        return int(math.frexp(float(self._graph.xp.max(part)))[1]) + cotangent.exponent + rows.bit_length()
 
     def _residue(self, place: int) -> tuple[int, Sweep]:
         while len(self._residues) <= place:

@@ -190,9 +190,8 @@ class Sweep:
         exponent = a.exponent
         if a.exponent != b.exponent:
             # Zeros have no size: they take the other's exponent, which they would else push out of range.
-            exponent = max(
-                (side.exponent for side in (a, b) if _size(side.parts, self.graph.xp) > 0), default=a.exponent
-            )
+            sized = [side.exponent for side in (a, b) if _size(side.parts, self.graph.xp) > 0]
+            exponent = max(sized, default=a.exponent)
         rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
         left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
         return Cotangent(rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block)

@@ -48,6 +48,10 @@ class Speller:
         """Returns a quantity's name with a letter for its neuron."""
         return self._notation.with_letter(quantity, self._layout, letter, self.style)
 
+    def neuron(self, number: int) -> str:
+        """Returns the number of a neuron."""
+        return self._notation.neuron(number)
+
     def d(self, of: Quantity, by: Quantity) -> str:
         """Returns a derivative."""
         if self.style == "latex":

@@ -90,6 +90,12 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
     return tuple(steps)
 
 
+def first_step(question: Question, derivatives: Derivatives) -> Step:
+    """Returns the first of the steps alone: how the quantity acts on what comes next."""
+    links = Links(question.run, question.example, question.of).after(question.by)
+    return _step(question, derivatives, {question.by: _on_the_way(links, derivatives)}, len(links), 1)
+
+
 def _on_the_way(links: list[Link], derivatives: Derivatives) -> list[Link]:
     return [link for link in links if derivatives.reaches(link.to)]
 
@@ -345,14 +351,13 @@ def _general(question: Question, q: Quantity, links: list[Link]) -> Math | None:
     ):
         return None
     first, last = links[0].to, links[-1].to
-    offset = question.run.network.notation.record.neurons_from
 
     def build(s: Speller) -> str:
         inner = s.any(first)
         here = s.ratio(inner, s.q(q))
         # Notations with a name of their own for a derivative (dW) have none for a letter's: a fraction says it.
         outer = s.ratio(s.q(question.of), inner)
-        low, high = str(int(first.to or 0) + offset), str(int(last.to or 0) + offset)
+        low, high = s.neuron(int(first.to or 0)), s.neuron(int(last.to or 0))
         return f"{s.d(question.of, q)} = {s.over('j', low, high)}{s.product(here, outer)}"
 
     return question.spell(build)

@@ -49,7 +49,7 @@ class Traced:
         if self.of == TOTAL:
             return self.run.sweep(semiring).sweep
         if semiring not in self._sweeps:
-            self._sweeps[semiring] = Sweep(self.graph, semiring)
+            self._sweeps[semiring] = self.run.seeded(self.of, semiring=semiring)
         return self._sweeps[semiring]
 
     def sum_of(self, semiring: str) -> float:

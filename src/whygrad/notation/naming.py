@@ -98,6 +98,10 @@ class Notation:
             return template.latex(slots)
         return template.unicode(slots) if style == "unicode" else template.text(slots)
 
+    def neuron(self, number: int) -> str:
+        """Returns how a neuron's number is written: some count from 0, some from 1."""
+        return str(number + self.record.neurons_from)
+
     def code(self, q: Quantity, layout: Layout) -> str:
         """Returns a Python identifier; different quantities of a network get different ones.
 

@@ -1,7 +1,7 @@
 """Nodes and graphs: what was computed from what, with values. Frozen records; a sweep never writes to them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,20 +11,6 @@ from whygrad.ops import Op
 from whygrad.structures import Elementwise, Local
 
 Array: TypeAlias = Any
-
-
-def in_numpy(array: Array) -> Array:
-    """Returns an array of any namespace and device as a NumPy array on the host.
-
-    Example:
-        >>> in_numpy(np.array([1.0, 2.0]))
-        array([1., 2.])
-    """
-    if isinstance(array, (np.ndarray, np.generic)):
-        return np.asarray(array)
-    host = array.detach().cpu()
-    # NumPy has no bfloat16
-    return (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
 
 
 class Entry(NamedTuple):
@@ -135,6 +121,19 @@ class Recording:
             value = op.structure.value(tuple(self._nodes[i].value for i in inputs), settings, self._xp)
         self._nodes.append(Node(name, value, op, inputs, settings, marked))
         return len(self._nodes) - 1
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """What was written down so far."""
+        return self._nodes
+
+    def replace_value(self, number: int, value: Array) -> None:
+        """Gives a node a copy of its value, whose memory is about to be written to."""
+        self._nodes[number] = self._nodes[number]._replace(value=value)
+
+    def rename(self, number: int, name: str) -> None:
+        """Gives a node another name."""
+        self._nodes[number] = self._nodes[number]._replace(name=name)
 
     def graph(self, costs: tuple[Entry, ...], cost_names: tuple[str, ...] = (), examples: int = 0) -> Graph:
         """Returns the finished graph."""

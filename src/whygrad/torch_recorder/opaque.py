@@ -1,0 +1,64 @@
+"""Operations that nobody declared: the plain gradient goes through them, and nothing else does."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from whygrad.formula import Number, Tree
+from whygrad.ops import Op
+from whygrad.structures import Column, Local
+
+if TYPE_CHECKING:
+    from whygrad.semirings import Element, Semiring
+
+
+class Opaque(NamedTuple):
+    """A Jacobian that only PyTorch knows: it is pulled back through as a whole, never looked into."""
+
+    again: Callable[[Mapping[int, Tensor]], Any]
+    inputs: tuple[Tensor, ...]
+    place: int | None
+
+    def value(self, inputs: tuple[Any, ...], settings: Mapping[str, Any], xp: Any) -> Any:
+        """Returns the operation's result on other inputs."""
+        swapped = {id(old): new for old, new in zip(self.inputs, inputs, strict=True)}
+        made = self.again(swapped)
+        return made if self.place is None else made[self.place]
+
+    def formula(self, which: int, settings: Mapping[str, Any]) -> Tree:
+        """Returns nothing that could be read: 0, since no path is known."""
+        return Number(0)
+
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
+        """Returns PyTorch's own derivative for the gradient, and no path for every other semiring."""
+        shape = tuple(local.inputs[which].shape)
+        if semiring.name != "gradient":
+            known = next(part for part in cotangent if part is not None)
+            return tuple(known.new_full((known.shape[0], *shape), none) for none in semiring.absent())
+        (rows,) = cotangent
+        with torch.enable_grad():
+            inputs = tuple(x.detach().requires_grad_(place == which) for place, x in enumerate(local.inputs))
+            out = self.value(inputs, local.settings, local.xp)
+            made = [
+                torch.autograd.grad(out, inputs[which], row, retain_graph=True, materialize_grads=True)[0]
+                for row in rows
+            ]
+        return (torch.stack(made),)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns no step: paths end here."""
+        return Column(np.zeros(0, dtype=np.int64), np.zeros(0))
+
+
+def opaque(
+    name: str, again: Callable[[Mapping[int, Tensor]], Any], inputs: list[Tensor], place: int | None
+) -> Op:
+    """Returns the operation of one application that nobody declared."""
+    arguments = tuple(f"x{number}" for number in range(len(inputs)))
+    structure = Opaque(again, tuple(inputs), place)
+    return Op(name, arguments, structure, lambda generator: (), (), {}, {}, name, "", False, None)

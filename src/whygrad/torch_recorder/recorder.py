@@ -1,0 +1,227 @@
+"""One forward pass of a model and its losses, written down; the model is left as it was."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._pytree import keystr, tree_flatten_with_path
+
+from whygrad.errors import NotSupportedError, ShapeError
+from whygrad.graph import Entry
+from whygrad.record import Leaf, Record
+from whygrad.torch_recorder.rules import RULES
+from whygrad.torch_recorder.tracer import Tracer
+
+Costs = Callable[[Any, Any], Mapping[str, Tensor]]
+
+
+def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -> Record:
+    """Returns the computation of one run of a model and its losses, as a graph.
+
+    The run is an ordinary one: the functions that are called, the random numbers that are drawn and the branches that
+    are taken are PyTorch's. Afterwards the model, its gradients, its buffers and the random state are as before.
+
+    Args:
+        model: A module, unchanged (or a mapping of names to modules).
+        batch: What the model is trained on; its floating-point tensors are quantities (``batch[0]``, ``batch.x``).
+        costs: A function (model, batch) that returns named losses: a tensor without axes, or with one cost for each
+            entry (``"class": cross_entropy(..., reduction="none")`` is one cost for each example).
+        opaque: ``"allow"`` lets operations without a declaration through by PyTorch's own derivative.
+
+    Raises:
+        NotSupportedError: An operation has no declaration; the message says which, where, and what to write.
+        ShapeError: What the function returned isn't a mapping of names to floating-point tensors.
+
+    Example:
+        >>> import torch
+        >>> model = torch.nn.Linear(2, 1)
+        >>> rec = record_model(model, torch.ones(3, 2), costs=lambda m, x: {"size": m(x).square().sum()})
+        >>> rec.gradients()["weight"].shape
+        torch.Size([1, 1, 2])
+    """
+    if opaque not in ("forbid", "allow"):
+        raise ValueError(f'opaque: expected "forbid" or "allow", found {opaque!r}')
+    modules = {"": model} if isinstance(model, nn.Module) else dict(model)
+    stack: list[str] = []
+    tracer = Tracer(RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
+    leaves = _leaves(tracer, modules, batch)
+    with ExitStack() as held:
+        held.enter_context(_left_as_it_was(modules))
+        held.enter_context(torch.enable_grad())
+        held.enter_context(_plain_kernels())
+        held.enter_context(_custom_functions(tracer))
+        held.enter_context(_module_names(tracer, modules, stack))
+        held.enter_context(tracer)
+        losses = costs(model, batch)
+        entries, names = _entries(tracer, losses)
+    graph = tracer.graph(tuple(entries), tuple(names))
+    return Record(graph, leaves, tuple(tracer.modules), tuple(tracer.stops))
+
+
+def _paths(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
+    for prefix, module in modules.items():
+        for path, inner in module.named_modules():
+            yield ".".join(part for part in (prefix, path) if part), inner
+
+
+def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> tuple[Leaf, ...]:
+    """Notes the parameters and the floating-point tensors of the batch; tied parameters are one, by their first name."""
+    leaves: dict[int, Leaf] = {}
+    for prefix, module in modules.items():
+        for path, parameter in module.named_parameters(remove_duplicate=False):
+            name = ".".join(part for part in (prefix, path) if part)
+            if id(parameter) in leaves:
+                kept = leaves[id(parameter)]
+                leaves[id(parameter)] = kept._replace(aliases=(*kept.aliases, name))
+            elif parameter.is_floating_point():
+                kind = "parameter" if parameter.requires_grad else "frozen"
+                leaves[id(parameter)] = Leaf(name, tracer.leaf(name, parameter), kind)
+    flat, _ = tree_flatten_with_path(batch)
+    for path, value in flat:
+        if isinstance(value, Tensor) and value.is_floating_point() and id(value) not in leaves:
+            name = "batch" + keystr(path)
+            leaves[id(value)] = Leaf(name, tracer.leaf(name, value), "input")
+    return tuple(leaves.values())
+
+
+def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
+    if isinstance(losses, Tensor):
+        losses = {"cost": losses}
+    if not isinstance(losses, Mapping) or not losses:
+        raise ShapeError(
+            f"costs: expected a function (model, batch) that returns a dict of named losses, "
+            f"found {type(losses).__name__}"
+        )
+    entries, names = [], []
+    for name, loss in losses.items():
+        if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
+            found = (
+                f"a tensor {tuple(loss.shape)} of {loss.dtype}" if isinstance(loss, Tensor) else repr(loss)
+            )
+            raise ShapeError(
+                f"costs: {name!r} must be a floating-point tensor without axes, or with one (a cost for each entry); "
+                f"found {found}"
+            )
+        node = tracer.input(loss, loss)
+        if loss.dim() == 0:
+            entries.append(Entry(node, 0))
+            names.append(str(name))
+        else:
+            entries += [Entry(node, place) for place in range(len(loss))]
+            names += [f"{name}[{place}]" for place in range(len(loss))]
+    return entries, names
+
+
+@contextmanager
+def _left_as_it_was(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Restores values of parameters and buffers, gradients, and the random state of every device in use."""
+    tensors = {id(t): t for m in modules.values() for t in (*m.parameters(), *m.buffers())}
+    kept = [(t, t._version, t.detach().clone() if t.dim() < 2 else None) for t in tensors.values()]
+    grads = [(t, t.grad) for t in tensors.values()]
+    attributes = [
+        (module, name, buffer)
+        for _, inner in _paths(modules)
+        for module in (inner,)
+        for name, buffer in module._buffers.items()
+    ]
+    devices = sorted({t.device.index for t in tensors.values() if t.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for tensor, version, value in kept:
+                    if value is not None and tensor._version != version:
+                        tensor.copy_(value)
+                for tensor, grad in grads:
+                    tensor.grad = grad
+                for module, name, buffer in attributes:
+                    module._buffers[name] = buffer
+
+
+@contextmanager
+def _plain_kernels() -> Iterator[None]:
+    """Keeps PyTorch from fusing attention and recurrent layers into kernels that can't be looked into."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        if isinstance(module, nn.RNNBase):
+            torch._C._set_mkldnn_enabled(False)  # type: ignore[attr-defined]
+
+    def after(module: nn.Module, inputs: Any, out: Any) -> None:
+        if isinstance(module, nn.RNNBase):
+            torch._C._set_mkldnn_enabled(dnn)  # type: ignore[attr-defined]
+
+    dnn = torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()  # type: ignore[attr-defined]
+    torch.backends.mha.set_fastpath_enabled(False)
+    hooks = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _custom_functions(tracer: Tracer) -> Iterator[None]:
+    """Sees to functions with a backward pass of their own: their insides run without gradients."""
+    function: Any = torch.autograd.Function
+    plain = function.__dict__["apply"]
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        live = [value for value in args if isinstance(value, Tensor) and tracer.node(value) is not None]
+        if not live or not torch.is_grad_enabled():
+            return plain.__get__(None, cls)(*args, **kwargs)
+        if cls.__name__ == "CheckpointFunction":
+            run, _, *inputs = args
+            return run(*inputs)
+        if not tracer.allows_opaque:
+            tracer.refuse(f"{cls.__name__} (a torch.autograd.Function)")
+        out = plain.__get__(None, cls)(*args, **kwargs)
+
+        def again(swapped: Mapping[int, Tensor]) -> Any:
+            return plain.__get__(None, cls)(
+                *(swapped.get(id(a), a) if isinstance(a, Tensor) else a for a in args)
+            )
+
+        tracer.note_opaque(cls.__name__, again, args, out)
+        return out
+
+    function.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        function.apply = plain
+
+
+@contextmanager
+def _module_names(tracer: Tracer, modules: Mapping[str, nn.Module], stack: list[str]) -> Iterator[None]:
+    """Keeps the path of the module that is running on the stack, and names its output after it."""
+    paths = {id(module): path for path, module in _paths(modules)}
+    starts: list[int] = []
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        if id(module) in paths:
+            stack.append(paths[id(module)])
+            starts.append(len(tracer.recording.nodes))
+
+    def after(module: nn.Module, inputs: Any, out: Any) -> None:
+        if id(module) in paths and stack:
+            path, start = stack.pop(), starts.pop()
+            if isinstance(out, (tuple, list)) and out and isinstance(out[0], Tensor):
+                out = out[0]
+            if isinstance(out, Tensor):
+                tracer.name_output(out, path, start)
+
+    hooks = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,322 @@
+"""Records what PyTorch computes, operation by operation, below autograd and above the kernels.
+
+Every operation of a forward pass comes by as one of PyTorch's basic ones ("aten"), whatever Python or C++ function it
+was called from; composite ones have been taken apart by then. The table in ``rules.py`` says which operation of ours
+each is. What has no rule is taken apart further by PyTorch's own decompositions, and what is left is refused.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import array_api_compat.torch as torch_namespace
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from whygrad.errors import NotSupportedError
+from whygrad.graph import Graph, Recording
+from whygrad.ops import Op
+from whygrad.torch_recorder.memory import Memory, Source
+from whygrad.torch_recorder.opaque import opaque
+from whygrad.torch_recorder.selections import picked, selected
+
+aten = torch.ops.aten
+
+
+class Info(NamedTuple):
+    """What a basic operation's schema says: its plain name, its arguments, which of them it writes into."""
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...]
+    writes: tuple[str, ...]
+    functional: Any
+
+
+@cache
+def info(func: Any) -> Info:
+    """Returns what an operation's schema says."""
+    schema = func._schema
+    writes = tuple(
+        argument.name
+        for argument in schema.arguments
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    arguments = tuple(
+        (argument.name, argument.default_value if argument.has_default_value() else None)
+        for argument in schema.arguments
+    )
+    name = func.overloadpacket.__name__
+    functional = None
+    if writes:
+        plain = getattr(aten, name.rstrip("_"), None) if name.endswith("_") else func.overloadpacket
+        overload = func._overloadname.replace("_out", "").replace("out", "") or "default"
+        functional = getattr(plain, overload, None) or getattr(plain, "default", None)
+        if functional is func:
+            functional = None
+    return Info(name, arguments, writes, functional)
+
+
+class Call(NamedTuple):
+    """One operation that was called: its arguments by their names in the schema, and its result."""
+
+    tracer: "Tracer"
+    func: Any
+    name: str
+    given: Mapping[str, Any]
+    out: Any
+
+    def live(self, value: Any) -> bool:
+        """Returns whether an argument is a tensor through which paths go."""
+        return isinstance(value, Tensor) and self.tracer.node(value) is not None
+
+    def again(self, replaced: Mapping[int, Tensor]) -> Any:
+        """Returns the operation's result on other tensors: those with these identities replaced."""
+
+        def swapped(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return replaced.get(id(value), value)
+            if isinstance(value, (list, tuple)):
+                return type(value)(swapped(item) for item in value)
+            return value
+
+        return self.func(**{name: swapped(value) for name, value in self.given.items()})
+
+
+Rule = Callable[[Call], Any]
+
+
+class Tracer(TorchDispatchMode):
+    """Writes down the operations between tensors through which paths go.
+
+    Args:
+        rules: What each basic operation is in our table, by name.
+        where: Says in which module a call is made: its path, for names and errors.
+        allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
+    """
+
+    def __init__(
+        self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
+    ) -> None:
+        super().__init__()
+        self.recording = Recording(torch_namespace)
+        self.memory = Memory()
+        self.stops: list[int] = []
+        self.modules: list[str] = []  # for each node, the module that made it
+        self._rules = rules
+        self._where = where
+        self._allow_opaque = allow_opaque
+        self._on_storage: dict[int, list[int]] = {}
+        self._constants: dict[int, tuple[Tensor, int]] = {}
+        self._calls: dict[str, int] = {}
+        self._named: set[int] = set()
+
+    # Nodes
+
+    def leaf(self, name: str, tensor: Tensor) -> int:
+        """Returns the number of a new leaf that a tensor of the outside is."""
+        number = self._noted(self.recording.leaf(name, tensor.detach()))
+        self.memory.hold(tensor, number)
+        self._protect(tensor, number)
+        return number
+
+    def node(self, tensor: Tensor) -> int | None:
+        """Returns the node that a tensor is, or nothing where it is a constant."""
+        if not tensor.is_floating_point():
+            return None
+        found = self.memory.node(tensor)
+        if not isinstance(found, Source):
+            return found
+        number = self.apply("written", picked(found, tensor), found.nodes, {}, tensor.detach().clone())
+        self.memory.hold(tensor, number)
+        return number
+
+    def input(self, value: Any, like: Tensor) -> int:
+        """Returns the node of an operand: a new constant leaf where it is a number or carries no path."""
+        if not isinstance(value, Tensor):
+            value = torch.tensor(value, dtype=like.dtype, device=like.device)
+            return self._noted(self.recording.leaf("constant", value))
+        number = self.node(value)
+        if number is not None:
+            return number
+        kept = self._constants.get(id(value))
+        if kept is None or self.memory.seen(value):
+            number = self._noted(self.recording.leaf("constant", value.detach()))
+            self._protect(value, number)
+            self._constants[id(value)] = kept = (value, number)
+        return kept[1]
+
+    def apply(
+        self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
+    ) -> int:
+        """Returns the number of a new node."""
+        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=value.detach()))
+
+    def _noted(self, number: int) -> int:
+        self.modules.append(self._where())
+        return number
+
+    def _protect(self, tensor: Tensor, number: int) -> None:
+        """Notes that a node's value lies in a tensor's memory: it is copied before that is written to."""
+        self._on_storage.setdefault(Memory.key(tensor), []).append(number)
+
+    def _rescue(self, tensor: Tensor) -> None:
+        for number in self._on_storage.pop(Memory.key(tensor), ()):
+            self.recording.replace_value(number, self.recording.nodes[number].value.clone())
+
+    # Calls
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        known = info(func)
+        given = {name: default for name, default in known.arguments}
+        given.update(zip(given, args, strict=False))
+        given.update(kwargs or {})
+        if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
+            return self._plain(func, known, given, args, kwargs or {})
+        if known.writes and known.name not in self._rules:
+            return self._in_place(func, known, given, args, kwargs or {})
+        if known.name == "detach":
+            out = func(*args, **(kwargs or {}))
+            self.memory.hold(out, None)
+            return out
+        return self._functional(func, known.name, given, args, kwargs or {})
+
+    def _carries(self, value: Any) -> bool:
+        if isinstance(value, Tensor):
+            return self.node(value) is not None
+        return isinstance(value, (list, tuple)) and any(map(self._carries, value))
+
+    def _plain(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operation through which no path goes."""
+        targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
+        for target in targets:
+            self._rescue(target)
+        out = func(*args, **kwargs)
+        for target in targets:
+            if self.memory.seen(target):
+                self.memory.write(target, None)
+        return out
+
+    def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operation that writes into its argument, as one that doesn't and a copy."""
+        target = given[known.writes[0]]
+        functional = known.functional
+        if functional is None or len(known.writes) > 1 or not isinstance(target, Tensor):
+            self._refuse(func)
+        if known.name.endswith("_"):
+            made = self.__torch_dispatch__(functional, (), args, kwargs)
+        else:
+            others = {name: value for name, value in kwargs.items() if name not in known.writes}
+            made = self.__torch_dispatch__(functional, (), args, others)
+        node = self.node(made)
+        self._rescue(target)
+        target.copy_(made)
+        if node is not None and (made.shape != target.shape or made.dtype != target.dtype):
+            node = self._cast(made, node, target)
+        self.memory.write(target, node)
+        return target
+
+    def _cast(self, made: Tensor, node: int, target: Tensor) -> int:
+        """Returns the node of what a tensor becomes when it is copied into another."""
+        size = list(target.shape)
+        return selected(self, "copy", lambda x: aten.expand.default(x, size), (node,), target.clone())
+
+    def _functional(self, func: Any, name: str, given: Any, args: Any, kwargs: Any) -> Any:
+        rule = self._rules.get(name)
+        if rule is not None:
+            out = func(*args, **kwargs)
+            nodes = rule(Call(self, func, name, given, out))
+            if nodes is not NotImplemented:
+                self._hold(out, nodes)
+                return out
+        decomposition = torch._decomp.decomposition_table.get(func)
+        if decomposition is not None:
+            with self:
+                return decomposition(*args, **kwargs)
+        with self:
+            out = func.decompose(*args, **kwargs)
+        if out is not NotImplemented:
+            return out
+        if not self._allow_opaque:
+            self._refuse(func)
+        out = func(*args, **kwargs)
+        self.note_opaque(name, Call(self, func, name, given, out).again, given, out)
+        return out
+
+    @property
+    def allows_opaque(self) -> bool:
+        """Whether operations that nobody declared are let through."""
+        return self._allow_opaque
+
+    def note_opaque(
+        self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any
+    ) -> None:
+        """Notes an operation that nobody declared, and what it made."""
+        self._hold(out, self.opaque(name, again, given, out))
+
+    def name_output(self, out: Tensor, path: str, start: int) -> None:
+        """Names a node after the module whose output it is, unless it is that of a module inside."""
+        number = self.node(out)
+        if number is None or number < start or not path or number in self._named:
+            return
+        calls = self._calls[path] = self._calls.get(path, 0) + 1
+        self.recording.rename(number, path if calls == 1 else f"{path} (call {calls})")
+        self._named.add(number)
+
+    def opaque(self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any) -> Any:
+        """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
+        inputs = [value for value in _tensors(given) if self.node(value) is not None]
+        outs = [out] if isinstance(out, Tensor) else list(out)
+        nodes = []
+        for place, made in enumerate(outs):
+            if not (isinstance(made, Tensor) and made.is_floating_point()):
+                nodes.append(None)
+                continue
+            op = opaque(name, again, inputs, None if isinstance(out, Tensor) else place)
+            number = self.apply(name, op, [self.input(x, made) for x in inputs], {}, made)
+            self.stops.append(number)
+            nodes.append(number)
+        return nodes[0] if isinstance(out, Tensor) else nodes
+
+    def _hold(self, out: Any, nodes: Any) -> None:
+        if isinstance(out, Tensor):
+            outs, numbers = [out], [nodes[0] if isinstance(nodes, (list, tuple)) else nodes]
+        else:
+            outs = list(out)
+            numbers = list(nodes) if isinstance(nodes, (list, tuple)) else [nodes]
+            numbers += [None] * (len(outs) - len(numbers))
+        for tensor, number in zip(outs, numbers, strict=True):
+            if isinstance(tensor, Tensor):
+                self.memory.hold(tensor, number)
+                if number is not None:
+                    self._protect(tensor, number)
+
+    def refuse(self, name: str) -> None:
+        """Raises the error for an operation that isn't in the table."""
+        place = self._where() or "the costs"
+        raise NotSupportedError(
+            f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
+            f"expected: an operation of the table in docs/operations.md\n"
+            f"found:    {name}\n"
+            f'try:      write it with operations of the table, or record with opaque="allow": the plain gradient '
+            f"then goes through it by PyTorch's own derivative, and every other result says where it stops"
+        )
+
+    def _refuse(self, func: Any) -> None:
+        self.refuse(str(func))
+
+    def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
+        """Returns what was written down."""
+        return self.recording.graph(costs, names)
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list({id(t): t for item in value for t in _tensors(item)}.values())
+    return []

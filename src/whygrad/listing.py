@@ -1,18 +1,34 @@
-"""The strongest paths of a run with the names of their quantities, and the sums over all paths."""
+"""The strongest paths of a run or a recorded model with the names of their quantities, and the sums over all paths."""
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import in_numpy
+from whygrad.graph import Graph
 from whygrad.paths import Path, Walker
-from whygrad.sweep import ExactCounts
-
-if TYPE_CHECKING:
-    from whygrad.run import Run
+from whygrad.sweep import ExactCounts, Sweep
 
 Array: TypeAlias = Any
+
+
+class Source(Protocol):
+    """What paths are listed from: a run of a network, or a recorded model."""
+
+    @property
+    def graph(self) -> Graph:
+        """What was computed."""
+
+    def graph_sweep(self, semiring: str) -> Sweep:
+        """Returns the backward sweep under a semiring."""
+
+    def path_names(self, path: Path) -> tuple[str, ...]:
+        """Returns the names of the quantities along a path."""
+
+    def unicode(self, name: str) -> str:
+        """Returns a quantity's name as a terminal shows it."""
 
 
 class NamedPath(NamedTuple):
@@ -31,27 +47,22 @@ class Paths:
     """
 
     def __init__(
-        self, run: "Run", starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
+        self, source: Source, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
     ) -> None:
-        self.run, self._starts, self._rows, self._k = run, starts, rows, k
+        self.source, self._starts, self._rows, self._k = source, starts, rows, k
 
     @cached_property
     def _found(self) -> list[NamedPath]:
-        run = self.run
-        walker = Walker(run.recorded.graph, self._rows)
-        found = walker.strongest(run.sweep("strongest").sweep, self._starts, self._k)
-        return [NamedPath(self._names(path), path.contribution, path) for path in found]
-
-    def _names(self, path: Path) -> tuple[str, ...]:
-        run = self.run
-        named = [run.quantities_at(entry) for entry in path.entries]
-        return tuple(run.network.name(quantities[0]) for quantities in named if quantities)
+        source = self.source
+        walker = Walker(source.graph, self._rows)
+        found = walker.strongest(source.graph_sweep("strongest"), self._starts, self._k)
+        return [NamedPath(source.path_names(path), path.contribution, path) for path in found]
 
     def _over_all(self, semiring: str) -> float:
-        sweep = self.run.sweep(semiring).sweep
+        sweep = self.source.graph_sweep(semiring)
         values = 0.0
         for node, positions in self._starts:
-            flat = np.ravel(np.asarray(sweep.joined(node, self._rows)))
+            flat = np.ravel(in_numpy(sweep.joined(node, self._rows)))
             values += float((flat if positions is None else flat[positions]).sum())
         return values
 
@@ -81,7 +92,7 @@ class Paths:
         return whole, live
 
     def _counted(self, semiring: str) -> int:
-        exact = ExactCounts(self.run.recorded.graph, semiring)
+        exact = ExactCounts(self.source.graph, semiring)
         many = 0
         for node, positions in self._starts:
             flat = np.ravel(exact.joined(node, self._rows))

@@ -1,12 +1,24 @@
-"""A recorded computation, and everything that is asked of it: gradients, sweeps, paths, by names of parameters."""
+"""A recorded computation, and everything that is asked of it, by the names of parameters, modules and inputs."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from whygrad.errors import QuantityError
-from whygrad.graph import Graph
-from whygrad.sweep import Sweep
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.graph import Entry, Graph
+from whygrad.record_gradients import RecordGradients
+from whygrad.semirings import SEMIRINGS
+from whygrad.structures import Selection
+from whygrad.sweep import Sweep, counts
+
+if TYPE_CHECKING:
+    from whygrad.listing import Paths
+    from whygrad.paths import Path
 
 Array: TypeAlias = Any
 
@@ -20,34 +32,332 @@ class Leaf(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
+class Made(NamedTuple):
+    """Where a node was made: the path of the module, and in how many attention heads that module works (0: none)."""
+
+    module: str
+    heads: int = 0
+
+
 class Record:
-    """A recorded computation with its costs.
+    """A recorded computation with its costs: what :func:`whygrad.record` returns.
+
+    Quantities are named by module and parameter: ``encoder.0.weight[3, 5]``, ``batch[0, 2]``, ``layers.1[0, 4]`` for
+    an entry of a module's output, and the names of the costs.
 
     Args:
         graph: What was computed.
         leaves: The parameters and inputs.
-        modules: For each node, the module that made it.
-        stops: Nodes of operations that only the plain gradient goes through.
+        made: For each node, where it was made.
+        stops: Operations without a declaration: only the plain gradient goes through them.
+
+    Attributes:
+        graph: What was computed, in order.
+        leaves: name -> parameters and inputs.
+        made: For each node, where it was made.
+        stops: The nodes at which all results but the gradient stop.
     """
 
     def __init__(
-        self, graph: Graph, leaves: tuple[Leaf, ...], modules: tuple[str, ...], stops: tuple[int, ...] = ()
+        self, graph: Graph, leaves: tuple[Leaf, ...], made: tuple[Made, ...], stops: tuple[int, ...] = ()
     ) -> None:
         self.graph = graph
         self.leaves = {leaf.name: leaf for leaf in leaves}
-        self.modules = modules
+        self.made = made
         self.stops = stops
         self._sweeps: dict[str, Sweep] = {}
 
+    # Costs and parameters
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """The names of the costs, in order."""
+        return self.graph.cost_names
+
+    @cached_property
+    def costs(self) -> dict[str, float]:
+        """The values of the costs by name."""
+        nodes = self.graph.nodes
+        values = (
+            float(in_numpy(nodes[cost.node].value).reshape(-1)[cost.position]) for cost in self.graph.costs
+        )
+        return dict(zip(self.cost_names, values, strict=True))
+
+    @property
+    def total(self) -> float:
+        """The sum of the costs."""
+        return sum(self.costs.values())
+
     @property
     def parameters(self) -> dict[str, Array]:
-        return {n: self.graph.nodes[l.node].value for n, l in self.leaves.items() if l.kind == "parameter"}
+        """The parameters that are trained, by name."""
+        return {
+            name: self.graph.nodes[leaf.node].value
+            for name, leaf in self.leaves.items()
+            if leaf.kind == "parameter"
+        }
+
+    def cost_row(self, cost: str | int) -> int:
+        """Returns the number of a cost that is given by its name or number.
+
+        Raises:
+            QuantityError: There is none.
+        """
+        if isinstance(cost, str) and cost in self.cost_names:
+            return self.cost_names.index(cost)
+        if (
+            isinstance(cost, (int, np.integer))
+            and not isinstance(cost, bool)
+            and 0 <= cost < len(self.cost_names)
+        ):
+            return int(cost)
+        raise QuantityError(f"cost: expected one of {_some(self.cost_names)}, found {cost!r}")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """For each node, the path of the module that made it."""
+        return tuple(made.module for made in self.made)
+
+    # Gradients and sweeps
+
+    @cached_property
+    def _gradients(self) -> RecordGradients:
+        nodes = {name: leaf.node for name, leaf in self.leaves.items() if leaf.kind == "parameter"}
+        return RecordGradients(self.graph, self.graph_sweep("gradient"), nodes)
+
+    def gradients(self) -> RecordGradients:
+        """Returns the gradient of every cost by every parameter: a mapping name -> (costs, *shape).
+
+        Arrays are made when they are asked for. ``.total``, ``.factors``, ``.norms()``, ``.cosines()``,
+        ``.gramian()`` are as for networks, by parameter or by module.
+        """
+        return self._gradients
+
+    def gradient(self, quantity: str, cost: str | int | None = None) -> Array:
+        """Returns the derivative of the sum of the costs, or of one, by a quantity: a number, or an array."""
+        node, position = self.at(quantity)
+        rows = None if cost is None else (self.cost_row(cost),)
+        made = self.graph_sweep("gradient").joined(node, rows)
+        return made if position is None else float(in_numpy(made).reshape(-1)[position])
+
+    def sweep(self, semiring: str) -> "RecordValues":
+        """Returns the values of a semiring at every quantity.
+
+        Args:
+            semiring: ``gradient``, ``total``, ``strongest``, ``extremes``, ``count``, ``reach``, ``entropy`` or
+                ``spectrum``.
+
+        Raises:
+            NotSupportedError: There is no such semiring.
+        """
+        if not isinstance(semiring, str) or semiring not in SEMIRINGS:
+            raise NotSupportedError(f"sweep: expected one of {', '.join(SEMIRINGS)}, found {semiring!r}")
+        return RecordValues(self, semiring)
 
     def graph_sweep(self, semiring: str) -> Sweep:
+        """Returns the backward sweep over the graph under a semiring."""
         if semiring not in self._sweeps:
             self._sweeps[semiring] = Sweep(self.graph, semiring)
         return self._sweeps[semiring]
 
-    def gradients(self) -> Any:
-        sweep = self.graph_sweep("gradient")
-        return {n: sweep.values(self.leaves[n].node) for n in self.parameters}
+    def paths(self, quantity: str | None = None, cost: str | int | None = None, k: int = 10) -> "Paths":
+        """Returns the k strongest paths from a quantity to the costs, strongest first.
+
+        Args:
+            quantity: ``encoder.0.weight[3, 5]``, or ``encoder.0.weight`` for all its entries; all parameters where
+                there is nothing.
+            cost: The name or the number of a cost; all where there is none.
+            k: How many to list. Sum, total and count are always those of all paths.
+        """
+        from whygrad.listing import Paths
+
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise QuantityError(f"paths: k must be a positive whole number, found {k!r}")
+        rows = None if cost is None else (self.cost_row(cost),)
+        if quantity is None:
+            starts: list[tuple[int, Array | None]] = [
+                (leaf.node, None) for leaf in self.leaves.values() if leaf.kind == "parameter"
+            ]
+        else:
+            node, position = self.at(quantity)
+            starts = [(node, None if position is None else np.array([position]))]
+        return Paths(self, starts, rows, k)
+
+    # Names
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """Name -> node: leaves and their other names, costs, then outputs of modules and operations."""
+        found: dict[str, int] = {}
+        for leaf in self.leaves.values():
+            for name in (leaf.name, *leaf.aliases):
+                found[name] = leaf.node
+        for number, node in enumerate(self.graph.nodes):
+            found.setdefault(self.node_name(number), number)
+            found.setdefault(node.name, number)
+        return found
+
+    @cached_property
+    def _doubles(self) -> dict[int, int]:
+        """For each node that shares its module and operation with earlier ones: which of them it is, from 2 on."""
+        seen: dict[str, int] = {}
+        places: dict[int, int] = {}
+        leaves = {leaf.node for leaf in self.leaves.values()}
+        for number, node in enumerate(self.graph.nodes):
+            if number in leaves:
+                continue
+            name = self._plain_name(number)
+            seen[name] = seen.get(name, 0) + 1
+            if seen[name] > 1:
+                places[number] = seen[name]
+        return places
+
+    def _plain_name(self, number: int) -> str:
+        node, made = self.graph.nodes[number], self.made[number]
+        if node.name == made.module or not made.module or node.name.startswith(made.module):
+            return node.name
+        return f"{made.module}.{node.name}"
+
+    def node_name(self, number: int) -> str:
+        """Returns the name of a node: a parameter's, a module's, or an operation's inside a module."""
+        name = self._plain_name(number)
+        return f"{name}#{self._doubles[number]}" if number in self._doubles else name
+
+    def at(self, quantity: str) -> tuple[int, int | None]:
+        """Returns the node and the flat position that a name stands for; no position for a whole array.
+
+        Raises:
+            QuantityError: There is no such quantity; or an index is out of range.
+        """
+        if not isinstance(quantity, str):
+            raise QuantityError(f"expected the name of a quantity, found {quantity!r}")
+        text = quantity.strip()
+        if text in self.cost_names:
+            return self.graph.costs[self.cost_names.index(text)]
+        if text in self._numbers:
+            return self._numbers[text], None
+        name, _, index = text.rpartition("[")
+        if name.rstrip() not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
+            raise QuantityError(
+                f"{quantity!r}: expected a parameter, an input, a module or a cost of this model, "
+                f"such as {_some(tuple(self._numbers))}"
+            )
+        node = self._numbers[name.rstrip()]
+        shape = tuple(self.graph.nodes[node].value.shape)
+        entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
+        if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
+            raise QuantityError(
+                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name.strip()}), found {entry}"
+            )
+        return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
+
+    def name(self, entry: Entry) -> str:
+        """Returns the name of one entry of a node."""
+        if entry in self.graph.costs:
+            return self.cost_names[self.graph.costs.index(entry)]
+        node = self.graph.nodes[entry.node]
+        shape = tuple(node.value.shape)
+        if prod(shape) == 1:
+            return self.node_name(entry.node)
+        index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
+        heads = self.made[entry.node].heads
+        if heads and node.op is not None and node.op.name == "softmax" and len(shape) in (3, 4):
+            return self._attention(entry.node, index, shape, heads)
+        return f"{self.node_name(entry.node)}[{', '.join(map(str, index))}]"
+
+    def _attention(self, number: int, index: tuple[int, ...], shape: tuple[int, ...], heads: int) -> str:
+        """Returns the name of one attention weight: which token looks at which, in which head."""
+        *front, asking, asked = index
+        # Examples and heads are one axis in MultiheadAttention, the example before the head.
+        example, head = front if len(front) == 2 else divmod(front[0], heads)
+        examples = shape[0] if len(front) == 2 else shape[0] // heads
+        at = f" of example {example}" if examples > 1 else ""
+        return f"{self.made[number].module} head {head}, token {asking} -> token {asked}{at}"
+
+    def path_names(self, path: "Path") -> tuple[str, ...]:
+        """Returns the names along a path, without the steps that only move entries."""
+        last = len(path.entries) - 1
+        kept = []
+        for place, entry in enumerate(path.entries):
+            op = self.graph.nodes[entry.node].op
+            moves = op is not None and isinstance(op.structure, Selection)
+            if not moves or place == last or entry in self.graph.costs:
+                kept.append(self.name(entry))
+        return tuple(kept)
+
+    def unicode(self, name: str) -> str:
+        """Returns a name as a terminal shows it."""
+        return name.replace("->", "→")
+
+    def __repr__(self) -> str:
+        many = sum(prod(p.shape) for p in self.parameters.values())
+        stopped = f", {len(self.stops)} opaque operations" if self.stops else ""
+        return (
+            f"Record({len(self.graph.nodes)} nodes, {len(self.parameters)} parameters with {many} entries, "
+            f"costs {_some(self.cost_names)}{stopped})"
+        )
+
+
+class RecordValues:
+    """The values of one semiring at every quantity of a recorded computation."""
+
+    def __init__(self, record: Record, semiring: str) -> None:
+        self._record, self._semiring = record, semiring
+
+    @property
+    def sweep(self) -> Sweep:
+        """The backward sweep over the graph."""
+        return self._record.graph_sweep(self._semiring)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The operations without a declaration at which these values stop; none for the gradient."""
+        if self._semiring == "gradient":
+            return ()
+        return tuple(self._record.node_name(number) for number in self._record.stops)
+
+    def value(self, quantity: str, cost: str | int | None = None) -> Any:
+        """Returns the value at a quantity over the paths to all costs, or to one.
+
+        Returns:
+            A number (``count``: a whole number with ``.live``; ``entropy``: nothing where there is no live path), a pair
+            for ``extremes``, a tuple by length for ``spectrum``; for a whole array, an array of them.
+        """
+        record = self._record
+        node, position = record.at(quantity)
+        rows = None if cost is None else (record.cost_row(cost),)
+        if self._semiring == "count":
+            made = counts(record.graph, node, rows)
+            return made if position is None else np.ravel(made)[position]
+        joined = self.sweep.joined(node, rows)
+        if position is None:
+            return joined
+        shape = tuple(record.graph.nodes[node].value.shape)
+        return _plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)
+
+    def __getitem__(self, quantity: str) -> Any:
+        return self.value(quantity)
+
+    def array(self, name: str) -> Array:
+        """Returns the values of every entry of a parameter, an input or a module's output: (costs, *shape)."""
+        node, _ = self._record.at(name)
+        return self.sweep.values(node)
+
+    def __repr__(self) -> str:
+        stopped = f"; stops at {', '.join(self.stops)}" if self.stops else ""
+        return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says}{stopped})"
+
+
+def _plain(value: Any, semiring: str) -> Any:
+    if np.ndim(value):
+        return tuple(float(part) for part in value)
+    if semiring == "reach":
+        return bool(value)
+    if semiring == "entropy" and np.isnan(value):
+        return None
+    return int(value) if semiring == "live" else float(value)
+
+
+def _some(names: tuple[str, ...], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > most else shown

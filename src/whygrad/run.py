@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from whygrad.diagnosis import Diagnosis
     from whygrad.equation import Verdict
     from whygrad.listing import Paths
+    from whygrad.paths import Path
     from whygrad.recorded import Recorded
     from whygrad.sweep import Sweep
     from whygrad.values import Values
@@ -262,6 +263,24 @@ class Run:
             program = engine.program(net.layered)
             each = program.each_cost(self.y, self.x, *self._states, *net.parameters.values())
         return recorded(net, self.x, self.y, Computed(self._states, each, costs), self.cost_names)
+
+    @property
+    def graph(self) -> "Graph":
+        """The graph of nodes alone."""
+        return self.recorded.graph
+
+    def graph_sweep(self, semiring: str) -> "Sweep":
+        """Returns the backward sweep over the graph under a semiring."""
+        return self.sweep(semiring).sweep
+
+    def path_names(self, path: "Path") -> tuple[str, ...]:
+        """Returns the names of the quantities along a path, in the network's notation."""
+        named = [self.quantities_at(entry) for entry in path.entries]
+        return tuple(self.network.name(quantities[0]) for quantities in named if quantities)
+
+    def unicode(self, name: str) -> str:
+        """Returns a quantity's name as a terminal shows it."""
+        return self.network.notation.unicode(self.quantity(name), self.network.layout)
 
     def quantity(self, text: str | Quantity) -> Quantity:
         """Returns the quantity that a name in the network's notation stands for."""

@@ -342,7 +342,6 @@ def print_paths(paths: Paths, console: Console) -> None:
     """Prints the strongest paths, one a line, and the sums over all paths."""
     style = Style(shows_unicode(console))
     arrow = " → " if style.unicode else " -> "
-    run = paths.run
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
@@ -350,9 +349,7 @@ def print_paths(paths: Paths, console: Console) -> None:
     for path, share in zip(paths, paths.shares, strict=True):
         names = path.quantities
         if style.unicode:
-            names = tuple(
-                run.network.notation.unicode(run.quantity(name), run.network.layout) for name in names
-            )
+            names = tuple(map(paths.source.unicode, names))
         colour = GAIN if path.contribution > 0 else LOSS
         table.add_row(
             Text(arrow.join(names), MATH),

@@ -12,7 +12,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
-from whygrad.record import Leaf, Record
+from whygrad.record import Leaf, Made, Record
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
 
@@ -59,7 +59,18 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         losses = costs(model, batch)
         entries, names = _entries(tracer, losses)
     graph = tracer.graph(tuple(entries), tuple(names))
-    return Record(graph, leaves, tuple(tracer.modules), tuple(tracer.stops))
+    heads = {path: _heads(module) for path, module in _paths(modules)}
+    made = tuple(Made(path, heads.get(path, 0)) for path in tracer.modules)
+    return Record(graph, leaves, made, tuple(tracer.stops))
+
+
+def _heads(module: nn.Module) -> int:
+    """Returns in how many attention heads a module works, as most say it; 0 where it doesn't say."""
+    for name in ("num_heads", "n_heads", "n_head", "nhead", "heads"):
+        found = getattr(module, name, 0)
+        if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+            return found
+    return 0
 
 
 def _paths(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:

@@ -1,0 +1,193 @@
+"""The gradients of every cost by every parameter of a recorded model, factored where a product allows it.
+
+A weight that enters one matrix product has cost k's gradient D_kᵀ A, with the cotangents D_k and the inputs A. Inner
+products of such gradients need no gradient:
+
+    <D_kᵀ A, D_lᵀ A> = sum over rows m, n of (A Aᵀ)[m, n] (D_k[m] · D_l[n])
+
+Which form is cheaper hangs on the sizes, and is counted for each parameter.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+from whygrad.affine import Affine
+from whygrad.errors import QuantityError
+from whygrad.examples import PerExample
+from whygrad.graph import Graph
+from whygrad.structures import Contraction
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+
+
+class Factored(NamedTuple):
+    """A weight's per-cost gradients as a product, summed over rows: cotangent (costs, rows, out), input (rows, in).
+
+    ``turned`` weights are (in, out) in memory.
+    """
+
+    cotangent: Array
+    input: Array
+    turned: bool
+
+
+class RecordGradients(Mapping[str, Array]):
+    """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
+
+    def __init__(self, graph: Graph, sweep: Sweep, nodes: Mapping[str, int]) -> None:
+        self._graph = graph
+        self._sweep = sweep
+        self._nodes = nodes
+        self._arrays: dict[str, Array] = {}
+        self._squares: dict[str, Array] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._nodes:
+            raise QuantityError(
+                f"gradients: expected a parameter of this model (such as {', '.join(list(self._nodes)[:4])}), "
+                f"found {name!r}"
+            )
+        if name not in self._arrays:
+            self._arrays[name] = self._made(name)
+        return self._arrays[name]
+
+    def _made(self, name: str) -> Array:
+        node = self._nodes[name]
+        if self._examples is not None:
+            return self._examples.gradient(node)
+        return self._graph.xp.astype(self._sweep.values(node), self._graph.nodes[node].value.dtype)
+
+    @cached_property
+    def _examples(self) -> PerExample | None:
+        """The sweep that keeps examples apart by themselves, where there is a cost for each example."""
+        return PerExample.of(self._graph)
+
+    @property
+    def total(self) -> dict[str, Array]:
+        """The gradient of the sum of all costs by each parameter."""
+        return {name: self._sweep.joined(node) for name, node in self._nodes.items()}
+
+    @cached_property
+    def factors(self) -> dict[str, Factored]:
+        """The parameters that enter one matrix product, with their gradients' factors."""
+        users = self._graph.users()
+        found = {}
+        for name, node in self._nodes.items():
+            if len(users[node]) == 1:
+                made = self._factored(node, *users[node][0])
+                if made is not None:
+                    found[name] = made
+        return found
+
+    def _factored(self, node: int, user: int, which: int) -> Factored | None:
+        made = self._graph.nodes[user]
+        assert made.op is not None
+        structure = made.op.structure
+        product = structure.product if isinstance(structure, Affine) else structure
+        above = self._sweep.cotangent(user)
+        if not isinstance(product, Contraction) or which > 1 or above is None or above.exponent:
+            return None
+        labels = product.labels
+        mine, other, out = labels[which], labels[1 - which], labels[2]
+        rows = [label for label in other if label in out and label not in mine]
+        shared = [label for label in mine if label in other and label not in out]
+        own = [label for label in mine if label in out and label not in other]
+        if len(mine) != 2 or len(shared) != 1 or len(own) != 1 or len(above.rows) != len(self._graph.costs):
+            return None
+        xp = self._graph.xp
+        x = self._graph.nodes[made.inputs[1 - which]].value
+        x = xp.permute_dims(x, tuple(other.index(label) for label in (*rows, *shared)))
+        (part,) = above.parts
+        part = xp.permute_dims(part, (0, *(1 + out.index(label) for label in (*rows, *own))))
+        return Factored(
+            part.reshape((part.shape[0], -1, part.shape[-1])),
+            x.reshape((-1, x.shape[-1])),
+            turned=mine.index(own[0]) == 1,
+        )
+
+    # Inner products
+
+    def _chosen(self, of: str | None) -> list[str]:
+        """Returns the parameters that a name stands for: one, all in a module, or all."""
+        if of is None or of == "":
+            return list(self._nodes)
+        if of in self._nodes:
+            return [of]
+        inside = [name for name in self._nodes if name.startswith(f"{of}.")]
+        if not inside:
+            raise QuantityError(
+                f"gradients: expected a parameter or a module of this model (such as "
+                f"{', '.join(list(self._nodes)[:4])}), found {of!r}"
+            )
+        return inside
+
+    def gramian(self, of: str | None = None) -> Array:
+        """Returns the inner products of the costs' gradients, (costs, costs).
+
+        Args:
+            of: A parameter, or a module for all parameters in it; all of the model where there is nothing.
+        """
+        made = None
+        for name in self._chosen(of):
+            if name not in self._squares:
+                self._squares[name] = self._gramian_of(name)
+            made = self._squares[name] if made is None else made + self._squares[name]
+        return made
+
+    def _gramian_of(self, name: str) -> Array:
+        if self._examples is not None:
+            return self._examples.gramian(self._nodes[name])
+        factors = self.factors.get(name)
+        if factors is not None and name not in self._arrays:
+            made = _unformed(factors)
+            if made is not None:
+                return made
+        rows = self[name].reshape((len(self._graph.costs), -1))
+        return rows @ rows.T
+
+    def norms(self) -> dict[str, Array]:
+        """Returns the Euclidean norm of each cost's gradient by each parameter: name -> (costs,)."""
+        xp = self._graph.xp
+        made = {}
+        for name in self._nodes:
+            squares = self.gramian(name).diagonal()
+            made[name] = xp.sqrt(xp.clip(squares, 0, None))
+        return made
+
+    def cosines(self, of: str | None = None) -> Array:
+        """Returns the cosines between the costs' gradients, (costs, costs); NaN where one of them is zero.
+
+        Args:
+            of: A parameter, or a module for all parameters in it; all of the model where there is nothing.
+        """
+        xp = self._graph.xp
+        gramian = self.gramian(of)
+        norms = xp.sqrt(xp.clip(gramian.diagonal(), 0, None))
+        apart = norms[:, None] * norms[None, :]
+        none = xp.full_like(apart, float("nan"))
+        return xp.where(apart > 0, xp.clip(gramian / xp.where(apart > 0, apart, 1), -1, 1), none)
+
+    def __repr__(self) -> str:
+        return f"Gradients({len(self._nodes)} parameters, {len(self._graph.costs)} costs)"
+
+
+def _unformed(factors: Factored) -> Array | None:
+    """Returns the Gramian from the factors where that takes fewer products than forming the gradients."""
+    costs, rows, out = factors.cotangent.shape
+    below = factors.input.shape[1]
+    unformed = rows * rows * (below + costs * out) + rows * costs * costs * out
+    formed = rows * costs * out * below + costs * costs * out * below
+    if unformed > formed:
+        return None
+    similar = factors.input @ factors.input.T
+    flat = factors.cotangent.reshape((costs, rows * out))
+    mixed = (similar @ factors.cotangent).reshape((costs, rows * out))
+    return flat @ mixed.T

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import best, best_along, in_numpy
+
 Labels = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
@@ -89,6 +91,8 @@ def contract_best(
         >>> contract_best((a,), (b,), (("n", "o"), ("o", "i"), ("n", "i")), track, np)
         (array([[-3.]]),)
     """
+    if xp is not np:
+        return _best_of_tensors(first, second, labels, tracks, xp)
     plan = _plan(labels)
     sizes = dict(zip(labels[0], first[0].shape, strict=True)) | dict(
         zip(labels[1], second[0].shape, strict=True)
@@ -132,9 +136,6 @@ def contract_best(
     return tuple(_arranged(np.reshape(out, shape), wanted, labels[2], xp) for out in made)
 
 
-BESTS = {"largest": np.maximum, "smallest": np.minimum, "largest known": np.fmax, "smallest known": np.fmin}
-
-
 def _best_of_block(a: list[Any], b: list[Any], made: list[Any], tracks: list[tuple[Any, str]]) -> None:
     """Writes, for a (joined, rows) and b (joined, columns), the best products over ``joined`` into ``made``."""
     product = np.empty(made[0].shape, dtype=made[0].dtype)
@@ -143,7 +144,7 @@ def _best_of_block(a: list[Any], b: list[Any], made: list[Any], tracks: list[tup
     for step in range(a[0].shape[0]):
         computed = False
         for (pairs, kept), out in zip(tracks, made, strict=True):
-            best = BESTS[kept]
+            better = best(kept, np)
             for place, (i, j) in enumerate(pairs):
                 if not (shared and computed):
                     np.multiply(a[i][step, :, None], b[j][step], out=product)
@@ -151,7 +152,64 @@ def _best_of_block(a: list[Any], b: list[Any], made: list[Any], tracks: list[tup
                 if step == 0 and place == 0:
                     out[...] = product
                 else:
-                    best(out, product, out=out)
+                    better(out, product, out=out)
+
+
+# What the products of one step may take on a device, where blocks need not stay in a cache.
+DEVICE_BYTES = 64 * 1024 * 1024
+
+
+def _best_of_tensors(
+    first: tuple[Any, ...], second: tuple[Any, ...], labels: Labels, tracks: Tracks, xp: Any
+) -> tuple[Any, ...]:
+    """Returns what :func:`contract_best` returns for tensors: on the host by NumPy."""
+    if first[0].device.type == "cpu":
+        made = contract_best(tuple(map(in_numpy, first)), tuple(map(in_numpy, second)), labels, tracks, np)
+        return tuple(_tensor(part, first[0], second[0], xp) for part in made)
+    return _best_elsewhere(first, second, labels, tracks, xp)
+
+
+def _best_elsewhere(
+    first: tuple[Any, ...], second: tuple[Any, ...], labels: Labels, tracks: Tracks, xp: Any
+) -> tuple[Any, ...]:
+    """Returns the same by blocks of all products of some rows, on the tensors' device."""
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first[0].shape, strict=True)) | dict(
+        zip(labels[1], second[0].shape, strict=True)
+    )
+    wanted = plan.both + plan.left + plan.joined, plan.both + plan.right + plan.joined
+    stack, rows, joined, columns = (
+        prod(sizes[label] for label in side) for side in (plan.both, plan.left, plan.joined, plan.right)
+    )
+    a = [xp.reshape(_arranged(part, labels[0], wanted[0], xp), (stack, rows, 1, joined)) for part in first]
+    b = [
+        xp.reshape(_arranged(part, labels[1], wanted[1], xp), (stack, 1, columns, joined)) for part in second
+    ]
+    height = max(1, DEVICE_BYTES // max(1, rows * joined * columns * first[0].element_size()))
+    width = rows if height > 1 else max(1, DEVICE_BYTES // max(1, joined * columns * first[0].element_size()))
+    results = []
+    for pairs, kept in tracks:
+        out = xp.empty(
+            (stack, rows, columns),
+            dtype=xp.result_type(first[0], second[0]),
+            device=first[0].device,
+        )
+        for low in range(0, stack, height):
+            for top in range(0, rows, width):
+                place = slice(low, low + height), slice(top, top + width)
+                found = None
+                for i, j in pairs:
+                    product = a[i][place] * b[j][place[0]]
+                    found = product if found is None else best(kept, xp)(found, product)
+                out[place] = best_along(kept, found, -1, xp)[..., 0]
+        shape = tuple(sizes[label] for label in plan.both + plan.left + plan.right)
+        results.append(_arranged(xp.reshape(out, shape), plan.both + plan.left + plan.right, labels[2], xp))
+    return tuple(results)
+
+
+def _tensor(array: Any, first: Any, second: Any, xp: Any) -> Any:
+    """Returns a NumPy array as a tensor of the type that the product of two tensors has, sharing its memory."""
+    return xp.from_numpy(np.ascontiguousarray(array)).to(xp.result_type(first, second))
 
 
 # Products of one group of rows should stay in the second-level cache.
@@ -175,9 +233,13 @@ def contract_strongest(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     plan = _plan(labels)
     sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], second.shape, strict=True))
     joined = prod(sizes[label] for label in plan.joined)
-    if plan.both or joined < 4 or first.size * (second.size // max(joined, 1)) < PRUNED_FROM:
+    on_host = xp is np or first.device.type == "cpu"
+    products = prod(first.shape) * (prod(second.shape) // max(joined, 1))
+    if plan.both or joined < 4 or products < PRUNED_FROM or not on_host:
         largest, smallest = contract_best((first,), (second,), labels, SIGNED_LARGEST, xp)
-        return np.where(largest >= -smallest, largest, smallest)
+        return xp.where(largest >= -smallest, largest, smallest)
+    if xp is not np:
+        return _tensor(contract_strongest(in_numpy(first), in_numpy(second), labels, np), first, second, xp)
     # The cost axis comes last among the rows: costs of one example have the same units switched off.
     left = plan.left[::-1]
     a = np.reshape(_arranged(first, labels[0], left + plan.joined, xp), (-1, joined))

@@ -9,6 +9,7 @@ The syntax is Python's for expressions, except that ``^`` is the power, as peopl
 
 import ast
 import math
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
@@ -399,23 +400,79 @@ def numpy_names() -> dict[str, Any]:
     return {"np": np, "sigmoid": sigmoid, "Phi": Phi, "phi": phi}
 
 
+class _Torch:
+    """What a formula's PyTorch code refers to as ``torch``: PyTorch, where numbers alone take the type of the arrays.
+
+    ``torch.where(x > 0, 1, 0.01)`` makes numbers of the default type, whatever type x has.
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        self._torch = sys.modules["torch"]  # whoever has tensors has imported it
+        self._dtype = dtype
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._torch, name)
+        setattr(self, name, found)
+        return found
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        if not hasattr(a, "dtype") and not hasattr(b, "dtype"):
+            a = condition.new_tensor(a, dtype=self._dtype)
+        return self._torch.where(condition, a, b)
+
+
+def _without_constants(tree: Tree) -> Tree:
+    """Returns the formula with functions of numbers alone worked out: PyTorch's functions take tensors only."""
+    match tree:
+        case Apply(head, arguments):
+            done = Apply(head, tuple(_without_constants(argument) for argument in arguments))
+            if all(isinstance(argument, Number) for argument in done.arguments) and FUNCTIONS[head].scalar:
+                try:
+                    return Number(compiled(done, (), "scalar")())
+                except (ValueError, ArithmeticError):
+                    return done
+            return done
+    return tree
+
+
 def compiled(tree: Tree, arguments: tuple[str, ...], style: str = "numpy") -> Callable[..., Any]:
     """Returns the formula as a Python function of the named arguments.
 
     Args:
         tree: The formula.
         arguments: The names of the function's arguments, in order.
-        style: ``numpy`` (arrays) or ``scalar`` (Python numbers).
+        style: ``numpy`` (arrays), ``torch`` (tensors; the caller has them, and so PyTorch) or ``scalar`` (Python
+            numbers).
 
     Example:
         >>> compiled(parse("y*(1 - y)"), ("y",), "scalar")(0.25)
         0.1875
     """
+    if style == "torch":
+        return _compiled_for_torch(tree, arguments)
     return _compiled(show(tree, style), arguments, style)
 
 
 @cache
 def _compiled(code: str, arguments: tuple[str, ...], style: str) -> Callable[..., Any]:
     names = numpy_names() if style == "numpy" else SCALAR_NAMES
+    return _function(code, arguments, names)
+
+
+@cache
+def _compiled_for_torch(tree: Tree, arguments: tuple[str, ...]) -> Callable[..., Any]:
+    code = show(_without_constants(tree), "torch")
+    of_type: dict[Any, Callable[..., Any]] = {}
+
+    def call(*values: Any) -> Any:
+        dtype = values[0].dtype if values else None
+        if dtype not in of_type:
+            of_type[dtype] = _function(code, arguments, {"torch": _Torch(dtype)})
+        return of_type[dtype](*values)
+
+    return call
+
+
+def _function(code: str, arguments: tuple[str, ...], names: Mapping[str, Any]) -> Callable[..., Any]:
     function: Callable[..., Any] = eval(f"lambda {', '.join(arguments)}: {code}", dict(names))
     return function

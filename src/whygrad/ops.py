@@ -195,10 +195,10 @@ linear = contraction(
 total = reduction("sum(x)", "x", {"x": "1"}, reals(-3, 3), torch="sum", symbol="\\sum")
 mean = reduction("mean(x)", "x/n", {"x": "1/n"}, reals(-3, 3), torch="mean")
 l2 = reduction("l2(x)", "strength*x^2/2", {"x": "strength*x"}, reals(-3, 3), settings={"strength": 1.0})
-transpose = selection("transpose(x)", np.transpose, reals(-3, 3), torch="t")
+transpose = selection("transpose(x)", lambda x: x.T, reals(-3, 3), torch="t")
 reshape = selection(
     "reshape(x)",
-    lambda x, shape: np.reshape(x, shape),
+    lambda x, shape: x.reshape(shape),
     reals(-3, 3),
     torch="reshape",
     settings={"shape": (-1,)},

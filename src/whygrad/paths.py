@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.graph import Entry, Graph, in_numpy
+from whygrad.arrays import in_numpy
+from whygrad.graph import Entry, Graph
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any

@@ -15,8 +15,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-
+from whygrad.arrays import best, best_along, cast, ldexp, scatter_best, scatter_sum
 from whygrad.contraction import (
     SIGNED_LARGEST,
     Labels,
@@ -120,14 +119,7 @@ class SumSemiring(NamedTuple):
 
     def scatter(self, element: Element, index: Array, size: int, xp: Any) -> Element:
         """Returns, for a cotangent (rows, n), the sums at each of ``size`` places that the n entries came from."""
-        made: list[Array | None] = []
-        for part in element:
-            out = None
-            if part is not None:
-                out = xp.zeros((part.shape[0], size), dtype=part.dtype)
-                np.add.at(out, _columns(index), part)
-            made.append(out)
-        return self._normal(made)
+        return self._normal(None if part is None else scatter_sum(part, index, size, xp) for part in element)
 
 
 class OrderSemiring(NamedTuple):
@@ -160,7 +152,7 @@ class OrderSemiring(NamedTuple):
         for pairs, kept in self.tracks:
             first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]
             for other in others:
-                first = _best(kept, xp)(first, other)
+                first = best(kept, xp)(first, other)
             results.append(first)
         return self.finish(tuple(results), xp)
 
@@ -180,7 +172,7 @@ class OrderSemiring(NamedTuple):
         """Returns the better of two elements at each place."""
         sides = self._split(left), self._split(right)
         return self.finish(
-            tuple(_best(kept, xp)(a, b) for a, b, (_, kept) in zip(*sides, self.tracks, strict=True)), xp
+            tuple(best(kept, xp)(a, b) for a, b, (_, kept) in zip(*sides, self.tracks, strict=True)), xp
         )
 
     def reduce(self, element: Element, axes: tuple[int, ...], xp: Any) -> Element:
@@ -190,7 +182,7 @@ class OrderSemiring(NamedTuple):
         for part, (_, kept) in zip(parts, self.tracks, strict=True):
             result = part
             for axis in axes:
-                result = _best_along(kept, xp)(result, axis)
+                result = best_along(kept, result, axis, xp)
             results.append(result)
         return self.finish(tuple(results), xp)
 
@@ -203,9 +195,7 @@ class OrderSemiring(NamedTuple):
         results = []
         absent = self._split(self.none)
         for part, none, (_, kept) in zip(self._split(element), absent, self.tracks, strict=True):
-            out = xp.full((part.shape[0], size), none, dtype=part.dtype)
-            _best(kept, np).at(out, _columns(index), part)
-            results.append(out)
+            results.append(scatter_best(kept, part, index, size, none, xp))
         return self.finish(tuple(results), xp)
 
     def _split(self, element: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -216,27 +206,9 @@ class OrderSemiring(NamedTuple):
 Semiring: TypeAlias = SumSemiring | OrderSemiring
 
 
-def _columns(index: Array) -> Any:
-    return slice(None), index
-
-
-def _best(kept: str, xp: Any) -> Any:
-    return {
-        "largest": xp.maximum,
-        "smallest": xp.minimum,
-        "largest known": xp.fmax,
-        "smallest known": xp.fmin,
-    }[kept]
-
-
-def _best_along(kept: str, xp: Any) -> Callable[[Array, int], Array]:
-    best = _best(kept, np)
-    return lambda part, axis: best.reduce(part, axis=axis, keepdims=True)
-
-
 def _scaled(element: Element, exponent: int, xp: Any) -> Element:
     """Returns the components times 2**exponent: exact, since only the exponents change."""
-    return tuple(None if part is None else _ldexp(part, exponent) for part in element)
+    return tuple(None if part is None else ldexp(part, exponent, xp) for part in element)
 
 
 def _signed_largest(parts: Element, xp: Any) -> Element:
@@ -244,17 +216,9 @@ def _signed_largest(parts: Element, xp: Any) -> Element:
     return (xp.where(largest >= -smallest, largest, smallest),)  # type: ignore[operator]
 
 
-def _ldexp(part: Array, exponent: int) -> Array:
-    """Returns part * 2**exponent, infinite or zero only where the product is, not where 2**exponent is."""
-    if not exponent:
-        return part
-    with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(part, exponent)
-
-
 def _split_signs(partial: Array, xp: Any) -> Element:
     # NaN stands for "no live path here": fmax and fmin pass over it, 0 and infinities would not multiply to it.
-    return (xp.where(partial > 0, partial, np.nan), xp.where(partial < 0, partial, np.nan))
+    return (xp.where(partial > 0, partial, math.nan), xp.where(partial < 0, partial, math.nan))
 
 
 def _entropy_lift(partial: Array, xp: Any) -> Element:
@@ -265,7 +229,7 @@ def _entropy_lift(partial: Array, xp: Any) -> Element:
 def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:
     # sum of c s log(c s) = s (sum of c log c + log s * sum of c)
     weight, product = element
-    return _ldexp(weight, exponent), _ldexp(product + exponent * math.log(2.0) * weight, exponent)  # type: ignore[operator]
+    return ldexp(weight, exponent, xp), ldexp(product + exponent * math.log(2.0) * weight, exponent, xp)  # type: ignore[operator]
 
 
 def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
@@ -278,16 +242,16 @@ def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
     safe = weight if everywhere else xp.where(there, weight, xp.ones_like(weight))
     made = xp.log(safe)
     made -= product / safe
-    made = xp.maximum(made, xp.zeros((), dtype=made.dtype))
-    return made if everywhere else xp.where(there, made, np.nan)
+    made = made.clip(0.0)
+    return made if everywhere else xp.where(there, made, math.nan)
 
 
 def _live(partial: Array, xp: Any) -> Element:
-    return ((partial != 0).astype(np.float64),)
+    return (cast(partial != 0, xp.float64),)
 
 
 def _exists(partial: Array, xp: Any) -> Element:
-    return (xp.ones_like(partial, dtype=np.float64),)
+    return (xp.ones_like(partial, dtype=xp.float64),)
 
 
 def _single(left: int, right: int, marked: bool) -> tuple[tuple[int, int, int], ...]:
@@ -300,7 +264,7 @@ def _polynomial(left: int, right: int, marked: bool) -> tuple[tuple[int, int, in
 
 def _stacked(element: Element, exponent: int, xp: Any) -> Array:
     known = next(part for part in element if part is not None)
-    parts = [xp.zeros_like(known) if part is None else _ldexp(part, exponent) for part in element]
+    parts = [xp.zeros_like(known) if part is None else ldexp(part, exponent, xp) for part in element]
     # stacked in front and then seen from behind: writing every n-th number of a large array is slow
     return xp.moveaxis(xp.stack(parts, axis=0), 0, -1)
 
@@ -315,7 +279,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (p,),
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
         ),
         SumSemiring(
             "total",
@@ -323,7 +287,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (xp.abs(p),),
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
         ),
         OrderSemiring(
             "strongest",
@@ -331,7 +295,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (p,),
             tracks=SIGNED_LARGEST,
             finish=_signed_largest,
-            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
             one=(1.0,),
             none=(0.0,),
             rescale=_scaled,
@@ -354,7 +318,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=_live,
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
             exact=True,
         ),
         SumSemiring(
@@ -363,7 +327,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=_exists,
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: _ldexp(e[0], exponent),
+            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
             unit=True,
             exact=True,
         ),
@@ -372,8 +336,8 @@ SEMIRINGS: dict[str, Semiring] = {
             "whether there is any path",
             lift=_exists,
             products=_single,
-            normalise=lambda part: (part > 0).astype(np.float64),
-            read=lambda e, exponent, xp: np.asarray(e[0]) > 0,
+            normalise=lambda part: part.clip(max=1.0),
+            read=lambda e, exponent, xp: e[0] > 0,  # type: ignore[operator]
             unit=True,
         ),
         SumSemiring(

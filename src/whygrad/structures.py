@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import filled, in_numpy, style, wide
 from whygrad.contraction import contract_sum
 from whygrad.formula import Number, Tree, compiled, parse, substitute, symbols
 
@@ -74,6 +75,12 @@ def constant(tree: Tree) -> float | None:
     return float(tree.value) if isinstance(tree, Number) else None
 
 
+def _partials(made: Array, output: Array, shape: tuple[int, ...]) -> Array:
+    """Returns a column's partials as a NumPy array of the output's type (float32 for what NumPy doesn't have)."""
+    known = np.asarray(made, dtype=in_numpy(output[:0] if output.shape else output).dtype)
+    return np.broadcast_to(known, shape)
+
+
 def _unbroadcast(semiring: "Semiring", element: "Element", shape: tuple[int, ...], xp: Any) -> "Element":
     """Returns a cotangent joined over the axes along which an input of that shape was broadcast."""
     known = next(part for part in element if part is not None)
@@ -98,12 +105,11 @@ class Elementwise(NamedTuple):
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the formula's value on the inputs."""
-        made = np.asarray(compiled(settled(self.of, settings), self.arguments)(*inputs))
+        made = compiled(settled(self.of, settings), self.arguments, style(xp))(*inputs)
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
-        if made.dtype.kind in "bi":
-            # where(x > 0, 1, 0) is made of whole numbers
-            made = made.astype(np.result_type(*inputs))
-        return made if made.shape == shape else np.broadcast_to(made, shape)
+        # where(x > 0, 1, 0) is made of whole numbers, and 7 is no array
+        made = xp.asarray(made, dtype=xp.result_type(*inputs), device=inputs[0].device)
+        return made if made.shape == shape else xp.broadcast_to(made, shape)
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial."""
@@ -114,7 +120,7 @@ class Elementwise(NamedTuple):
         tree = self.formula(which, local.settings)
         known = dict(zip(self.arguments, local.inputs, strict=True)) | {"y": local.output}
         names = tuple(sorted(symbols(tree)))
-        return compiled(tree, names)(*(known[name] for name in names))
+        return compiled(tree, names, style(local.xp))(*(known[name] for name in names))
 
     def pull(
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
@@ -127,25 +133,26 @@ class Elementwise(NamedTuple):
             element = cotangent
         else:
             partial = self.partial(local, which) if fixed is None else fixed
-            shaped = xp.broadcast_to(xp.asarray(partial, dtype=local.output.dtype), local.output.shape)
-            element = semiring.times(cotangent, semiring.lift(shaped, xp), xp, marked)
+            lifted = semiring.lift(wide(partial, local.output, xp), xp)
+            element = semiring.times(cotangent, lifted, xp, marked)
         return _unbroadcast(semiring, element, local.inputs[which].shape, xp)
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the one output entry, or all those that a broadcast entry stands for."""
-        shape, full = local.inputs[which].shape, local.output.shape
-        if shape == full:
-            places = np.array([position])
-        else:
-            sources = np.arange(prod(shape)).reshape(shape)
-            places = np.flatnonzero(np.ravel(np.broadcast_to(sources, full)) == position)
-        # unravel_index refuses the one place of an array without axes
-        at = np.unravel_index(places, full) if full else ()
+        shape, full = tuple(local.inputs[which].shape), tuple(local.output.shape)
+        entry = (0,) * (len(full) - len(shape)) + tuple(np.unravel_index(position, shape) if shape else ())
+        sizes = (1,) * (len(full) - len(shape)) + shape
+        spread = [
+            np.arange(every) if own != every else np.array([index])
+            for index, own, every in zip(entry, sizes, full, strict=True)
+        ]
+        grid = tuple(np.ravel(places) for places in np.meshgrid(*spread, indexing="ij"))
+        places = np.ravel_multi_index(grid, full) if full else np.array([0])
         tree = self.formula(which, local.settings)
         known = dict(zip(self.arguments, local.inputs, strict=True)) | {"y": local.output}
         names = tuple(sorted(symbols(tree)))
-        partial = compiled(tree, names)(*(np.broadcast_to(known[name], full)[at] for name in names))
-        return Column(places, np.broadcast_to(np.asarray(partial, dtype=local.output.dtype), places.shape))
+        values = (in_numpy(local.xp.broadcast_to(known[name], full)[grid]) for name in names)
+        return Column(places, _partials(compiled(tree, names)(*values), local.output, places.shape))
 
 
 class Contraction(NamedTuple):
@@ -191,17 +198,18 @@ class Contraction(NamedTuple):
         """Returns the output entries that share the entry's labels, with the other input's entries."""
         fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
         mine, other, out = fitted[which], fitted[1 - which], fitted[2]
-        fixed = dict(zip(mine, np.unravel_index(position, local.inputs[which].shape), strict=True))
+        shape_of_input = tuple(local.inputs[which].shape)
+        fixed = dict(zip(mine, np.unravel_index(position, shape_of_input), strict=True))
         free = [label for label in out if label not in fixed]
         sizes = dict(zip(out, local.output.shape, strict=True))
         grid = np.meshgrid(*(np.arange(sizes[label]) for label in free), indexing="ij")
         at = fixed | dict(zip(free, grid, strict=True))
         shape = tuple(sizes[label] for label in free)
         places = np.ravel_multi_index(
-            tuple(np.broadcast_to(at[label], shape) for label in out), local.output.shape
+            tuple(np.broadcast_to(at[label], shape) for label in out), tuple(local.output.shape)
         )
-        partials = np.broadcast_to(local.inputs[1 - which][tuple(at[label] for label in other)], shape)
-        return Column(np.ravel(places), np.ravel(partials))
+        taken = in_numpy(local.inputs[1 - which][tuple(at[label] for label in other)])
+        return Column(np.ravel(places), np.ravel(np.broadcast_to(taken, shape)))
 
 
 class Reduction(NamedTuple):
@@ -229,7 +237,7 @@ class Reduction(NamedTuple):
         """Returns the sum of the formula's values over the axes."""
         (x,) = inputs
         tree = settled(self.of, self._numbers(x, settings))
-        terms = compiled(tree, (self.argument,))(x)
+        terms = compiled(tree, (self.argument,), style(xp))(x)
         return xp.sum(terms, axis=self._axes(x, settings))
 
     def formula(self, which: int, settings: Settings) -> Tree:
@@ -239,7 +247,7 @@ class Reduction(NamedTuple):
     def _partial(self, local: Local) -> Array:
         (x,) = local.inputs
         tree = settled(self.partials[self.argument], self._numbers(x, local.settings))
-        return np.broadcast_to(np.asarray(compiled(tree, (self.argument,))(x), dtype=x.dtype), x.shape)
+        return wide(compiled(tree, (self.argument,), style(local.xp))(x), x, local.xp)
 
     def pull(
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
@@ -262,11 +270,12 @@ class Reduction(NamedTuple):
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the one output entry that the entry is summed into."""
         (x,) = local.inputs
-        entry = np.unravel_index(position, x.shape)
+        shape = tuple(x.shape)
+        entry = np.unravel_index(position, shape) if shape else ()
         axes = self._axes(x, local.settings)
         left = tuple(index for axis, index in enumerate(entry) if axis not in axes)
-        place = np.ravel_multi_index(left, local.output.shape) if left else 0
-        return Column(np.array([place]), self._partial(local)[entry].reshape(1))
+        place = np.ravel_multi_index(left, tuple(local.output.shape)) if left else 0
+        return Column(np.array([place]), in_numpy(self._partial(local)[entry]).reshape(1))
 
 
 class DenseAlongAxis(NamedTuple):
@@ -283,9 +292,8 @@ class DenseAlongAxis(NamedTuple):
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the formula's value, with ``axis_sum`` and ``axis_max`` along the axis."""
         axis = settings.get("axis", -1)
-        return np.moveaxis(
-            compiled(settled(self.of, settings), (self.argument,))(np.moveaxis(inputs[0], axis, -1)), -1, axis
-        )
+        made = compiled(settled(self.of, settings), (self.argument,), style(xp))
+        return xp.moveaxis(made(xp.moveaxis(inputs[0], axis, -1)), -1, axis)
 
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the declared partial of output i by input j."""
@@ -294,24 +302,26 @@ class DenseAlongAxis(NamedTuple):
     def _jacobian(self, local: Local) -> Array:
         """Returns the partials (…, i, j) with the axis moved to the end."""
         axis = local.settings.get("axis", -1)
-        x, y = (np.moveaxis(array, axis, -1) for array in (local.inputs[0], local.output))
+        xp = local.xp
+        x, y = (xp.moveaxis(array, axis, -1) for array in (local.inputs[0], local.output))
         made = self._partials(
             x[..., :, None],
             y[..., :, None],
             x[..., None, :],
             y[..., None, :],
-            np.eye(x.shape[-1], dtype=x.dtype),
+            xp.eye(x.shape[-1], dtype=x.dtype, device=x.device),
             local.settings,
+            xp,
         )
-        return np.broadcast_to(made, (*x.shape, x.shape[-1]))
+        return xp.broadcast_to(made, (*x.shape, x.shape[-1]))
 
     def _partials(
-        self, x_i: Array, y_i: Array, x_j: Array, y_j: Array, delta: Array, settings: Settings
+        self, x_i: Array, y_i: Array, x_j: Array, y_j: Array, delta: Array, settings: Settings, xp: Any
     ) -> Array:
         tree = self.formula(0, settings)
         known = {f"{self.argument}_i": x_i, f"{self.argument}_j": x_j, "y_i": y_i, "y_j": y_j, "delta": delta}
         names = tuple(sorted(symbols(tree)))
-        return compiled(tree, names)(*(known[name] for name in names))
+        return compiled(tree, names, style(xp))(*(known[name] for name in names))
 
     def pull(
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
@@ -319,23 +329,23 @@ class DenseAlongAxis(NamedTuple):
         """Returns the contraction of the cotangent with the matrix of partials along the axis."""
         xp = local.xp
         axis = local.settings.get("axis", -1) % len(local.output.shape)
-        moved = tuple(None if part is None else np.moveaxis(part, axis + 1, -1) for part in cotangent)
+        moved = tuple(None if part is None else xp.moveaxis(part, axis + 1, -1) for part in cotangent)
         others = tuple(f".{place}" for place in range(len(local.output.shape) - 1))
         labels = (("row", *others, "i"), (*others, "i", "j"), ("row", *others, "j"))
         made = semiring.contract(moved, semiring.lift(self._jacobian(local), xp), labels, xp, marked)
-        return tuple(None if part is None else np.moveaxis(part, -1, axis + 1) for part in made)
+        return tuple(None if part is None else xp.moveaxis(part, -1, axis + 1) for part in made)
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns all output entries along the axis, with the column of the matrix of partials."""
-        shape = local.output.shape
+        shape = tuple(local.output.shape)
         axis = local.settings.get("axis", -1) % len(shape)
-        entry = list(np.unravel_index(position, shape))
-        j = entry.pop(axis)
-        x, y, places = (
-            np.moveaxis(array, axis, -1)[tuple(entry)]
-            for array in (local.inputs[0], local.output, np.arange(prod(shape)).reshape(shape))
-        )
-        made = self._partials(x, y, x[j], y[j], np.eye(len(x), dtype=x.dtype)[j], local.settings)
+        entry: list[Any] = list(np.unravel_index(position, shape))
+        j, entry[axis] = entry[axis], slice(None)
+        x, y = (in_numpy(array[tuple(entry)]) for array in (local.inputs[0], local.output))
+        entry[axis] = np.arange(shape[axis])
+        places = np.ravel_multi_index(np.broadcast_arrays(*entry), shape)
+        delta = (np.arange(len(x)) == j).astype(x.dtype)
+        made = self._partials(x, y, x[j], y[j], delta, local.settings, np)
         return Column(places, np.broadcast_to(made, places.shape))
 
 
@@ -358,9 +368,13 @@ class Selection(NamedTuple):
 
     def _sources(self, local: Local, which: int) -> Array:
         """Returns, for each output entry, its flat position in the input, or -1 where it is from another."""
-        places = [np.full(x.shape, -1) for x in local.inputs]
-        places[which] = np.arange(prod(local.inputs[which].shape)).reshape(local.inputs[which].shape)
-        return np.ravel(self.select(*places, **local.settings))
+        xp, places = local.xp, []
+        for number, x in enumerate(local.inputs):
+            place = xp.zeros(x.shape, dtype=xp.int64, device=x.device)
+            if number == which:
+                place = xp.reshape(xp.arange(1, prod(x.shape) + 1, dtype=xp.int64, device=x.device), x.shape)
+            places.append(place)
+        return xp.reshape(self.select(*places, **local.settings), (-1,)) - 1
 
     def pull(
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
@@ -368,7 +382,7 @@ class Selection(NamedTuple):
         """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
         xp = local.xp
         sources = self._sources(local, which)
-        mine = np.flatnonzero(sources >= 0)
+        (mine,) = xp.nonzero(sources >= 0)
         shape = local.inputs[which].shape
         flat = tuple(
             None if part is None else xp.reshape(part, (part.shape[0], -1))[:, mine] for part in cotangent
@@ -377,10 +391,10 @@ class Selection(NamedTuple):
         shaped = tuple(None if part is None else xp.reshape(part, (part.shape[0], *shape)) for part in made)
         if not marked:
             return shaped
-        one = semiring.lift(xp.ones(shape, dtype=local.output.dtype), xp)
+        one = semiring.lift(xp.broadcast_to(filled((), 1.0, local.output, xp), shape), xp)
         return semiring.times(shaped, one, xp, marked)
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns every output entry that is this entry."""
-        places = np.flatnonzero(self._sources(local, which) == position)
-        return Column(places, np.ones(len(places), dtype=local.output.dtype))
+        places = np.flatnonzero(in_numpy(self._sources(local, which)) == position)
+        return Column(places, _partials(1, local.output, places.shape))

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.graph import Entry, Graph, in_numpy
+from whygrad.arrays import in_numpy
+from whygrad.graph import Entry, Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Contraction, DenseAlongAxis
 

@@ -1,0 +1,127 @@
+"""What NumPy and PyTorch spell differently, in one place; everything else is the array API standard's ``xp``.
+
+The namespace ``xp`` of a computation is ``numpy`` or ``array_api_compat.torch``. Arrays stay on their device and keep
+their type: whatever is made here is made like an array that is there.
+"""
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+
+
+def style(xp: Any) -> str:
+    """Returns the style in which formulas are written for arrays of a namespace: ``numpy`` or ``torch``.
+
+    Example:
+        >>> style(np)
+        'numpy'
+    """
+    return "numpy" if xp is np else "torch"
+
+
+def in_numpy(array: Array) -> Array:
+    """Returns an array of any namespace and device as a NumPy array on the host, without a copy where that can be.
+
+    Example:
+        >>> in_numpy(np.array([1.0, 2.0]))
+        array([1., 2.])
+    """
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np.asarray(array)
+    host = array.detach().cpu()
+    # NumPy has no bfloat16
+    return (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
+
+
+def cast(array: Array, dtype: Any) -> Array:
+    """Returns the array with another type of numbers; the array itself where it has that type."""
+    if isinstance(array, (np.ndarray, np.generic)):
+        return array.astype(dtype, copy=False)
+    return array.to(dtype)
+
+
+def filled(shape: tuple[int, ...], value: float, like: Array, xp: Any) -> Array:
+    """Returns an array of one value, with the type and on the device of another."""
+    return xp.full(shape, value, dtype=like.dtype, device=like.device)
+
+
+def wide(value: Any, like: Array, xp: Any) -> Array:
+    """Returns a value (an array or a number) with the type, on the device and in the shape of an array."""
+    made = xp.asarray(value, dtype=like.dtype, device=like.device)
+    return made if made.shape == like.shape else xp.broadcast_to(made, like.shape)
+
+
+def ldexp(part: Array, exponent: int, xp: Any) -> Array:
+    """Returns part * 2**exponent, infinite or zero only where the product is, not where 2**exponent is."""
+    if not exponent:
+        return part
+    if xp is np:
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(part, exponent)
+    most = math.frexp(float(xp.finfo(part.dtype).max))[1] - 2
+    while exponent:
+        step = max(-most, min(most, exponent))
+        part = part * 2.0**step
+        exponent -= step
+    return part
+
+
+def best(kept: str, xp: Any) -> Any:
+    """Returns the function of two arrays that keeps the ``largest``, …, ``smallest known`` (NaN passed over)."""
+    return {
+        "largest": xp.maximum,
+        "smallest": xp.minimum,
+        "largest known": xp.fmax,
+        "smallest known": xp.fmin,
+    }[kept]
+
+
+def best_along(kept: str, part: Array, axis: int, xp: Any) -> Array:
+    """Returns the best along an axis, which stays with length 1."""
+    if xp is np:
+        return best(kept, np).reduce(part, axis=axis, keepdims=True)
+    extreme = xp.amax if kept.startswith("largest") else xp.amin
+    if not kept.endswith("known"):
+        return extreme(part, dim=axis, keepdim=True)
+    unknown = xp.isnan(part)
+    made = extreme(xp.where(unknown, _worst(kept), part), dim=axis, keepdim=True)
+    return xp.where(xp.all(unknown, axis=axis, keepdims=True), math.nan, made)
+
+
+def _worst(kept: str) -> float:
+    return -math.inf if kept.startswith("largest") else math.inf
+
+
+def scatter_sum(part: Array, index: Array, size: int, xp: Any) -> Array:
+    """Returns (rows, size, …): the sums of the entries of a (rows, n, …) that go to each of ``size`` places."""
+    made = filled((part.shape[0], size, *part.shape[2:]), 0.0, part, xp)
+    if xp is np:
+        every: Any = slice(None), index
+        np.add.at(made, every, part)
+    else:
+        made.index_add_(1, index, part)
+    return made
+
+
+def scatter_best(kept: str, part: Array, index: Array, size: int, none: float, xp: Any) -> Array:
+    """Returns (rows, size, …): the best of the entries of a (rows, n, …) at each place, and ``none``."""
+    made = filled((part.shape[0], size, *part.shape[2:]), none, part, xp)
+    if xp is np:
+        best(kept, np).at(made, (slice(None), index), part)
+        return made
+    known = kept.endswith("known")
+    # PyTorch's reductions let NaN win: the worst there is stands for it, and is NaN again where nothing else came.
+    worst = _worst(kept)
+    unknown = xp.isnan(part)
+    if known:
+        part = xp.where(unknown, worst, part)
+        made = xp.full_like(made, worst)
+    where = index.reshape(1, -1, *(1,) * (len(part.shape) - 2)).expand(part.shape)
+    made.scatter_reduce_(1, where, part, "amax" if kept.startswith("largest") else "amin")
+    if not known:
+        return made
+    heard = xp.zeros_like(made, dtype=xp.float32).index_add_(1, index, cast(~unknown, xp.float32))
+    return xp.where(heard > 0, made, math.nan)

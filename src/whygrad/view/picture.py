@@ -1,0 +1,240 @@
+"""What is drawn of a network: which neurons, with which values, and how much flows through each place."""
+
+import itertools
+from collections.abc import Iterable
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from whygrad.notation import Quantity
+from whygrad.run import Run
+from whygrad.semirings import SEMIRINGS
+from whygrad.view.flows import Flow, Flows
+from whygrad.view.keys import key
+from whygrad.view.sheet import Sheet, Symbol, joined, rounded
+
+# A layer of up to so many neurons is drawn whole; of a wider one, the neurons on the strongest paths.
+WHOLE_UP_TO = 12
+OF_WIDE = 7
+# More lines than these are no picture, and slow.
+MOST_WEIGHTS = 2600
+# Strands of this many costs can be told apart; of more, the total is drawn.
+STRANDS = 6
+# What is thinner than this part of the widest can't be seen; and so many lines are lit at most.
+FAINTEST = 0.004
+MOST_LIT = 160
+# Networks larger than this are coloured by the semirings that cost little.
+ALL_SEMIRINGS_UP_TO = 20_000
+COLOURINGS = ("gradient", "total", "strongest", "extremes", "count", "reach", "entropy")
+CHEAP = ("gradient", "total", "strongest", "count")
+
+
+class Picture:
+    """The neurons that are drawn, and the items that can be chosen.
+
+    Args:
+        run: The run.
+        chosen: What is explained first: it decides which neurons of wide layers are drawn.
+        paths: The strongest paths of what is chosen, as quantities: their neurons are drawn.
+    """
+
+    def __init__(self, run: Run, chosen: Quantity, paths: Iterable[Iterable[Quantity]] = ()) -> None:
+        self._run = run
+        net = run.network.layered
+        self._net = net
+        limit = WHOLE_UP_TO
+        while limit > 3 and self._weights(limit) > MOST_WEIGHTS:
+            limit -= 1
+        wide = any(size > limit for size in net.sizes)
+        self.shown = self._chosen(chosen, paths, limit) if wide else [range(size) for size in net.sizes]
+        self.items = list(self._items())
+        self.places = {q: place for place, q in enumerate(self.items)}
+
+    def of(self, run: Run) -> "Picture":
+        """Returns the same picture with the numbers of another run of the network."""
+        made = copy(self)
+        made._run = run
+        return made
+
+    def _weights(self, limit: int) -> int:
+        sizes = [size if size <= limit else min(limit, OF_WIDE) for size in self._net.sizes]
+        return sum(a * b for a, b in itertools.pairwise(sizes))
+
+    def _chosen(self, chosen: Quantity, paths: Iterable[Iterable[Quantity]], limit: int) -> list[Any]:
+        """Returns, for each layer, the neurons that are drawn: those on the strongest paths first."""
+        run, net = self._run, self._net
+        needed: dict[int, dict[int, None]] = {layer: {} for layer in range(len(net.sizes))}
+        if chosen.kind in ("w", "a", "z", "b"):
+            needed[int(chosen.layer or 0)][int(chosen.to or 0)] = None
+        if chosen.kind == "w":
+            needed[int(chosen.layer or 1) - 1][int(chosen.source or 0)] = None
+        for path in paths:
+            for q in path:
+                if q.kind in ("a", "z"):
+                    needed[int(q.layer or 0)][int(q.to or 0)] = None
+                elif q.kind == "C":
+                    needed[net.depth][int(q.to or 0)] = None
+        flow = Flows(run).of(chosen)
+        sweep = run.sweep("gradient").sweep
+        shown: list[Any] = []
+        for layer, size in enumerate(net.sizes):
+            if size <= limit:
+                shown.append(range(size))
+                continue
+            node = run.recorded.nodes["a", layer]
+            weight = np.abs(np.asarray(run.recorded.graph.nodes[node].value)).sum(axis=0)
+            order = np.abs(np.asarray(sweep.joined(node))).sum(axis=0) * weight
+            if layer in flow.neurons:
+                order = np.abs(flow.neurons[layer]).sum(axis=0)
+            most = min(limit, OF_WIDE)
+            first = list(needed[layer])[:most]
+            rest = [int(j) for j in np.argsort(-order, kind="stable")[: 2 * most] if int(j) not in first]
+            shown.append(sorted([*first, *rest][:most]))
+        return shown
+
+    def _items(self) -> Iterable[Quantity]:
+        net = self._net
+        for layer, neurons in enumerate(self.shown):
+            if layer:
+                for to in neurons:
+                    yield from (Quantity("w", layer, to, source) for source in self.shown[layer - 1])
+                if net.bias:
+                    yield from (Quantity("b", layer, to) for to in neurons)
+                if not net.activations[layer - 1].trivial:
+                    yield from (Quantity("z", layer, j) for j in neurons)
+            yield from (Quantity("a", layer, j) for j in neurons)
+        yield from (Quantity("y", None, k) for k in self.shown[-1])
+        yield from (Quantity("C", None, k) for k in self.shown[-1])
+        if net.l2:
+            yield Quantity("R")
+
+    def layout(self, sheet: Sheet) -> dict[str, Any]:
+        """Returns what is drawn: the layers' neurons, and the items with their symbols."""
+        return {
+            "layers": [list(neurons) for neurons in self.shown],
+            "hidden": [
+                size - len(neurons) for size, neurons in zip(self._net.sizes, self.shown, strict=True)
+            ],
+            "items": [[key(q), sheet.symbol(Symbol("q", q))] for q in self.items],
+        }
+
+    def values(self) -> list[float | None]:
+        """Returns the items' values; nothing where each example has its own."""
+        run = self._run
+        several = run.examples > 1
+        return [None if several and q.kind in ("a", "z", "y") else rounded(run.value(q)) for q in self.items]
+
+    def semirings(self) -> tuple[str, ...]:
+        """Returns the semirings by which this network can be coloured."""
+        weights = sum(a * b for a, b in zip(self._net.sizes, self._net.sizes[1:], strict=False))
+        return COLOURINGS if weights <= ALL_SEMIRINGS_UP_TO else CHEAP
+
+    def colours(self, semiring: str) -> dict[str, list[Any]]:
+        """Returns a semiring's value at every item, for the total and for each cost."""
+        run = self._run
+        sweep = run.sweep(semiring).sweep
+        rows = list(enumerate(run.cost_quantities))
+        made: dict[str, list[Any]] = {"total": [], **{key(cost): [] for _, cost in rows}}
+        flat: dict[tuple[int, str], Any] = {}
+        for q in self.items:
+            shared = q.kind in ("w", "b", "C", "R")
+            entries = [run.entry(q, n) for n in range(1 if shared else run.examples)]
+            node, places = entries[0].node, [entry.position for entry in entries]
+            if (node, "total") not in flat:
+                shape = run.recorded.graph.nodes[node].value.shape
+                whole = np.asarray(sweep.joined(node))
+                tail = whole.shape[len(shape) :]
+                flat[node, "total"] = whole.reshape((-1, *tail))
+                each = np.asarray(sweep.values(node))
+                for row, cost in rows:
+                    flat[node, key(cost)] = each[row].reshape((-1, *tail))
+            for name, values in made.items():
+                values.append(_over_examples(semiring, flat[node, name][places]))
+        return made
+
+    def flow(self, flow: Flow, q: Quantity, of: Quantity, value: float) -> dict[str, Any]:
+        """Returns how much goes through each place: one strand for each cost, or one for what is asked about."""
+        net = self._net
+        if of.kind == "C":
+            names, pick = [key(of)], np.eye(net.outputs)[[int(of.to or 0)]]
+        elif net.outputs <= STRANDS:
+            names, pick = [f"C{k}" for k in range(net.outputs)], np.eye(net.outputs)
+        else:
+            names, pick = ["total"], np.ones((1, net.outputs))
+        lines: list[tuple[str, str, Any]] = []
+        nodes: list[tuple[str, Any]] = []
+        for layer, arrays in flow.neurons.items():
+            through = pick @ arrays
+            nodes += [(f"a{layer}.{j}", through[:, j]) for j in self.shown[layer]]
+            if len(self.shown[layer]) < net.sizes[layer]:
+                hidden = through.sum(axis=1) - through[:, list(self.shown[layer])].sum(axis=1)
+                nodes.append((f"o{layer}", hidden))
+        for layer, arrays in flow.edges.items():
+            lines += self._lines(layer, np.einsum("sc,cji->sji", pick, arrays))
+        if flow.neurons:
+            for k in self.shown[-1]:
+                ends = pick[:, k] * flow.neurons[net.depth][k, k] if of.kind != "R" else pick[:, k] * 0
+                lines.append((f"a{net.depth}.{k}", f"C{k}", ends))
+        elif q.kind == "y":
+            lines.append((key(q), f"C{q.to}", pick @ flow.ends))
+        if of.kind == "R":
+            lines, nodes = [], []
+        widest = max((float(np.abs(parts).sum()) for _, _, parts in lines), default=0.0)
+        seen = [line for line in lines if float(np.abs(line[2]).sum()) > FAINTEST * widest]
+        seen.sort(key=lambda line: -float(np.abs(line[2]).sum()))
+        return {
+            "costs": names,
+            "widest": rounded(widest),
+            "lines": [[start, end, *joined(parts)] for start, end, parts in seen[:MOST_LIT]],
+            "nodes": [[name, *joined(parts)] for name, parts in nodes if np.any(parts)],
+            "lit": bool(value) or bool(seen),
+        }
+
+    def _lines(self, layer: int, through: Any) -> list[tuple[str, str, Any]]:
+        """Returns the lines between two layers, those from and to neurons that aren't drawn put together."""
+        starts = self._ends(layer - 1)
+        ends = self._ends(layer)
+        made = []
+        for end, rows in ends:
+            for start, columns in starts:
+                part = through[:, rows][:, :, columns].sum(axis=(1, 2))
+                made.append((start, end, part))
+        return made
+
+    def _ends(self, layer: int) -> list[tuple[str, list[int]]]:
+        shown = [int(j) for j in self.shown[layer]]
+        ends = [(f"a{layer}.{j}", [j]) for j in shown]
+        hidden = sorted(set(range(self._net.sizes[layer])) - set(shown))
+        return [*ends, (f"o{layer}", hidden)] if hidden else ends
+
+
+def _over_examples(semiring: str, values: Any) -> Any:
+    """Returns a semiring's values of several examples as one, and as JSON has it."""
+    made: Any
+    if len(values) == 1:
+        made = values[0]
+    elif semiring == "entropy":
+        return None
+    elif semiring == "strongest":
+        made = values[int(np.argmax(np.abs(values)))]
+    elif semiring == "extremes":
+        known = ~np.isnan(values).all(axis=0)
+        made = np.array(
+            [
+                values[:, 0][~np.isnan(values[:, 0])].max() if known[0] else np.nan,
+                values[:, 1][~np.isnan(values[:, 1])].min() if known[1] else np.nan,
+            ]
+        )
+    elif semiring == "reach":
+        made = bool(np.any(values))
+    else:
+        made = values.sum()
+    if np.ndim(made):
+        return joined(float(part) for part in made)
+    return bool(made) if semiring == "reach" else rounded(float(made))
+
+
+def says(semiring: str) -> str:
+    """Returns what a semiring's result means."""
+    return SEMIRINGS[semiring].says

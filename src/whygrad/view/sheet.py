@@ -1,0 +1,223 @@
+"""What the formulas of a document share: names and shapes of formulas, each said once and referred to by number.
+
+A formula is taken apart into its shape (a *skeleton*, with holes) and what fills the holes: symbols of the network
+and plain numbers. The same skeleton serves every weight, and the same formula every notation, in which only the
+symbols have other names. Skeletons are MathML as lists, never as markup, so that no text can become markup.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from html import unescape
+from math import isfinite
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
+
+from whygrad.derive.derivation import Words
+from whygrad.derive.spelling import Math
+from whygrad.errors import NotSupportedError
+from whygrad.notation import Quantity
+
+# Symbols stand in texts as characters of the private planes, holes of skeletons as ones of the basic plane.
+FIRST_MARK, LAST_MARK = 0xF0000, 0x10FFFD
+FIRST_HOLE, LAST_HOLE = 0xE000, 0xF8FF
+_MARK = f"[{chr(FIRST_MARK)}-{chr(LAST_MARK)}]"
+_FILLED = re.compile(rf"{_MARK}|\d+(?:\.\d+)?", re.ASCII)
+_PIECES = re.compile(f"({_MARK})")
+_SLOPE = re.compile(rf"(\\[A-Za-z]+(?:\{{[^{{}}]*\}})?|[A-Za-z_]+)'\(({_MARK})\)", re.ASCII)
+_HOLES = re.compile(f"([{chr(FIRST_HOLE)}-{chr(LAST_HOLE)}])")
+# What MathML Core has; everything else that a converter might write is dropped.
+ELEMENTS = frozenset(
+    (
+        *("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msup", "msub", "msubsup"),
+        *("munder", "mover", "munderover", "msqrt", "mroot", "mtable", "mtr", "mtd", "mstyle", "mpadded"),
+    )
+)
+ATTRIBUTES = frozenset(
+    (
+        *("mathvariant", "stretchy", "fence", "form", "separator", "movablelimits", "displaystyle"),
+        *("linethickness", "width", "lspace", "rspace", "minsize", "maxsize", "columnalign"),
+    )
+)
+_LEAVES = frozenset({"mi", "mn", "mo", "mtext"})
+
+
+class Symbol(NamedTuple):
+    """A name in formulas: of a quantity (q), a derivative (d), a slope (s), a whole array (m), a letter's (any), …
+
+    ``of`` and ``by`` are quantities; ``detail`` is the sign of a slope's function, or a letter.
+    """
+
+    kind: str
+    of: Quantity
+    by: Quantity | None = None
+    detail: str = ""
+
+
+class Sheet:
+    """The tables that a document's formulas refer to."""
+
+    def __init__(self) -> None:
+        self.symbols: list[Symbol] = []
+        self.skeletons: list[dict[str, Any]] = []
+        self.formulas: list[list[Any]] = []
+        self.steps: list[dict[str, Any]] = []
+        self.cards: list[dict[str, Any]] = []
+        self._places: dict[Any, int] = {}
+
+    def _placed(self, table: list[Any], key: Any, make: Callable[[], Any]) -> int:
+        if key not in self._places:
+            made = make()
+            self._places[key] = len(table)
+            table.append(made)
+        return self._places[key]
+
+    def symbol(self, symbol: Symbol) -> int:
+        """Returns a symbol's number."""
+        place = self._placed(self.symbols, symbol, lambda: symbol)
+        if place > LAST_MARK - FIRST_MARK:
+            raise NotSupportedError("view: the page has no room for more names; choose a smaller network")
+        return place
+
+    def mark(self, symbol: Symbol) -> str:
+        """Returns the character that stands for a symbol in a text."""
+        return chr(FIRST_MARK + self.symbol(symbol))
+
+    def quantity(self, text: str) -> Quantity:
+        """Returns the quantity that a mark stands for."""
+        return self.symbols[ord(text) - FIRST_MARK].of
+
+    def formula(self, math: Math) -> int:
+        """Returns a formula's number."""
+        filled = self.fill(self._slopes(math.latex), self._slopes(math.ascii, math.latex))
+        return self._placed(self.formulas, ("formula", *map(str, filled), len(filled)), lambda: filled)
+
+    def _slopes(self, text: str, latex: str = "") -> str:
+        """Returns a text with a symbol for each slope, such as σ'(z)."""
+        signs = {match.group(2): match.group(1) for match in _SLOPE.finditer(latex)}
+
+        def replaced(match: re.Match[str]) -> str:
+            symbol = self.symbols[ord(match.group(2)) - FIRST_MARK]
+            if symbol.kind != "q":
+                return match.group()
+            return self.mark(Symbol("s", symbol.of, None, signs.get(match.group(2), match.group(1))))
+
+        return _SLOPE.sub(replaced, text)
+
+    def fill(self, latex: str, text: str) -> list[Any]:
+        """Returns a formula as the number of its skeleton and what fills the holes: symbols' numbers, or digits."""
+        fillings: list[str] = []
+
+        def hole(place: int) -> str:
+            return chr(FIRST_HOLE + place)
+
+        def first(match: re.Match[str]) -> str:
+            fillings.append(match.group())
+            return hole(len(fillings) - 1)
+
+        skeleton = _FILLED.sub(first, latex)
+        unused = list(range(len(fillings)))
+
+        def again(match: re.Match[str]) -> str:
+            place = next((place for place in unused if fillings[place] == match.group()), None)
+            if place is None:
+                place = next((p for p, filling in enumerate(fillings) if filling == match.group()), None)
+                if place is None:
+                    return first(match)
+            else:
+                unused.remove(place)
+            return hole(place)
+
+        plain = _FILLED.sub(again, text)
+        number = self._placed(
+            self.skeletons,
+            ("skeleton", skeleton, plain),
+            lambda: {"m": mathml_tree(skeleton), "l": parts(skeleton), "t": parts(plain)},
+        )
+        made = [
+            ord(filling) - FIRST_MARK if ord(filling[0]) >= FIRST_MARK else filling for filling in fillings
+        ]
+        return [number, *made]
+
+    def words(self, words: Words) -> list[Any]:
+        """Returns words as texts and formulas' numbers."""
+        made: list[Any] = []
+        for piece in words:
+            if isinstance(piece, Math):
+                made.append(self.formula(piece))
+                continue
+            for part in _PIECES.split(piece):
+                if part and ord(part[0]) >= FIRST_MARK:
+                    made.append(self.formula(Math(part, part, part)))
+                elif part:
+                    made.append(part)
+        return made
+
+    def step(self, step: dict[str, Any]) -> int:
+        """Returns the number of a step of a derivation."""
+        return self._placed(self.steps, ("step", json.dumps(step)), lambda: step)
+
+    def card(self, card: dict[str, Any]) -> int:
+        """Returns the number of a factor's card."""
+        return self._placed(self.cards, ("card", json.dumps(card)), lambda: card)
+
+
+def parts(text: str) -> list[Any]:
+    """Returns a text with holes as texts and holes' numbers."""
+    return [ord(part) - FIRST_HOLE if _HOLES.fullmatch(part) else part for part in _HOLES.split(text) if part]
+
+
+def rounded(value: float | None) -> float | None:
+    """Returns a number to ten digits; nothing where it is not finite.
+
+    Example:
+        >>> rounded(0.1 + 0.2), rounded(float("nan"))
+        (0.3, None)
+    """
+    if value is None or not isfinite(value):
+        return None
+    return float(f"{value:.10g}")
+
+
+def mathml_tree(latex: str) -> Any:
+    """Returns LaTeX as MathML in lists: a tag, attributes where there are any, children; a number is a hole.
+
+    Example:
+        >>> mathml_tree("a^2")
+        ['msup', ['mi', 'a'], ['mn', '2']]
+    """
+    from latex2mathml.converter import convert_to_element
+
+    return _tree(convert_to_element(latex))
+
+
+def _tree(element: Element) -> Any:
+    if element.tag not in ELEMENTS:
+        return ["mtext", unescape("".join(element.itertext()))]
+    if element.tag in _LEAVES:
+        inside = parts(unescape(element.text or ""))
+        if element.tag != "mtext" and len(inside) == 1 and isinstance(inside[0], int):
+            return inside[0]
+        children: list[Any] = inside
+    else:
+        children = _signs([_tree(child) for child in element])
+    tag = "mrow" if element.tag == "math" else element.tag
+    if tag == "mrow" and len(children) == 1:
+        return children[0]
+    attributes = {name: value for name, value in element.attrib.items() if name in ATTRIBUTES}
+    return [tag, *([attributes] if attributes else []), *children]
+
+
+def _signs(children: list[Any]) -> list[Any]:
+    """Marks a minus after a bracket or an equals sign as a sign, not a difference: it takes no space after it."""
+    before: Any = None
+    for place, child in enumerate(children):
+        if child == ["mo", "−"] and isinstance(before, list) and before[0] == "mo" and before[-1] in "(=·≈":
+            children[place] = ["mo", {"form": "prefix"}, "−"]
+        before = child
+    return children
+
+
+def joined(values: Iterable[float | None]) -> list[float | None]:
+    """Returns numbers to ten digits."""
+    return [rounded(value) for value in values]

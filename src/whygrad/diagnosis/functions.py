@@ -109,7 +109,7 @@ def _as_network(
     learning_rate: float | None,
 ) -> Diagnosis:
     """Returns the diagnosis of gradients of a layered network, with what the calls have shown."""
-    found = judged(network.run, network.read(given), "to-from", reduction, sign, learning_rate)
+    found = network.told(judged(network.run, network.read(given), "to-from", reduction, sign, learning_rate))
     net = network.run.network.layered
     note = f"Recognised: {net.title()}, {net.reduction} over the examples."
     findings = tuple(calls) if calls and _all_twice(calls) else (*calls, *found.findings)

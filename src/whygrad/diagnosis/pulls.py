@@ -116,39 +116,46 @@ def turns(value: Array, kernel: bool) -> Iterator[tuple[str, str, Array]]:
                 yield code, f"with its axes {one} and {other} exchanged", np.swapaxes(value, one, other)
 
 
-def wrong_windows(
-    tape: Tape, group: list[int], shape: tuple[int, ...]
-) -> Iterator[tuple[str, str, dict[int, Array]]]:
-    """Yields windows as they are where the stride is left out, and with height and width exchanged."""
-    at = {number: np.unravel_index(tape.steps[number].data, shape) for number in group}
-    starts = {number: [int(axis.min()) for axis in places] for number, places in at.items()}
+def wrong_windows(windows: list[Array], shape: tuple[int, ...]) -> Iterator[tuple[str, str, list[Array]]]:
+    """Yields windows as they are where the stride is left out, and with height and width exchanged.
+
+    Args:
+        windows: The places of each window's entries.
+        shape: The shape that they are places in.
+    """
+    at = [np.unravel_index(places, shape) for places in windows]
+    starts = [[int(axis.min()) for axis in index] for index in at]
     for axes in _strided(starts, len(shape)):
-        places = {}
-        for number, index in at.items():
-            moved = [
-                axis - starts[number][place] + starts[number][place] // axes[place]
-                if axes.get(place, 1) > 1
-                else axis
-                for place, axis in enumerate(index)
-            ]
-            places[number] = np.ravel_multi_index(moved, shape)
-        yield "stride_missing", "the windows are taken with stride 1", places
+        moved = [
+            np.ravel_multi_index(
+                [axis - start[n] + start[n] // axes.get(n, 1) for n, axis in enumerate(index)], shape
+            )
+            for index, start in zip(at, starts, strict=True)
+        ]
+        yield "stride_missing", "the windows are taken with stride 1", moved
     for one in range(len(shape)):
         for other in range(one + 1, len(shape)):
-            if shape[one] == shape[other] > 1 and len(group) > 1:
+            if shape[one] == shape[other] > 1 and len(windows) > 1:
                 order = list(range(len(shape)))
                 order[one], order[other] = other, one
-                swapped = {
-                    n: np.ravel_multi_index([index[place] for place in order], shape)
-                    for n, index in at.items()
-                }
+                swapped = [np.ravel_multi_index([index[n] for n in order], shape) for index in at]
                 yield "index_mixup", f"the windows have axes {one} and {other} exchanged", swapped
 
 
-def _strided(starts: dict[int, list[int]], ndim: int) -> Iterator[dict[int, int]]:
+def in_blocks(block: int) -> Change:
+    """Returns the change that sums up from the end of each block only, where a running sum goes on to the end."""
+
+    def change(made: Any, own: Array, right: Array) -> Array:
+        parts = [own[..., start : start + block] for start in range(0, own.shape[-1], block)]
+        return np.concatenate([part[..., ::-1].cumsum(axis=-1)[..., ::-1] for part in parts], axis=-1)
+
+    return change
+
+
+def _strided(starts: list[list[int]], ndim: int) -> Iterator[dict[int, int]]:
     strides = {}
     for place in range(ndim):
-        found = int(np.gcd.reduce([start[place] for start in starts.values()]))
+        found = int(np.gcd.reduce([start[place] for start in starts]))
         if found > 1:
             strides[place] = found
     if strides:

@@ -1,6 +1,6 @@
 """Mistakes in the backward pass of a person's own function: changes to the pulls on its tape."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,19 +10,20 @@ from whygrad.diagnosis.normalisation import normal_formulas
 from whygrad.diagnosis.pulls import (
     assigned,
     factor_left_out,
+    in_blocks,
     overlapping,
     overwritten,
     unscaled,
 )
 from whygrad.diagnosis.shapes_in_tape import (
     Whole,
-    activations,
     ancestors,
     bypassed,
     loops,
     moved_leaf,
     normalisations,
 )
+from whygrad.diagnosis.slopes_in_tape import slope_rewrites, softmax_rewrites, union
 from whygrad.diagnosis.tape import Change, Tape
 
 Array: TypeAlias = Any
@@ -32,117 +33,26 @@ def _nothing(made: Any, own: Array, right: Array) -> Array:
     return np.zeros_like(right)
 
 
-def _union(parts: list[dict[tuple[int, int], Change]]) -> dict[tuple[int, int], Change]:
-    joined: dict[tuple[int, int], Change] = {}
-    for part in parts:
-        joined |= part
-    return joined
-
-
 class Reader(Kernels):
     """Everything that can go wrong on one tape, as rewrites."""
 
     def __init__(self, tape: Tape) -> None:
         super().__init__(tape)
         self.loops = loops(tape, self.reaching)
-        self.activations = activations(tape, self.reaching)
         self.normalisations = normalisations(tape, self.reaching)
 
     def all(self) -> Iterator[Rewrite]:
         """Yields every rewrite, the more specific kinds first."""
         yield from self._normalised()
-        yield from self._slopes()
+        yield from slope_rewrites(self)
+        yield from softmax_rewrites(self)
         yield from self._recurrent()
         yield from self._uses()
         yield from self._masks_and_scales()
         yield from self._overwritten()
         yield from self._duplicates()
+        yield from self._running_sums()
         yield from self.kernels()
-
-    # Activations
-
-    def _slopes(self) -> Iterator[Rewrite]:
-        found: dict[Any, list[Whole]] = {}
-        for whole in self.activations:
-            found.setdefault((whole.kind, self.tape.steps[whole.end].site), []).append(whole)
-        by_kind: dict[str, list[Whole]] = {}
-        for (kind, _), group in found.items():
-            yield from self._slope(kind, group, 1.0)
-            by_kind.setdefault(kind, []).extend(group)
-        for kind, wholes in by_kind.items():
-            if sum(1 for other, _ in found if other == kind) > 1:
-                yield from self._slope(kind, wholes, 1.05)
-
-    def _gate(self, whole: Whole) -> bool:
-        """Whether a value is multiplied with something else that depends on the parameters."""
-        for user, which in self.users.get(whole.end, []):
-            step = self.tape.steps[user]
-            if step.name == "multiply" and len(step.inputs) == 2:
-                other = step.inputs[1 - which]
-                if other != whole.end and moved_leaf(self.tape, other) is None:
-                    return True
-        return False
-
-    def _slope(self, kind: str, group: list[Whole], rank: float) -> Iterator[Rewrite]:
-        tape = self.tape
-        gate = any(self._gate(whole) for whole in group) and kind in ("sigmoid", "tanh")
-
-        def changed(formula: Callable[[Array, Array, Array], Array]) -> dict[tuple[int, int], Change]:
-            def at(whole: Whole) -> dict[tuple[int, int], Change]:
-                x, y = tape.steps[whole.start].value, tape.steps[whole.end].value
-                return bypassed(tape, whole, lambda d: formula(d, x, y))
-
-            return _union([at(whole) for whole in group])
-
-        where = line_of(tape, group[0].end)
-        missing = ("gate_slope_missing",) if gate else ("hidden_slope_missing",)
-        if kind == "relu":
-            yield Rewrite(
-                ("hidden_slope_missing", "relu_mask_all_ones"),
-                f"of {kind}{where}",
-                changed(lambda d, x, y: d),
-                rank=rank,
-            )
-            yield Rewrite(("mask_inverted",), f"{where}", changed(lambda d, x, y: d * (x <= 0)), rank=rank)
-            yield Rewrite(
-                ("relu_mask_from_gradient",), f"{where}", changed(lambda d, x, y: d * (d > 0)), rank=rank
-            )
-            return
-        forms: dict[str, Callable[[Array], Array]] = {
-            "sigmoid": lambda a: a * (1 - a),
-            "tanh": lambda a: 1 - a**2,
-        }
-        values: dict[str, Callable[[Array], Array]] = {
-            "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-            "tanh": np.tanh,
-        }
-        form, value, other = forms[kind], values[kind], forms["tanh" if kind == "sigmoid" else "sigmoid"]
-        yield Rewrite(
-            missing, f"the slope of the {kind}{where} is left out", changed(lambda d, x, y: d), rank=rank
-        )
-        if gate:
-            yield Rewrite(
-                missing,
-                f"the {kind}{where} stands in the place of its slope",
-                changed(lambda d, x, y: d * y),
-                rank=rank,
-            )
-        yield Rewrite(("slope_at_activation",), where, changed(lambda d, x, y: d * form(value(y))), rank=rank)
-        yield Rewrite(
-            ("activation_form_on_z",), f"with z{where}", changed(lambda d, x, y: d * form(x)), rank=rank
-        )
-        yield Rewrite(
-            ("slope_of_other_activation",),
-            f"the other of tanh and sigmoid{where}",
-            changed(lambda d, x, y: d * other(y)),
-            rank=rank,
-        )
-        yield Rewrite(
-            ("upstream_ignored",),
-            f"delta is the slope alone{where}",
-            changed(lambda d, x, y: form(y)),
-            rank=rank,
-        )
 
     # Normalisations
 
@@ -155,11 +65,15 @@ class Reader(Kernels):
             yield from self._normal_scale(whole)
 
     def _normal_scale(self, whole: Whole) -> Iterator[Rewrite]:
-        for user, which in self.users.get(whole.end, []):
-            step = self.tape.steps[user]
-            if step.name == "multiply" and moved_leaf(self.tape, step.inputs[1 - which]) is not None:
-                edge = {(user, which): factor_left_out}
-                yield Rewrite(("normalisation_scale_missing",), line_of(self.tape, user), edge)
+        ends = [whole.end]
+        for end in ends:
+            for user, which in self.users.get(end, []):
+                step = self.tape.steps[user]
+                if step.kind == "select" and len(step.inputs) == 1:
+                    ends.append(user)
+                elif step.name == "multiply" and moved_leaf(self.tape, step.inputs[1 - which]) is not None:
+                    edge = {(user, which): factor_left_out}
+                    yield Rewrite(("normalisation_scale_missing",), line_of(self.tape, user), edge)
 
     # Loops
 
@@ -191,7 +105,7 @@ class Reader(Kernels):
             yield Rewrite(("recurrent_gradient_missing",), line_of(tape, number), edges)
         if len(carried) > 1:
             yield Rewrite(
-                ("recurrent_gradient_missing",), "of every state", _union(list(carried.values())), rank=1.05
+                ("recurrent_gradient_missing",), "of every state", union(list(carried.values())), rank=1.05
             )
 
     def _uses(self) -> Iterator[Rewrite]:
@@ -200,7 +114,7 @@ class Reader(Kernels):
             uses = [
                 edge
                 for edge in self.users.get(leaf, [])
-                if edge[0] in self.reaching and not self._penalty(edge[0])
+                if edge[0] in self.reaching and not self.penalty(edge[0])
             ]
             if len(uses) < 2:
                 continue
@@ -227,22 +141,6 @@ class Reader(Kernels):
                     yield Rewrite(("shared_weight_one_use",), f"d{name} lacks its use{line}", lost)
                     yield Rewrite(("shared_weight_one_use",), f"d{name} has its use{line} alone", kept_only)
         yield from self._one_step()
-
-    def _penalty(self, number: int) -> bool:
-        """Whether a use of a parameter is a regularisation: its square goes straight into the cost."""
-        for _ in range(6):
-            step = self.tape.steps[number]
-            if number == self.tape.cost:
-                return True
-            if step.kind == "contract" or any(
-                s in self.reaching and moved_leaf(self.tape, s) is None for s in step.inputs[1:]
-            ):
-                return bool(step.value.ndim == 0)
-            users = self.users.get(number, [])
-            if len({user for user, _ in users}) != 1:
-                return False
-            number = users[0][0]
-        return False
 
     def _one_step(self) -> Iterator[Rewrite]:
         """The last (or first) time step alone counts, for every parameter that is used in each."""
@@ -337,11 +235,21 @@ class Reader(Kernels):
             places = step.data[step.data >= 0]
             if len(np.unique(places)) == len(places) or step.name in ("broadcast_to",):
                 continue
-            code = (
-                "window_overlap_overwritten"
-                if step.name == "sliding_window_view"
-                else "duplicate_index_overwritten"
-            )
+            windows = self.windows_of(number)
+            code = "window_overlap_overwritten" if windows is not None else "duplicate_index_overwritten"
             for last in (True, False):
                 words = f"the {'last' if last else 'first'} one stays{line_of(tape, number)}"
                 yield Rewrite((code,), words, {(number, 0): assigned(step.data, last)})
+
+    def _running_sums(self) -> Iterator[Rewrite]:
+        """Running sums that start again with each block, where they should be carried on."""
+        for number in sorted(self.reaching):
+            step = self.tape.steps[number]
+            if step.name != "cumsum":
+                continue
+            size = self.tape.steps[step.inputs[0]].value.shape[-1]
+            for block in range(1, size):
+                words = (
+                    f"the running sum starts again after every {block} entries{line_of(self.tape, number)}"
+                )
+                yield Rewrite(("partial_sum_lost",), words, {(number, 0): in_blocks(block)})

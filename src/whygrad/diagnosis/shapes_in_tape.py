@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.diagnosis.tape import Change, Tape, groups
+from whygrad.diagnosis.traced import PARTIALS
 
 Array: TypeAlias = Any
 
@@ -15,10 +16,10 @@ class Whole(NamedTuple):
     """A function from one step to a later one that several steps make together.
 
     Attributes:
-        kind: ``sigmoid``, ``tanh``, ``relu`` or ``normalisation``.
+        kind: ``sigmoid``, ``tanh``, ``relu``, ``other`` (elementwise), ``softmax`` or ``normalisation``.
         start: The step that it is a function of.
         end: The step that holds its value.
-        axes: Of a normalisation: the axes that mean and variance were taken over.
+        axes: Of a normalisation: the axes that mean and variance were taken over; of a softmax: its axis.
         scale: Of a normalisation: 1 / standard deviation.
         centred: Of a normalisation: whether the mean was subtracted.
     """
@@ -102,6 +103,99 @@ def _sigmoid(tape: Tape, number: int, reaching: set[int]) -> Iterator[Whole]:
                 return
 
 
+#: Elementwise steps that are no function of their own: with a constant they scale or move, and no more.
+_AFFINE = ("add", "subtract", "multiply", "divide", "negative", "positive")
+
+
+def chains(tape: Tape, reaching: set[int]) -> list[Whole]:
+    """Returns the elementwise functions of one quantity, of one step or of several: whatever is used as a whole."""
+    users = tape.users()
+    base: dict[int, int] = {}
+    bent: dict[int, bool] = {}
+    straight: dict[int, list[int]] = {}
+    for number in sorted(reaching):
+        step = tape.steps[number]
+        sources = {source for source in step.inputs if source in reaching}
+        roots = {base.get(source, source) for source in sources}
+        base[number], bent[number], straight[number] = number, False, [number]
+        if step.kind != "elementwise" or len(roots) != 1:
+            continue
+        root = roots.pop()
+        if tape.steps[root].value.shape != step.value.shape or not step.value.ndim:
+            continue
+        base[number] = root
+        curved = step.name not in _AFFINE or (len(sources) > 1 and step.name in ("multiply", "divide"))
+        bent[number] = curved or any(bent[source] for source in sources)
+        # Where nothing but constants was added or multiplied so far, the function may as well start here.
+        straight[number] = [root] if bent[number] else [root, number]
+    found = []
+    for end in sorted(reaching):
+        if not bent[end] or tape.steps[base[end]].kind == "leaf":
+            continue
+        if not any(_leaves(tape, user, base, base[end]) for user, _ in users.get(end, [])):
+            continue
+        inside = ancestors(tape, end)
+        starts = [n for n in sorted(inside & reaching) if base[n] == base[end] and not bent[n]]
+        found += [Whole("other", start, end) for start in starts]
+    return found
+
+
+def _leaves(tape: Tape, user: int, base: dict[int, int], root: int) -> bool:
+    """Whether a step that uses a function's value is none of its steps: something else is made from it there."""
+    step = tape.steps[user]
+    if step.kind == "reduce" or not step.value.ndim:
+        return False
+    constant = any(tape.steps[source].kind == "constant" for source in step.inputs)
+    return base.get(user) != root or (constant and step.name in ("subtract", "multiply", "divide"))
+
+
+def replayed(tape: Tape, whole: Whole, x: Array) -> tuple[Array, Array]:
+    """Returns the value and the slope of an elementwise function at another argument."""
+    between = sorted(descendants(tape, whole.start) & ancestors(tape, whole.end) - {whole.start})
+    values: dict[int, Array] = {whole.start: x}
+    slopes: dict[int, Array] = {whole.start: np.ones_like(x)}
+    for number in between:
+        step = tape.steps[number]
+        inputs = [values.get(source, tape.steps[source].value) for source in step.inputs]
+        with np.errstate(all="ignore"):
+            if step.name in PARTIALS:
+                values[number] = getattr(np, step.name)(*inputs)
+                partials = PARTIALS[step.name](*inputs, values[number])
+            else:
+                partials = step.data
+                values[number] = sum(part * value for part, value in zip(partials, inputs, strict=True))
+        slopes[number] = sum(
+            part * slopes[source]
+            for part, source in zip(partials, step.inputs, strict=True)
+            if source in slopes
+        )
+    return values[whole.end], slopes[whole.end]
+
+
+def softmaxes(tape: Tape, reaching: set[int]) -> list[Whole]:
+    """Returns the steps that hold the softmax of another step."""
+    found = []
+    for end in sorted(reaching):
+        step = tape.steps[end]
+        value = step.value
+        if step.name not in ("divide", "multiply", "exp") or not value.ndim or (value <= 0).any():
+            continue
+        for axis in range(value.ndim):
+            if value.shape[axis] < 2 or not np.allclose(value.sum(axis=axis), 1, rtol=1e-9):
+                continue
+            starts = [
+                number
+                for number in sorted(ancestors(tape, end) & reaching - {end})
+                if tape.steps[number].value.shape == value.shape
+                and np.allclose(np.ptp(np.log(value) - tape.steps[number].value, axis=axis), 0, atol=1e-8)
+            ]
+            # The largest may have been subtracted first: that is a part of the softmax.
+            starts = [n for n in starts if tape.steps[n].name not in ("subtract",)] or starts
+            if starts:
+                found.append(Whole("softmax", starts[-1], end, (axis,)))
+    return found
+
+
 def normalisations(tape: Tape, reaching: set[int]) -> list[Whole]:
     """Returns the steps that hold another step less its mean, divided by its standard deviation."""
     found: list[Whole] = []
@@ -118,10 +212,22 @@ def normalisations(tape: Tape, reaching: set[int]) -> list[Whole]:
                 continue
             for axes in _axes(source.ndim):
                 made = _normal(source, value, axes)
-                if made is not None and not any(one.end == end for one in found):
+                if made is not None and not any((one.start, one.end) == (start, end) for one in found):
                     found.append(Whole("normalisation", start, end, axes, *made))
-    # An affine step before it (the mean subtracted already) is not where it starts.
-    return [one for one in found if not any(o.end == one.end and o.start < one.start for o in found)]
+    return [one for end in dict.fromkeys(one.end for one in found) for one in _start(tape, found, end)]
+
+
+def _start(tape: Tape, found: list[Whole], end: int) -> list[Whole]:
+    """Returns the one of several wholes with the same end that starts where mean and variance are taken from.
+
+    What came before it (an affine step such as adding a bias) has one user; what comes after it has its mean
+    subtracted already.
+    """
+    mine = [one for one in found if one.end == end]
+    inside = ancestors(tape, end)
+    users = tape.users()
+    branched = [one for one in mine if sum(user in inside for user, _ in users.get(one.start, [])) > 1]
+    return (branched or mine)[:1]
 
 
 def _axes(ndim: int) -> Iterator[tuple[int, ...]]:

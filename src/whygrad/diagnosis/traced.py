@@ -212,6 +212,10 @@ class Traced(NDArrayOperatorsMixin):
         """Returns the matrix product."""
         return _matmul(self, self._on(other))
 
+    def cumsum(self, axis: Any = None) -> "Traced":
+        """Returns the running sums along an axis."""
+        return _running(self, axis)
+
     def squeeze(self, axis: Any = None) -> "Traced":
         """Returns the array without axes of length 1."""
         return self._select("reshape", lambda x: np.squeeze(x, axis))
@@ -272,6 +276,10 @@ class Traced(NDArrayOperatorsMixin):
             return np.minimum(np.maximum(first, low), high)
         if name == "einsum":
             return self._einsum(args)
+        if name == "cumsum":
+            return _running(self._on(first), *args[1:], **options)
+        if name in ("convolve", "correlate"):
+            return _convolved(self._on(first), self._on(args[1]), name, *args[2:], **options)
         if name == "pad":
             before = args[1] if len(args) > 1 else options["pad_width"]
             if (args[2] if len(args) > 2 else options.get("mode", "constant")) != "constant":
@@ -325,17 +333,51 @@ class Traced(NDArrayOperatorsMixin):
         raise NotSupportedError(f"np.einsum({args[0]!r}) can't be traced")
 
 
+def _running(array: Traced, axis: int | None = None) -> Traced:
+    """Returns the running sums along an axis: the product with a triangle of ones."""
+    flat = array.ravel() if axis is None else array
+    last = flat.ndim - 1
+    order = list(range(flat.ndim))
+    at = last if axis is None else axis % flat.ndim
+    order[at], order[last] = last, at
+    moved = flat if order == sorted(order) else flat.transpose(order)
+    size = moved.shape[-1]
+    labels = "abcdefg"[:last]
+    triangle = array._on(np.triu(np.ones((size, size))))
+    made = _contracted(moved, labels + "z", triangle, "zy", labels + "y", "cumsum")
+    return made if order == sorted(order) else made.transpose(order)
+
+
+def _convolved(one: Traced, other: Traced, name: str, mode: str = "") -> Traced:
+    """Returns np.convolve or np.correlate of two rows: a product of windows with the shorter row."""
+    mode = mode or ("full" if name == "convolve" else "valid")
+    if name == "correlate":
+        other = other._select("flip", np.flip)
+    if other.size > one.size:
+        one, other = other, one
+    many, size = one.size, other.size
+    places = np.arange(many + size - 1)[:, None] - np.arange(size)
+    low = {"full": 0, "same": (size - 1) // 2, "valid": size - 1}[mode]
+    rows = {"full": many + size - 1, "same": many, "valid": many - size + 1}[mode]
+    places = places[low : low + rows]
+    places = np.where((places >= 0) & (places < many), places, -1)
+    value = np.where(places >= 0, one.value[np.maximum(places, 0)], 0.0)
+    node = one.tape.add("select", (one.node,), value, places, "sliding_window_view")
+    return _contracted(Traced(one.tape, node), "xz", other, "z", "x")
+
+
 def _plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(part.value.astype(int) if isinstance(part, Traced) else part for part in index)
     return index.value.astype(int) if isinstance(index, Traced) else index
 
 
-def _contracted(one: Traced, of_one: str, other: Traced, of_other: str, out: str) -> Traced:
+def _contracted(
+    one: Traced, of_one: str, other: Traced, of_other: str, out: str, name: str = "matmul"
+) -> Traced:
     value = np.einsum(f"{of_one},{of_other}->{out}", one.value, other.value)
-    return Traced(
-        one.tape, one.tape.add("contract", (one.node, other.node), value, (of_one, of_other, out), "matmul")
-    )
+    node = one.tape.add("contract", (one.node, other.node), value, (of_one, of_other, out), name)
+    return Traced(one.tape, node)
 
 
 def _matmul(one: Traced, other: Traced) -> Traced:

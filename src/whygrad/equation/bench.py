@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.equation.evaluate import Absent, Evaluator, Unfit
-from whygrad.equation.indices import assignments
+from whygrad.equation.arithmetic import Absent, Unfit
+from whygrad.equation.evaluate import Evaluator
 from whygrad.equation.judge import Outcome, Pair, close, holds_so, numeric
 from whygrad.equation.setting import with_values
 from whygrad.equation.tree import BigSum, Node, Number, Symbol, parts, replaced
@@ -62,15 +62,14 @@ class Bench:
         letters = pair.letters(outcome.choices)
         self.letters = letters
         self._needed: dict[tuple[Node, Node, Node], Array | None] = {}
-        self.values = self._tried(tuple(sorted(letters.free)))
+        self.values = self._tried()
         self.failing = [values for values in self.values if not self._agree(values)]
         # Where it fails already, most can be told.
         self.values.sort(key=lambda values: values not in self.failing)
 
-    def _tried(self, wanted: tuple[str, ...]) -> list[dict[str, int]]:
+    def _tried(self) -> list[dict[str, int]]:
         found: list[dict[str, int]] = []
-        layout = self.setting.vocabulary.layout
-        every = list(assignments(self.letters, wanted, {}, layout, self.points.examples))
+        every = list(self.pair.assignments(self.letters, self.points.examples))
         # Those far from the first are different from it in more than one letter.
         ordered = sorted(every, key=lambda values: -len(set(values.values())))
         for values in [*ordered[:4], *ordered[-2:], *ordered[4:-2]] if len(ordered) > MOST_TRIED else ordered:

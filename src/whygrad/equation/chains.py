@@ -20,6 +20,9 @@ def pairs(text: str, chain: Chain, setting: Setting, flipped: frozenset[str] = f
         raise EquationError("a chain has at most 60 equals signs", text, sides[60].span[0])
     for place, relation in enumerate(chain.relations):
         left, right = sides[place], sides[place + 1]
+        if relation == "→" and _parameter(left) is None:
+            says = "an arrow stands between a weight or bias before a step and after it"
+            raise EquationError(says, text, right.span[0])
         if relation in ("-=", "+="):
             sides[place] = Updated(left.span, left, True)
             sides[place + 1] = Negative(right.span, right) if relation == "-=" else right
@@ -27,14 +30,17 @@ def pairs(text: str, chain: Chain, setting: Setting, flipped: frozenset[str] = f
             sides[place] = Updated(left.span, left)
     lacking = Letters(sides[0], setting.vocabulary, frozenset()).free
     truth = next((side for side in sides if not pure(side)), None)
-    return [Pair(text, left, right, setting, lacking, truth, flipped) for left, right in pairwise(sides)]
+    return [
+        Pair(text, left, right, setting, lacking, truth, flipped, chain.conditions)
+        for left, right in pairwise(sides)
+    ]
 
 
 def _is_step(left: Node, right: Node, relation: str) -> bool:
     ref = _parameter(left)
     if ref is None:
         return False
-    if relation == "←":
+    if relation in ("←", "→"):
         return True
     rate = any(isinstance(part, Symbol) and part.meanings[0] == Special("rate") for part in walk(right))
     itself = any(_parameter(part) == ref for part in walk(right))

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.codegen.layered import Activation
+from whygrad.equation.arithmetic import Unfit
 from whygrad.equation.chains import pairs
-from whygrad.equation.evaluate import Unfit
 from whygrad.equation.judge import holds_so, numeric
 from whygrad.equation.points import Points
 from whygrad.equation.setting import Setting

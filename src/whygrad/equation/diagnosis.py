@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from whygrad.equation.arithmetic import Unfit
 from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.causes import TABLE
-from whygrad.equation.evaluate import Unfit
 from whygrad.equation.judge import Outcome, Pair
 from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix

@@ -26,6 +26,9 @@ FUNCTIONS: dict[str, Known] = {
     "sign": Known(np.sign),
     "sin": Known(np.sin, np.cos),
     "cos": Known(np.cos, lambda x: -np.sin(x)),
+    "sinh": Known(np.sinh, np.cosh),
+    "cosh": Known(np.cosh, np.sinh),
+    "sech": Known(lambda x: 1 / np.cosh(x), lambda x: -np.tanh(x) / np.cosh(x)),
     "tanh": Known(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
     "sigmoid": Known(_sigmoid, lambda x: _sigmoid(x) * (1 - _sigmoid(x))),
     "relu": Known(lambda x: np.maximum(x, 0.0), lambda x: (x > 0).astype(float)),
@@ -43,6 +46,7 @@ ACTIVATION_LETTERS = frozenset({"sigma", "f", "g", "phi", "varphi", "activation"
 """What the network's own activation function is called, where nothing else is declared."""
 
 MATRIX_FUNCTIONS = frozenset(
-    {"dot", "matmul", "mm", "multiply", "outer", "sum", "diag", "maximum", "max", "softmax", "mul", "square"}
-)
+    {"dot", "matmul", "mm", "multiply", "outer", "sum", "mean", "diag", "maximum", "max", "softmax", "mul", "square",
+     "power", "pow", "clamp"}
+)  # fmt: skip
 """Functions of whole arrays, as code and books write them."""

@@ -1,11 +1,14 @@
 """Judges one equality: at generic points, or at the network's own numbers where a side is a number."""
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.equation.evaluate import Absent, Choice, Evaluator, Unfit
+from whygrad.equation.arithmetic import Absent, Unfit
+from whygrad.equation.conditions import Condition
+from whygrad.equation.evaluate import Choice, Evaluator
 from whygrad.equation.indices import Letters, assignments
 from whygrad.equation.points import Points
 from whygrad.equation.setting import Setting, claims, literals, pure, with_values
@@ -47,6 +50,16 @@ class Pair(NamedTuple):
     truth: Node | None = None
     """A side of the same chain that is no number, for numbers that are compared with numbers."""
     flipped: frozenset[str] = frozenset()
+    conditions: tuple[Condition, ...] = ()
+
+    def assignments(self, letters: Letters, examples: int) -> Iterator[dict[str, int]]:
+        """Yields the values of all free letters for which both sides may exist, and which are meant."""
+        vocabulary = self.setting.vocabulary
+        wanted = tuple(sorted(letters.free))
+        for values in assignments(letters, wanted, {}, vocabulary.layout, examples):
+            layers = letters.layer_letters
+            if all(condition.fits(values, layers, vocabulary) for condition in self.conditions):
+                yield values
 
     def letters(self, choices: dict[object, int]) -> Letters:
         """Returns the letters of both sides."""
@@ -108,7 +121,7 @@ def at_points(pair: Pair, points: Points, choices: dict[object, int]) -> tuple[b
     letters = pair.letters(choices)
     wanted = tuple(sorted(letters.free))
     found = False
-    for values in assignments(letters, wanted, {}, pair.setting.vocabulary.layout, points.examples):
+    for values in pair.assignments(letters, points.examples):
         try:
             left, right = evaluator.side(pair.left, values), evaluator.side(pair.right, values)
         except Absent:
@@ -198,9 +211,7 @@ def _one(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object, Cho
         probe = pair.evaluator(pair.setting.generic(pair.examples), choices)
         for side in (pair.left, pair.right):
             letters = pair.letters(choices)
-            for values in assignments(
-                letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.examples
-            ):
+            for values in pair.assignments(letters, pair.examples):
                 try:
                     probe.side(side, values)
                 except (Absent, Unfit):
@@ -342,9 +353,7 @@ def _agrees(
     margin = half_unit(literal) if literal is not None else slack(pair, number)
     claimed = own_value(pair, number)
     found = False
-    for values in assignments(
-        letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, pair.setting.own.examples
-    ):
+    for values in pair.assignments(letters, pair.setting.own.examples):
         try:
             truth = evaluator.side(symbolic, values)
         except Absent:

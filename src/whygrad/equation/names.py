@@ -4,10 +4,11 @@ import re
 from typing import NamedTuple
 
 from whygrad.equation.functions import ACTIVATION_LETTERS, MATRIX_FUNCTIONS, SPELLINGS
+from whygrad.equation.scripts import Decoration, Script, Variant, scripts_after, variants
 from whygrad.equation.tree import Function, Meaning, Number, Power, Ref, Stands, Symbol
 from whygrad.equation.vocabulary import Vocabulary, quantity_of, spelling
 from whygrad.errors import EquationError
-from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW, GREEK
+from whygrad.notation.canonical import GREEK
 from whygrad.notation.quantity import exists
 
 _GREEK = {sign: word for word, sign in GREEK.items()}
@@ -16,17 +17,6 @@ _LOOK = re.compile(
     r"|mathscr)\s*\{\s*(\\?[A-Za-z_ .\[\]0-9,]+?)\s*\}"
 )
 _HAT = re.compile(r"\\?(?:hat|widehat|bar|tilde)\s*\{?\s*([A-Za-z]|\\[a-z]+)\s*\}?")
-_SUFFIX = re.compile(r"^(.+?)\s*(?:\\,|,|\s)?\s*(\\top|\\intercal|T|⊤|\\prime|'|′|\+)$", re.S)
-Decoration = tuple[str, int, int, str | None]
-
-
-class Script(NamedTuple):
-    """A script: its mark, its inside, and where it ends."""
-
-    mark: str
-    content: str
-    start: int
-    end: int
 
 
 class Name(NamedTuple):
@@ -185,77 +175,8 @@ class NameReader:
         message = f"{shown} is no name that was declared; expected a quantity of {notation}{own}"
         return EquationError(message, self.text, at)
 
-    def _scripts(self, at: int, end: int) -> list[list[Script]]:
-        """Returns the scripts that follow a base; the last may have several ends, then there are several lists."""
-        lists: list[list[Script]] = [[]]
-        current: list[Script] = []
-        while at < end and len(current) < 6:
-            space = re.compile(r"\s*(?=[\^_'′’]|\\_)").match(self.text, at, end)
-            place = space.end() if space else at
-            sign = self.text[place : place + 1]
-            if sign and sign in "'′’":
-                current = [*current, Script("'", "'", place, place + 1)]
-            elif sign in ("^", "_") or self.text.startswith("\\_", place):
-                options = self._script(place + (2 if sign == "\\" else 1), end)
-                if not options:
-                    break
-                mark = "_" if sign == "\\" else sign
-                for content, stop in options[1:]:
-                    lists.append([*current, Script(mark, content, place, stop)])
-                current = [*current, Script(mark, options[0][0], place, options[0][1])]
-            elif sign and (sign in FROM_ABOVE or sign in FROM_BELOW):
-                table, mark = (FROM_ABOVE, "^") if sign in FROM_ABOVE else (FROM_BELOW, "_")
-                stop = place
-                while stop < end and (
-                    self.text[stop] in table
-                    or (
-                        mark == "_"
-                        and self.text[stop] in ",‚"
-                        and self.text[stop + 1 : stop + 2] in table
-                        and stop + 1 < end
-                    )
-                ):
-                    stop += 1
-                content = "".join(table.get(sign, ",") for sign in self.text[place:stop])
-                current = [*current, Script(mark, content, place, stop)]
-            else:
-                break
-            lists.append(current)
-            at = current[-1].end
-        return sorted(lists, key=lambda scripts: -(scripts[-1].end if scripts else 0))
-
-    def _script(self, at: int, end: int) -> list[tuple[str, int]]:
-        """Returns what may stand in a script that starts here, with its end; the longest first."""
-        text = self.text
-        while at < end and text[at].isspace():
-            at += 1
-        look = re.compile(r"\\(?:mathrm|text|mathit|mathbf|textrm|textit|rm)\s*(?=\{)").match(text, at, end)
-        at = look.end() if look else at
-        if text[at : at + 1] in ("{", "(", "["):
-            from whygrad.equation.scanner import closing
-
-            close = closing(text, at, end)
-            if close is None:
-                raise EquationError("this bracket is never closed", text, at)
-            inside = text[at + 1 : close]
-            return [(inside if text[at] == "{" else text[at : close + 1], close + 1)]
-        command = re.compile(r"\\[A-Za-z]+").match(text, at, end)
-        if command is not None:
-            return [(command.group(), command.end())]
-        run = re.compile(r"[A-Za-z0-9]+(?:,[0-9]+)?").match(text, at, end)
-        if run is not None:
-            every = run.group()
-            return [
-                (every[:length], at + length)
-                for length in range(len(every), 0, -1)
-                if every[length - 1] != ","
-            ]
-        if text[at : at + 1] in ("+", "*", "−", "-"):
-            return [(text[at], at + 1)]
-        return []
-
     def _with_scripts(self, base: str, at: int, stop: int, end: int) -> Name | None:
-        lists = self._scripts(stop, end)
+        lists = scripts_after(self.text, stop, end)
         own = [found for scripts in lists if (found := self._own(base, at, stop, scripts))]
         if own:
             return own[0]
@@ -270,49 +191,45 @@ class NameReader:
         vocabulary = self.vocabulary
         if not vocabulary.own_names:
             return None
-        for text, decorations in _variants(base, scripts):
-            meanings = vocabulary.own(text)
+        for variant in variants(base, scripts):
+            meanings = vocabulary.own(variant.text)
             if meanings:
                 last = scripts[-1].end if scripts else stop
-                return self._made(meanings, at, last, base, scripts, decorations)
+                return self._made(meanings, at, last, base, variant)
         return None
 
     def _made(
-        self,
-        meanings: tuple[Meaning, ...],
-        at: int,
-        stop: int,
-        base: str,
-        scripts: list[Script],
-        decorations: tuple[Decoration, ...],
+        self, meanings: tuple[Meaning, ...], at: int, stop: int, base: str, variant: Variant
     ) -> Name | None:
-        text = self.text[at:stop]
+        text, decorations = self.text[at:stop], variant.decorations
         first = meanings[0]
         if isinstance(first, Function):
-            primes = sum(kind == "PRIME" for kind, *_ in decorations)
-            if len(decorations) != primes:
-                return None
-            return Name(first._replace(primes=first.primes + primes), stop)
+            return _function(first, stop, decorations)
         # A power of an own name may also be an index of the notation: both are shown.
+        exponent = (decorations[0].content or "").strip("{} ") if decorations else ""
         if (
             len(decorations) == 1
-            and decorations[0][0] == "power"
-            and decorations[0][3]
+            and decorations[0].kind == "power"
+            and exponent
             and self.vocabulary.own(base)
         ):
-            exponent = decorations[0][3]
             others = tuple(m for m in self.vocabulary.read(text) if self._exists(m))
-            if others and exponent.strip("{} ").isdigit() and int(exponent.strip("{} ")[:9]) > 1:
+            if others and exponent.isdigit() and int(exponent[:9]) > 1:
                 span = (at, stop)
-                power = Power(span, Symbol(span, base, meanings), Number(span, exponent.strip("{} ")))
+                power = Power(span, Symbol(span, base, meanings), Number(span, exponent))
                 return Name(Symbol(span, text, (Stands(power), *others)), stop)
             if others:
                 return None
-        shown = self.text[at : decorations[0][1]] if decorations else text
+        if not decorations:
+            return Name(Symbol((at, stop), text, meanings), stop)
         decorations = tuple(
-            ("UPDATED", a, b, c) if kind == "PRIME" else (kind, a, b, c) for kind, a, b, c in decorations
+            done._replace(kind="UPDATED") if done.kind == "PRIME" else done for done in decorations
         )
-        return Name(Symbol((at, stop), shown, meanings), stop, decorations)
+        done = decorations[0]
+        tail = {"TRANSPOSE": "T", "UPDATED": "+"}.get(done.kind, done.content or "")
+        bare = self.text[at : done.start] if variant.text == base else variant.text
+        tail = f"^{tail}" if tail else ""
+        return Name(Symbol((at, stop), bare, meanings, tail), stop, decorations)
 
     def _exists(self, meaning: Meaning) -> bool:
         if not isinstance(meaning, Ref) or meaning.array:
@@ -324,79 +241,45 @@ class NameReader:
     def _read(self, base: str, at: int, stop: int, scripts: list[Script]) -> Name | None:
         vocabulary = self.vocabulary
         last = scripts[-1].end if scripts else stop
-        variants = _variants(base, scripts)
-        if self.vocabulary.notation.name == "compphysics" and base.startswith("\\hat"):
+        if vocabulary.notation.name == "compphysics" and base.startswith("\\hat"):
             bare = _HAT.match(base)
             return self._read(bare.group(1), at, stop, scripts) if bare else None
+        found = variants(base, scripts)
         raised = [
             s for s in scripts if s.mark == "^" and s.content.strip().isdigit() and int(s.content[:9]) > 1
         ]
-        layered = all(isinstance(m, Ref) and m.layer is not None for m in vocabulary.read(variants[0][0]))
+        layered = all(isinstance(m, Ref) and m.layer is not None for m in vocabulary.read(found[0].text))
         if self._bracketed and raised and layered:
-            variants = [v for v in variants if v[1] and v[1][0][0] == "power"] + variants
-        for text, decorations in variants:
-            primes = sum(kind == "PRIME" for kind, *_ in decorations)
-            if primes == len(decorations):
-                function = vocabulary.function(spelling(text))
-                opens = re.compile(r"\s*(?:\\?left|\\[bB]igg?l?)?\s*\\?[(\[{]").match(
-                    self.text, last, end := len(self.text)
-                )
-                if (
-                    function is not None
-                    and (not function.name or function.name in ACTIVATION_LETTERS)
-                    and not opens
-                ):
-                    function = None
-                if function is not None and not vocabulary.read(text):
-                    del end
-                    return Name(function._replace(primes=function.primes + primes), last)
+            found = [v for v in found if v.decorations and v.decorations[0].kind == "power"] + found
+        for variant in found:
+            text = variant.text
+            function = vocabulary.function(spelling(text))
+            if function is not None and not vocabulary.read(text) and self._applied(function, last):
+                name = _function(function, last, variant.decorations)
+                if name is not None:
+                    return name
             meanings = vocabulary.read(text)
-            if not meanings and not decorations:
+            if not meanings and not variant.decorations:
                 size = vocabulary.size(text)
                 meanings = (size,) if size is not None else ()
             if meanings:
                 valid = tuple(m for m in meanings if self._exists(m) or not isinstance(m, Ref)) or meanings
-                return self._made(valid, at, last, base, scripts, decorations)
+                return self._made(valid, at, last, base, variant)
         return None
 
+    def _applied(self, function: Function, last: int) -> bool:
+        """Returns whether a function's name stands before a bracket; letters such as f are functions only there."""
+        if function.name and function.name not in ACTIVATION_LETTERS:
+            return True
+        opens = re.compile(r"\s*(?:\\?left|\\[bB]igg?l?)?\s*\\?[(\[{]").match(self.text, last)
+        return opens is not None
 
-def _variants(base: str, scripts: list[Script]) -> list[tuple[str, tuple[Decoration, ...]]]:
-    """Returns a name with its scripts, then without those that may not belong to it but be attached."""
-    from whygrad.equation.scanner import decoration
 
-    found: list[tuple[str, tuple[Decoration, ...]]] = []
-
-    def spelled(chosen: list[Script]) -> str:
-        return base + "".join("'" if s.mark == "'" else f"{s.mark}{{{s.content}}}" for s in chosen)
-
-    found.append((spelled(scripts), ()))
-    for place, script in enumerate(scripts):
-        others = scripts[:place] + scripts[place + 1 :]
-        if script.mark == "'":
-            if place == len(scripts) - 1 or all(s.mark == "'" for s in scripts[place:]):
-                found.append((spelled(scripts[:place]), (("PRIME", script.start, script.end, None),)))
-            continue
-        squared = re.fullmatch(r"(.*[\])])\s*([2-9])", script.content, re.S)
-        if script.mark == "^" and squared is not None:
-            rest = script._replace(content=squared.group(1))
-            text = spelled([*scripts[:place], rest, *scripts[place + 1 :]])
-            found.append((text, (("digit", script.start, script.end, squared.group(2)),)))
-        suffix = _SUFFIX.match(script.content)
-        if script.mark == "^" and suffix is not None:
-            rest = script._replace(content=suffix.group(1))
-            kind = "PRIME" if suffix.group(2) in ("\\prime", "'", "′") else decoration(suffix.group(2))
-            if kind != "power":
-                text = spelled([*scripts[:place], rest, *scripts[place + 1 :]])
-                found.append((text, ((kind, script.start, script.end, None),)))
-        kind = decoration(script.content)
-        if script.mark == "^" and script.content.strip() in ("\\prime", "′"):
-            found.append((spelled(others), (("PRIME", script.start, script.end, None),)))
-        elif script.mark == "_" and kind in ("UPDATED", "PLAIN") and len(script.content) > 1:
-            found.append((spelled(others), ((kind, script.start, script.end, None),)))
-        elif script.mark == "^" and kind == "power":
-            inner = script.start + 1
-            found.append((spelled(others), (("power", script.start, script.end, script.content),)))
-            del inner
-        elif script.mark == "^":
-            found.append((spelled(others), ((kind, script.start, script.end, None),)))
-    return found
+def _function(function: Function, stop: int, decorations: tuple[Decoration, ...]) -> Name | None:
+    """Returns a function with its primes; one with a name may be raised to a power (`\\tanh^2`)."""
+    primes = sum(done.kind == "PRIME" for done in decorations)
+    rest = tuple(done for done in decorations if done.kind != "PRIME")
+    power = len(rest) == 1 and rest[0].kind == "power" and (rest[0].content or "").strip("{} ").isdigit()
+    if rest and not (power and function.name):
+        return None
+    return Name(function._replace(primes=function.primes + primes), stop, rest)

@@ -6,7 +6,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from whygrad.equation.scanner import Scanner, Token
+from whygrad.equation.conditions import Condition
+from whygrad.equation.scanner import Scanner
+from whygrad.equation.tokens import Token
 from whygrad.equation.tree import (
     BigSum,
     Bound,
@@ -86,7 +88,7 @@ def read_side(text: str, vocabulary: Vocabulary) -> Node:
 def _read(text: str, vocabulary: Vocabulary, start: str) -> Any:
     from lark.exceptions import UnexpectedToken
 
-    tokens = _joined(Scanner(text, vocabulary).scan())
+    tokens, conditions = _joined(Scanner(text, vocabulary).scan())
     if not tokens:
         raise EquationError("an equation was expected; there is nothing", text, 0)
     if start == "start" and not any(token.type == "REL" for token in tokens):
@@ -95,24 +97,39 @@ def _read(text: str, vocabulary: Vocabulary, start: str) -> Any:
         tree = _parser().parse(tokens, start=start)
     except UnexpectedToken as error:
         raise _unexpected(error, tokens, text) from None
-    return _Builder(text, vocabulary).made(tree)
+    made = _Builder(text, vocabulary).made(tree)
+    if start == "start":
+        return [
+            chain._replace(conditions=tuple(conditions.get(number, ()))) for number, chain in enumerate(made)
+        ]
+    return made
 
 
-def _joined(tokens: list[Token]) -> list[Token]:
-    """Returns the tokens without line breaks that only part the lines of one equation."""
+def _joined(tokens: list[Token]) -> tuple[list[Token], dict[int, list[Condition]]]:
+    """Returns the tokens without line breaks that only part the lines of one equation, and each one's conditions."""
     made: list[Token] = []
+    conditions: dict[int, list[Condition]] = {}
+    opened = 0
+    related = [token.type == "REL" for token in tokens]
     for place, token in enumerate(tokens):
+        opened += (token.type in ("LPAR", "LBRACE")) - (token.type in ("RPAR", "RBRACE"))
+        if token.type == "WHERE":
+            number = sum(before.type == "NEXT" for before in made)
+            conditions.setdefault(number, []).append(token.value)
+            continue
+        if token.type == "COMMA" and opened == 0 and any(related[:place]) and any(related[place:]):
+            # A comma between two equations.
+            token = token._replace(type="NEXT")
         if token.type == "NEXT":
             before = made[-1].type if made else "NEXT"
-            after = tokens[place + 1].type if place + 1 < len(tokens) else "NEXT"
-            opened = sum((t.type == "LPAR") - (t.type == "RPAR") for t in made)
+            after = next((later.type for later in tokens[place + 1 :] if later.type != "WHERE"), "NEXT")
             goes_on = ("REL", "PLUS", "MINUS", "MUL", "NEXT", "SLASH")
             if before in goes_on or after in goes_on or opened > 0:
                 continue
         if token.type == "REL" and made and made[-1].type == "REL" and made[-1].value == "←":
             continue
         made.append(token)
-    return made
+    return made, conditions
 
 
 def _unexpected(error: Any, tokens: list[Token], text: str) -> EquationError:
@@ -288,7 +305,7 @@ class _Builder:
         return node
 
     def _method(self, found: list[Any]) -> Node:
-        arguments, options = found[3]
+        arguments, options = found[3] if len(found) > 4 else ((), ())
         return Call((found[0].span[0], found[-1].end), found[1].value, (found[0], *arguments), options)
 
     def _number(self, found: list[Any]) -> Node:

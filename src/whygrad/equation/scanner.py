@@ -4,78 +4,39 @@ Which letters belong to one name hangs on what names there are, so the scanner a
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
+from whygrad.equation.conditions import beside
+from whygrad.equation.indicators import cases, indicator
 from whygrad.equation.names import Name, NameReader
-from whygrad.equation.tree import Function, Index, Kronecker, Ref, Symbol
+from whygrad.equation.scripts import closing, raised_kind
+from whygrad.equation.tokens import (
+    COMMANDS,
+    DEEPEST,
+    DIFFERENTIAL,
+    FRACTIONS,
+    LONG_SIGNS,
+    LONGEST,
+    LONGEST_NUMBER,
+    LOOKS,
+    MOST_TOKENS,
+    NUMBER,
+    OPTION,
+    SIGNS,
+    SKIPPED,
+    WORDS,
+    Token,
+)
+from whygrad.equation.tree import Function, Index, Ref, Symbol
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
 from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW
 
-LONGEST = 20_000
-MOST_TOKENS = 4_000
-DEEPEST = 40
-LONGEST_NUMBER = 40
-
-
-class Token(NamedTuple):
-    """A token of the grammar: its type, what it stands for, and where it is."""
-
-    type: str
-    value: Any
-    start: int
-    end: int
-
-
-_SKIPPED = re.compile(
-    r"(?:[\s~$&\u200b\u2009\u00a0\u2062\u2061]+|\\[,;:!> ]|\\(?:quad|qquad|displaystyle|textstyle|limits|nonumber|notag"
-    r"|thinspace"
-    r"|middle|hfill|cal|bf|rm|it|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?|\\[\[\]()]"
-    r"|\\(?:begin|end)\{(?:aligned|align|equation|gather|gathered|split|eqnarray|displaymath|math|multline|alignedat)\*?\}"
-    r"|\\(?:label|tag|color|vspace|hspace|phantom)\{[^{}]*\})"
+_OUTER = re.compile(
+    r"\s*(?:\\(?:boxed|fbox|displaystyle|textstyle|ensuremath|mathbf|color\s*\{\w+\})?\s*)?\{"
 )
-_COMMANDS: dict[str, tuple[str, str]] = {
-    "cdot": ("MUL", "·"), "times": ("MUL", "×"), "ast": ("MUL", "*"), "star": ("MUL", "*"), "bullet": ("MUL", "⊙"),
-    "odot": ("MUL", "⊙"), "circ": ("MUL", "⊙"), "otimes": ("MUL", "⊗"), "div": ("SLASH", "/"),
-    "equiv": ("REL", "="), "approx": ("REL", "="), "simeq": ("REL", "="), "coloneqq": ("REL", ":="),
-    "triangleq": ("REL", "="),
-    "leftarrow": ("REL", "←"), "gets": ("REL", "←"), "Leftarrow": ("REL", "←"), "longleftarrow": ("REL", "←"),
-    "cdots": ("DOTS", "…"), "ldots": ("DOTS", "…"), "dots": ("DOTS", "…"), "dotsb": ("DOTS", "…"),
-    "gt": ("COMPARE", ">"), "lt": ("COMPARE", "<"), "geq": ("COMPARE", ">"), "leq": ("COMPARE", "<"),
-    "lbrace": ("LPAR", "("), "rbrace": ("RPAR", ")"), "lbrack": ("LPAR", "("), "rbrack": ("RPAR", ")"),
-    "partial": ("DIFF", "∂"), "sum": ("SUM", "Σ"), "nabla": ("NABLA", "∇"), "prime": ("PRIME", "'"),
-}  # fmt: skip
-_SIGNS: dict[str, tuple[str, str]] = {
-    "+": ("PLUS", "+"), "-": ("MINUS", "-"), "−": ("MINUS", "-"), "–": ("MINUS", "-"), "*": ("MUL", "*"),
-    "⋅": ("MUL", "·"),
-    "·": ("MUL", "·"), "•": ("MUL", "⊙"), "×": ("MUL", "×"), "⊙": ("MUL", "⊙"), "∘": ("MUL", "⊙"), "⊗": ("MUL", "⊗"),
-    "∗": ("MUL", "*"), "@": ("MUL", "@"), "/": ("SLASH", "/"), "÷": ("SLASH", "/"), "∕": ("SLASH", "/"),
-    "=": ("REL", "="), "≡": ("REL", "="), "≈": ("REL", "="), "≔": ("REL", ":="), "←": ("REL", "←"),
-    "(": ("LPAR", "("), ")": ("RPAR", ")"), "[": ("LPAR", "("), "]": ("RPAR", ")"),
-    "∂": ("DIFF", "∂"), "𝜕": ("DIFF", "∂"), "Σ": ("SUM", "Σ"), "∑": ("SUM", "Σ"),
-    ">": ("COMPARE", ">"), "<": ("COMPARE", "<"), "≥": ("COMPARE", ">"), "≤": ("COMPARE", "<"),
-    "…": ("DOTS", "…"), "⋯": ("DOTS", "…"), ",": ("COMMA", ","), ";": ("COMMA", ","),
-    "'": ("PRIME", "'"), "′": ("PRIME", "'"),
-}  # fmt: skip
-_LONG_SIGNS = {":=": ("REL", ":="), "==": ("REL", "="), "<-": ("REL", "←"), "...": ("DOTS", "…"), "-=": ("REL", "-="),
-               "+=": ("REL", "+="), ".*": ("MUL", "⊙"), "**": ("POW", "^"),
-               "\\{": ("LPAR", "("), "\\}": ("RPAR", ")")}  # fmt: skip
-_FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac", "nicefrac", "sfrac"})
-_LOOKS = frozenset(
-    {"mathbf", "mathrm", "mathit", "mathsf", "mathtt", "mathcal", "boldsymbol", "bm", "boxed", "operatorname", "text",
-     "textbf", "textrm", "textit", "texttt", "underbrace", "overbrace", "underline", "overline", "mathop", "vec"}
-)  # fmt: skip
-WORDS = frozenset(_COMMANDS) | _FRACTIONS | {"sqrt", "left", "right", "quad", "lVert", "rVert"}
-_NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+(?![0-9.]))?")
-_OPTION = re.compile(r"(?:axis|dim)\s*=\s*-?[01]|(?:keepdims|keepdim)\s*=\s*(?:True|False)")
-_EQUAL = re.compile(
-    r"(?:\\mathbb\s*\{?[1I]\}?|\\mathbf\s*\{?1\}?|1|𝟙)\s*(?:_?\\?[\[({])\s*([a-z])\s*=\s*([a-z])\s*\\?[\])}]"
-)
-_COMMENT = re.compile(
-    r"\s*(?:,|;|\.)?\s*(?:\\(?:quad|qquad|text|mathrm|;|,|\s)|\s)*\{?\s*(?:\\forall\b|∀|for\s+(?:all|every|each)\b).*",
-    re.S,
-)
-_DIFFERENTIAL = r"(?:\\(?:mathrm|text)\s*\{\s*d\s*\}|\\partial(?![A-Za-z])|partial|∂|𝜕|d)"
+_WORD = re.compile(r"\\?([A-Za-z]+)")
+_HALF = re.compile(r"\(\s*(?:\\?partial(?![A-Za-z])|∂|d)\s*(?=[A-Za-z\\α-ωΑ-Ω])")
 
 
 class Scanner:
@@ -94,16 +55,18 @@ class Scanner:
 
     def scan(self) -> list[Token]:
         """Returns the tokens of the whole text."""
-        end = len(self.text.rstrip())
-        body = re.compile(r"(?:\s|\$|\\[\])]|\\end\{(?!cases)\w+\*?\}|[.,;]|\\\\)*\Z").search(self.text)
-        if body is not None:
-            end = body.start()
-        comment = re.compile(_COMMENT.pattern, re.S)
-        for match in re.finditer(r"\\forall\b|∀|\bfor\s+(?:all|every|each)\b|\\text\s*\{\s*for\b", self.text):
-            found = comment.match(self.text, _before(self.text, match.start()))
-            end = min(end, _before(self.text, match.start())) if found or match else end
-            break
-        self.range(0, end)
+        start, end = 0, len(self.text)
+        while True:
+            body = re.compile(
+                r"(?:\s|\$|\\[\])]|\\end\{(?!cases)\w+\*?\}|(?<![.…])[.,;]|\\\\|\\tag\{[^{}]*\})*\Z"
+            ).search(self.text, start, end)
+            end = body.start() if body is not None else end
+            # Braces or a box around the whole equation are looks.
+            outer = _OUTER.match(self.text, start, end)
+            if outer is None or closing(self.text, outer.end() - 1, end) != end - 1:
+                break
+            start, end = outer.end(), end - 1
+        self.range(start, end)
         return self.tokens
 
     def fail(self, message: str, at: int) -> EquationError:
@@ -121,34 +84,49 @@ class Scanner:
         self.deep += 1
         if self.deep > DEEPEST:
             raise self.fail("brackets are nested too deeply", at)
-        depth = 0
+        before = at
         while at < end:
-            skipped = _SKIPPED.match(self.text, at, end)
+            skipped = SKIPPED.match(self.text, at, end)
             if skipped is not None:
                 at = skipped.end()
                 continue
-            if len(self.tokens) and self.tokens[-1].type == "LPAR":
-                depth += 1
-            at = self.one(at, end)
+            said = self.beside(before, at, end) if self.deep == 1 else None
+            at = before = self.one(at, end) if said is None else said
         self.deep -= 1
+
+    def beside(self, before: int, at: int, end: int) -> int | None:
+        """Passes over words and conditions that stand beside an equation; None where there are none."""
+        if self.names.declared(at, end) or (self.tokens and self.tokens[-1].type == "REL"):
+            return None
+        related = any(token.type == "REL" for token in self.tokens)
+        found = beside(self.text, at, end, self.text[before:at], related)
+        if found is None:
+            return None
+        stop, conditions, joins = found
+        if joins:
+            self.emit("NEXT", "and", at, stop)
+        for condition in conditions:
+            self.emit("WHERE", condition, at, stop)
+        return stop
 
     def one(self, at: int, end: int) -> int:
         """Cuts one token (or a fraction, or a name with all that belongs to it); returns where it ends."""
         text, sign = self.text, self.text[at]
-        equal = _EQUAL.match(text, at, end)
-        if equal is not None:
-            self.indicator(equal.group(1), "=", equal.group(2), at, equal.end())
-            return equal.end()
+        stop = indicator(self, at, end)
+        if stop is not None:
+            return stop
         if text.startswith("\\begin{cases}", at):
-            return self.cases(at, end)
-        for long, (kind, value) in _LONG_SIGNS.items():
+            return cases(self, at, end)
+        if text.startswith("**", at):
+            return self.to_the(at, end)
+        for long, (kind, value) in LONG_SIGNS.items():
             if text.startswith(long, at):
                 self.emit(kind, value, at, at + len(long))
                 return at + len(long)
         if text.startswith("\\\\", at):
             self.emit("NEXT", "\\\\", at, at + 2)
             return at + 2
-        number = _NUMBER.match(text, at, end)
+        number = NUMBER.match(text, at, end)
         if number is not None:
             if len(number.group()) > LONGEST_NUMBER:
                 raise self.fail(f"a number has at most {LONGEST_NUMBER} digits", at)
@@ -166,7 +144,11 @@ class Scanner:
                 raise self.fail("this brace is never closed", at)
             self.braced(at, close)
             return close + 1
-        word = re.compile(r"\\?([A-Za-z]+)").match(text, at, end)
+        if sign == "(":
+            half = self.halves(at, end)
+            if half is not None:
+                return half
+        word = _WORD.match(text, at, end)
         handled = self.command(at, end, word) if word is not None else None
         if handled is not None:
             return handled
@@ -174,20 +156,67 @@ class Scanner:
             return self.norm(at, at + (1 if sign == "‖" else 2))
         if sign == "∇":
             return self.nabla(at, at + 1, end)
-        if sign in _SIGNS and sign not in "'′":
+        if sign in SIGNS and sign not in "'′":
             if sign in "Σ∑":
                 return self.sum(at, at + 1, end)
-            self.emit(*_SIGNS[sign], at, at + 1)
+            self.emit(*SIGNS[sign], at, at + 1)
             return at + 1
         if sign == "." and re.compile(r"\.(?:T\b|dot\(|t\(\)|sum\()").match(text, at, end):
             return self.method(at, end)
         return self.name(at, end)
 
+    def to_the(self, at: int, end: int) -> int:
+        """Cuts `**` with the number, name or bracket that it raises to."""
+        text = self.text
+        place = at + 2
+        while place < end and text[place].isspace():
+            place += 1
+        number = NUMBER.match(text, place, end)
+        close = closing(text, place, end) if text[place : place + 1] == "(" else None
+        stop = number.end() if number else close + 1 if close is not None else None
+        if stop is None:
+            raise self.fail("a number was expected after **", min(place, end - 1))
+        self.emit("POW", "^", at, at + 2)
+        self.emit("LBRACE", "{", place, place)
+        self.range(place, stop)
+        self.emit("RBRACE", "}", stop, stop)
+        return stop
+
+    def halves(self, at: int, end: int) -> int | None:
+        """Cuts `(dC)/(dw)`; None where a bracket is no half of a derivative."""
+        text = self.text
+        places = []
+        place = at
+        for _ in range(2):
+            half = _HALF.match(text, place, end)
+            close = closing(text, place, end) if half is not None else None
+            if half is None or close is None:
+                return None
+            places.append((place, half.end(), close))
+            slash = re.compile(r"\s*/\s*").match(text, close + 1, end)
+            place = slash.end() if slash is not None else end
+        (first, above, above_end), (_, below, below_end) = places
+        self.fraction_of(((above, above_end), (below, below_end)), first, below_end + 1, True)
+        return below_end + 1
+
     def braced(self, start: int, close: int) -> None:
-        """Cuts what stands in braces."""
+        """Cuts what stands in braces; `{a \\over b}` is a fraction."""
+        over = self._over(start, close)
+        if over is not None:
+            halves = ((start + 1, over.start()), (over.end(), close))
+            self.fraction_of(halves, start, close + 1, all(self._differential(*half) for half in halves))
+            return
         self.emit("LBRACE", "{", start, start + 1)
         self.range(start + 1, close)
         self.emit("RBRACE", "}", close, close + 1)
+
+    def _over(self, start: int, close: int) -> "re.Match[str] | None":
+        depth = 0
+        for match in re.compile(r"[{}]|\\over(?![A-Za-z])").finditer(self.text, start + 1, close):
+            depth += (match.group() == "{") - (match.group() == "}")
+            if depth == 0 and match.group().startswith("\\over"):
+                return match
+        return None
 
     def command(self, at: int, end: int, word: "re.Match[str]") -> int | None:
         """Cuts a command, with or without its backslash; None where the letters are (part of) a name."""
@@ -202,7 +231,7 @@ class Scanner:
             stop = word.end() - len(rest)
             if not slash and (whole in known or (rest and name not in WORDS)):
                 continue
-            if name in _FRACTIONS:
+            if name in FRACTIONS:
                 return self.fraction(stop, end, at)
             if name == "sum":
                 return self.sum(at, stop, end)
@@ -210,8 +239,8 @@ class Scanner:
                 return self.nabla(at, stop, end)
             if name in ("lVert", "rVert", "Vert"):
                 return self.norm(at, stop)
-            if name in _COMMANDS:
-                self.emit(*_COMMANDS[name], at, stop)
+            if name in COMMANDS and (slash or name != "to"):
+                self.emit(*COMMANDS[name], at, stop)
                 return stop
             if name in ("left", "right"):
                 return stop
@@ -222,76 +251,13 @@ class Scanner:
                 return self.under(stop, end)
             if slash and name == "textcolor":
                 return self.next_group(stop, end)[1] + 1
-            if slash and name in _LOOKS:
+            if slash and name in ("overset", "stackrel"):
+                start, close = self.next_group(self.next_group(stop, end)[1] + 1, end)
+                self.range(start + 1, close)
+                return close + 1
+            if slash and name in LOOKS:
                 return self.look(at, stop, end)
         return None
-
-    def indicator(self, first: str, sign: str, second: str, at: int, end: int) -> None:
-        """Puts in 1 where two indices are equal (or different), else 0."""
-        pair = [self.vocabulary._neuron(label) for label in (first, second)]
-        if pair[0] is None or pair[1] is None:
-            raise self.fail("two indices were expected", at)
-        symbol = Symbol((at, end), self.text[at:end], (Kronecker(pair[0], pair[1]),))
-        if sign == "=":
-            self.emit("NAME", symbol, at, end)
-            return
-        self.emit("LPAR", "(", at, at)
-        self.emit("NUMBER", "1", at, at)
-        self.emit("MINUS", "-", at, at)
-        self.emit("NAME", symbol, at, end)
-        self.emit("RPAR", ")", end, end)
-
-    def cases(self, at: int, end: int) -> int:
-        """Cuts `\\begin{cases}`: each value times 1 where its condition is true."""
-        start = at + len("\\begin{cases}")
-        stop = self.text.find("\\end{cases}", start, end)
-        if stop < 0:
-            raise self.fail("\\begin{cases} is never ended", at)
-        self.emit("LPAR", "(", at, at)
-        place = start
-        rows = re.split(r"\\\\", self.text[start:stop])
-        for number, row in enumerate(row for row in rows if row.strip()):
-            place = self.text.index(row, place)
-            value, mark, condition = row.partition("&")
-            bare = re.sub(r"\\(?:text|mathrm)\s*\{\s*(?:if|for|when)?\s*(.*?)\}", r"\1", condition)
-            bare = re.sub(r"\\[,;: ]|\bif\b|\bfor\b", " ", bare).strip(" ,.")
-            equal = re.fullmatch(r"([a-z]|[0-9]+)\s*(=|\\neq?|≠|!=)\s*([a-z]|[0-9]+)", bare)
-            greater = re.search(r">|\\gt|<|\\lt|\\le|\\ge|≤|≥", bare)
-            if not mark or not (equal or greater or (number == 1 and bare in ("otherwise", "else"))):
-                raise self.fail("a condition such as i = j or z > 0 was expected after &", place)
-            if number:
-                self.emit("PLUS", "+", place, place)
-            self.emit("LPAR", "(", place, place)
-            self.range(place, place + len(value))
-            self.emit("RPAR", ")", place + len(value), place + len(value))
-            self.emit("MUL", "·", place, place)
-            low, high = place + len(value) + 1, place + len(row)
-            if equal is not None:
-                self.indicator(
-                    equal.group(1), "=" if equal.group(2) == "=" else "≠", equal.group(3), low, high
-                )
-                before = equal
-            elif greater is not None:
-                condition_at = self.text.index(bare, low) if bare in self.text[low:high] else low
-                self.emit("LPAR", "(", low, low)
-                self.range(condition_at, condition_at + len(bare))
-                self.emit("RPAR", ")", high, high)
-                before, span = greater, (condition_at, condition_at + len(bare))
-            elif before.re.groups == 3:
-                self.indicator(
-                    before.group(1), "≠" if before.group(2) == "=" else "=", before.group(3), low, high
-                )
-            else:
-                self.emit("LPAR", "(", low, low)
-                self.emit("NUMBER", "1", low, low)
-                self.emit("MINUS", "-", low, low)
-                self.emit("LPAR", "(", low, low)
-                self.range(*span)
-                self.emit("RPAR", ")", high, high)
-                self.emit("RPAR", ")", high, high)
-            place += len(row)
-        self.emit("RPAR", ")", stop, stop)
-        return stop + len("\\end{cases}")
 
     def nabla(self, at: int, stop: int, end: int) -> int:
         """Cuts `\\nabla_a` with what the gradient is by; a bare `a` is the output layer's."""
@@ -346,7 +312,7 @@ class Scanner:
 
     def fraction(self, at: int, end: int, start: int) -> int:
         """Cuts a fraction; `\\frac12` and `\\frac{dC}{dw}` too."""
-        groups: list[tuple[int, int, bool]] = []
+        groups: list[tuple[int, int]] = []
         for _ in range(2):
             while at < end and self.text[at].isspace():
                 at += 1
@@ -354,29 +320,36 @@ class Scanner:
                 close = closing(self.text, at, end)
                 if close is None:
                     raise self.fail("this brace is never closed", at)
-                groups.append((at + 1, close, True))
+                groups.append((at + 1, close))
                 at = close + 1
                 continue
             match = re.compile(r"\\[A-Za-z]+|[^\s{}]").match(self.text, at, end)
             if match is None:
                 raise self.fail("a fraction needs something above and below its line", min(at, end - 1))
-            groups.append((at, match.end(), False))
+            groups.append((at, match.end()))
             at = match.end()
-        (above, above_end, _), (below, below_end, _) = groups
-        derived = all(self._differential(lo, hi) for lo, hi in ((above, above_end), (below, below_end)))
-        self.emit("FRAC", "/", start, at)
-        for lo, hi, _ in groups:
+        halves = (groups[0], groups[1])
+        self.fraction_of(halves, start, at, all(self._differential(*half) for half in halves))
+        return at
+
+    def fraction_of(
+        self, halves: tuple[tuple[int, int], tuple[int, int]], start: int, stop: int, derived: bool
+    ) -> None:
+        """Cuts what stands above and below a fraction's line."""
+        self.emit("FRAC", "/", start, stop)
+        for lo, hi in halves:
             self.emit("LBRACE", "{", lo, lo)
-            first = re.compile(r"\s*" + _DIFFERENTIAL).match(self.text, lo, hi) if derived else None
+            first = re.compile(r"\s*" + DIFFERENTIAL).match(self.text, lo, hi) if derived else None
             if first is not None:
                 self.emit("DIFF", "∂", first.start(), first.end())
                 lo = first.end()
+            elif derived:
+                self.emit("DIFF", "∂", lo, lo)
             self.range(lo, hi)
             self.emit("RBRACE", "}", hi, hi)
-        return at
 
     def _differential(self, lo: int, hi: int) -> bool:
-        match = re.compile(r"\s*" + _DIFFERENTIAL).match(self.text, lo, hi)
+        match = re.compile(r"\s*" + DIFFERENTIAL).match(self.text, lo, hi)
         if match is None:
             return False
         plain_d = match.group().strip() == "d"
@@ -440,7 +413,7 @@ class Scanner:
         return self._decorate(self.text[lo:hi], at, stop, (lo, hi))
 
     def _decorate(self, content: str, at: int, stop: int, place: tuple[int, int] | None) -> int:
-        kind = decoration(content)
+        kind = raised_kind(content)
         if kind == "power":
             self.emit("POW", "^", at, at + 1)
             self.emit("LBRACE", "{", at, at)
@@ -455,9 +428,13 @@ class Scanner:
 
     def method(self, at: int, end: int) -> int:
         """Cuts `.T`, `.dot(` and their like."""
-        match = re.compile(r"\.(T\b|t\(\)|transpose\(\)|dot|mm|matmul|sum|mul)").match(self.text, at, end)
+        match = re.compile(
+            r"\.(T\b|t\(\)|transpose\(\)|dot|mm|matmul|sum|mean|mul|pow|square|exp|log|clamp|relu|tanh|sigmoid)"
+        ).match(self.text, at, end)
         if match is None:
-            raise self.fail("a method that can be read was expected: .T, .dot( ), .mm( ), .sum( )", at)
+            raise self.fail(
+                "a method that can be read was expected: .T, .dot( ), .mm( ), .sum( ), .pow( )", at
+            )
         if match.group(1)[0] in "Tt":
             self.emit("TRANSPOSE", "T", at, match.end())
         else:
@@ -466,9 +443,7 @@ class Scanner:
 
     def name(self, at: int, end: int) -> int:
         """Cuts a name with its scripts and what is attached to it."""
-        keyword = re.compile(r"(?:axis|dim)\s*=\s*-?[01]|(?:keepdims|keepdim)\s*=\s*(?:True|False)").match(
-            self.text, at, end
-        )
+        keyword = OPTION.match(self.text, at, end)
         if keyword is not None:
             self.emit("OPTION", "".join(keyword.group().split()), at, keyword.end())
             return keyword.end()
@@ -484,6 +459,8 @@ class Scanner:
             opening = re.compile(r"\s*(?:\\left|\\[bB]igg?l?)?\s*[(\[]|\s*\\left\s*\\?\{|\s*\\\{").match(
                 self.text, name.end, end
             )
+            if name.decorations:
+                return self.raised_function(name, opening, at, end)
             self.emit("CALL" if opening else "BARE", name.symbol, at, name.end)
             return name.end
         self.emit("NAME", name.symbol, at, name.end)
@@ -496,6 +473,30 @@ class Scanner:
             else:
                 self.emit(kind, content, start, stop)
         return self.arguments_of(name, end)
+
+    def raised_function(self, name: Name, opening: "re.Match[str] | None", at: int, end: int) -> int:
+        """Cuts `\\tanh^2(z)`: the power of what the function gives."""
+        exponent = (name.decorations[0].content or "").strip("{} ")
+        if opening is not None:
+            close = (
+                closing(self.text, opening.end() - 1, end) if self.text[opening.end() - 1] in "([" else None
+            )
+            if close is None:
+                raise self.fail("this bracket is never closed", opening.end() - 1)
+            self.emit("CALL", name.symbol, at, name.end)
+            self.range(name.end, close + 1)
+            stop = close + 1
+        else:
+            self.emit("LPAR", "(", at, at)
+            self.emit("BARE", name.symbol, at, name.end)
+            skipped = SKIPPED.match(self.text, name.end, end)
+            stop = self.name(skipped.end() if skipped is not None else name.end, end)
+            self.emit("RPAR", ")", stop, stop)
+        self.emit("POW", "^", stop, stop)
+        self.emit("LBRACE", "{", stop, stop)
+        self.emit("NUMBER", exponent, stop, stop)
+        self.emit("RBRACE", "}", stop, stop)
+        return stop
 
     def arguments_of(self, name: Name, end: int) -> int:
         """Passes over the arguments of a cost: `J(W, b; x, y)`."""
@@ -523,40 +524,3 @@ class Scanner:
         except EquationError:
             return False
         return re.compile(r"\s*/\s*\(?\s*d\s*[A-Za-z\\α-ω]").match(self.text, name.end, end) is not None
-
-
-def decoration(content: str) -> str:
-    """Returns what something raised is: TRANSPOSE, UPDATED, PLAIN (as before a step) or a power."""
-    bare = re.sub(r"\\(?:mathsf|mathrm|text|mathit)\s*\{(.*)\}", r"\1", content.strip()).strip().strip("()")
-    if bare in ("T", "\\top", "\\intercal", "⊤", "t\\r", "\\mathsf T", "tr", "\\mathrm T", "top"):
-        return "TRANSPOSE"
-    if bare in ("+", "new", "neu", "t+1", "n+1", "k+1") and bare not in ("n+1", "k+1"):
-        return "UPDATED"
-    if bare in ("old", "t"):
-        return "PLAIN"
-    return "power"
-
-
-def closing(text: str, at: int, end: int) -> int | None:
-    """Returns where the bracket that opens at a place is closed."""
-    pair = {"{": "}", "(": ")", "[": "]"}[text[at]]
-    depth = 0
-    escaped = False
-    for place in range(at, end):
-        sign = text[place]
-        if escaped:
-            escaped = False
-            continue
-        if sign == "\\":
-            escaped = True
-            continue
-        depth += (sign == text[at]) - (sign == pair)
-        if depth == 0:
-            return place
-    return None
-
-
-def _before(text: str, at: int) -> int:
-    """Returns where the comma and the spaces before a place start."""
-    match = re.compile(r"(?:\s|,|;|\\(?:quad|qquad|text|;|,| )|\{|\()*\Z").search(text, 0, at)
-    return match.start() if match is not None else at

@@ -8,8 +8,9 @@ Exact arithmetic, so nothing is near enough: equal polynomials are equal for eve
 from fractions import Fraction as Ratio
 from typing import TypeAlias
 
-from whygrad.equation.evaluate import Absent, Evaluator
-from whygrad.equation.indices import NumberAt, assignments, sum_range
+from whygrad.equation.arithmetic import Absent
+from whygrad.equation.evaluate import Evaluator
+from whygrad.equation.indices import NumberAt, sum_range
 from whygrad.equation.judge import Pair, numeric
 from whygrad.equation.tree import (
     BigSum,
@@ -297,7 +298,7 @@ def by_terms(pair: Pair, choices: dict[object, int]) -> bool | None:
     letters = pair.letters(choices)
     try:
         expansion = Expansion(evaluator)
-        every = list(assignments(letters, tuple(sorted(letters.free)), {}, pair.setting.vocabulary.layout, 1))
+        every = list(pair.assignments(letters, 1))
         if len(every) > MOST_VALUES:
             return None
         for values in every:

@@ -1,7 +1,7 @@
 """What an equation is made of: the syntax tree, and what a symbol in it may mean."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
 
@@ -111,7 +111,10 @@ class Symbol(Node):
     """A name; with more than one meaning where it can be read in several ways."""
 
     text: str
+    """The name, without what is done to it."""
     meanings: tuple[Meaning, ...]
+    tail: str = ""
+    """What is done to it inside of its span, as it was written (`^T`): a name in its place needs it too."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -212,6 +215,8 @@ class Chain(NamedTuple):
 
     sides: tuple[Node, ...]
     relations: tuple[str, ...]
+    conditions: tuple[Any, ...] = ()
+    """For which values of its letters it is meant: records of `conditions.Condition`."""
 
 
 def parts(node: Node) -> tuple[Node, ...]:

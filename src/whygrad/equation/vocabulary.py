@@ -117,14 +117,11 @@ class Vocabulary:
 
     def function(self, name: str) -> Function | None:
         """Returns the function that a canonical name stands for, with its primes and its layer."""
-        match = re.fullmatch(r"([A-Za-z]+)((?:\^\{.*?\}|_\{.*?\})?)('*)", name)
+        match = re.fullmatch(r"([A-Za-z]+)('*)(?:[\^_]\{(.*?)('*)(prime)?\})?('*)", name)
         if match is None:
             return None
-        base, script, primes = match.groups()
-        script = script[2:-1]
-        inner = len(script) - len(script.rstrip("'"))
-        script = script.rstrip("'").removesuffix("prime")
-        primes_count = len(primes) + inner + (1 if match.group(2)[2:-1].endswith("prime") else 0)
+        base, script = match.group(1), match.group(3) or ""
+        primes = sum(len(match.group(place) or "") for place in (2, 4, 6)) + bool(match.group(5))
         layer = None
         if script:
             label = script.strip("()[]")
@@ -132,9 +129,9 @@ class Vocabulary:
             if layer is None:
                 return None
         if base in ACTIVATION_LETTERS or (base == "h" and self.notation.name == "bishop"):
-            return Function("", primes_count, layer)
+            return Function("", primes, layer)
         if base in SPELLINGS and layer is None:
-            return Function(SPELLINGS[base], primes_count)
+            return Function(SPELLINGS[base], primes)
         if base in MATRIX_FUNCTIONS and not script and not primes:
             return Function(base)
         return None
@@ -193,7 +190,7 @@ class Vocabulary:
             layer = self._layer(kind, indices["layer"])
             if layer is None:
                 return None
-        to, source = (self._neuron(indices.get(slot)) for slot in ("to", "from"))
+        to, source = (self.neuron(indices.get(slot)) for slot in ("to", "from"))
         if ("to" in indices and to is None) or ("from" in indices and source is None):
             return None
         sign = self.notation.delta_sign if kind == "delta" else 1
@@ -221,7 +218,8 @@ class Vocabulary:
         leaves = self.notation.record.weight_label == "leaves" and kind in ("w", "b")
         return Index(letter + primes, (int(f"{sign}{step}") if step else 0) + leaves)
 
-    def _neuron(self, label: str | None) -> Index | None:
+    def neuron(self, label: str | None) -> Index | None:
+        """Returns the index that a neuron's label (`2`, `j`, `j+1`) is, counted from 0; None for other texts."""
         if label is None:
             return None
         if label.isdigit():
@@ -248,7 +246,7 @@ class Vocabulary:
             return (Special("rate"),)
         pair = re.fullmatch(r"(?:delta|1|mathbb1|I|mathbb\{1\})_\{([a-z]|[0-9]+)[,=]?([a-z]|[0-9]+)\}", name)
         if pair is not None:
-            first, second = (self._neuron(label) for label in pair.groups())
+            first, second = (self.neuron(label) for label in pair.groups())
             if first is not None and second is not None:
                 return (Kronecker(first, second),)
         if name == "lambda" and self.layout.l2:

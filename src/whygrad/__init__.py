@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     )
     from whygrad.network import Network
     from whygrad.notation import Quantity
+    from whygrad.model_record import Record
+    from whygrad.recorders import record
     from whygrad.run import Run
     from whygrad.translations import translate
 
@@ -35,12 +37,14 @@ __all__ = [
     "NotYetError",
     "Quantity",
     "QuantityError",
+    "Record",
     "Run",
     "ShapeError",
     "WhygradError",
     "__version__",
     "assert_gradients",
     "diagnose",
+    "record",
     "translate",
 ]
 
@@ -48,6 +52,8 @@ _HOMES = {
     "Network": ("network", "Network"),
     "Run": ("run", "Run"),
     "Quantity": ("notation", "Quantity"),
+    "Record": ("model_record", "Record"),
+    "record": ("recorders", "record"),
     "translate": ("translations", "translate"),
     "diagnose": ("diagnosis", "diagnose_functions"),
     "assert_gradients": ("diagnosis", "assert_gradients"),

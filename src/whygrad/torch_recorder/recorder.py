@@ -12,7 +12,7 @@ from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
-from whygrad.record import Leaf, Made, Record
+from whygrad.model_record import Leaf, Made, Record
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
 

@@ -33,7 +33,7 @@ class Factored(NamedTuple):
     turned: bool
 
 
-class RecordGradients(Mapping[str, Array]):
+class ModelGradients(Mapping[str, Array]):
     """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
 
     def __init__(self, graph: Graph, sweep: Sweep, nodes: Mapping[str, int]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from whygrad.arrays import in_numpy
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.graph import Entry, Graph
-from whygrad.record_gradients import RecordGradients
+from whygrad.model_gradients import ModelGradients
 from whygrad.semirings import SEMIRINGS
 from whygrad.structures import Selection
 from whygrad.sweep import Sweep, counts
@@ -121,11 +121,11 @@ class Record:
     # Gradients and sweeps
 
     @cached_property
-    def _gradients(self) -> RecordGradients:
+    def _gradients(self) -> ModelGradients:
         nodes = {name: leaf.node for name, leaf in self.leaves.items() if leaf.kind == "parameter"}
-        return RecordGradients(self.graph, self.graph_sweep("gradient"), nodes)
+        return ModelGradients(self.graph, self.graph_sweep("gradient"), nodes)
 
-    def gradients(self) -> RecordGradients:
+    def gradients(self) -> ModelGradients:
         """Returns the gradient of every cost by every parameter: a mapping name -> (costs, *shape).
 
         Arrays are made when they are asked for. ``.total``, ``.factors``, ``.norms()``, ``.cosines()``,

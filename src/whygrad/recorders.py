@@ -1,0 +1,65 @@
+"""Recording a computation that somebody else wrote: ``wg.record``."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from whygrad.errors import NotSupportedError, NotYetError
+
+if TYPE_CHECKING:
+    from whygrad.model_record import Record
+
+
+def record(
+    model: Any, batch: Any = None, costs: Callable[[Any, Any], Any] | None = None, *, opaque: str = "forbid"
+) -> "Record":
+    """Returns the computation of one run of a PyTorch model and its losses, as a graph with values.
+
+    The run is an ordinary one: PyTorch's functions are called, its random numbers drawn, the branches of this run
+    taken. Afterwards the model, its gradients and buffers and the random state are as before.
+
+    Args:
+        model: A ``torch.nn.Module``, unchanged; or a mapping of names to modules.
+        batch: What the model is run on: tensors, or any nest of tuples, lists and dictionaries of them. Its
+            floating-point tensors are quantities: ``batch``, ``batch[0]``, ``batch['x']``.
+        costs: A function ``costs(model, batch)`` that returns named losses, ``{"class": loss, "size": other}``: tensors
+            without axes, or with one axis (one cost for each entry: ``reduction="none"`` gives a cost per example).
+        opaque: ``"allow"`` lets operations without a declaration through by PyTorch's own derivative: the plain
+            gradient is then complete, and every other result says where it stops.
+
+    Raises:
+        NotSupportedError: An operation has no declaration (the message says which, in which module, and what to
+            write), or PyTorch isn't installed.
+        ShapeError: What ``costs`` returned isn't a mapping of names to floating-point tensors.
+
+    Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
+        >>> model = torch.nn.Linear(2, 2)
+        >>> def costs(model, batch):
+        ...     out = model(batch)
+        ...     return {"first": out[:, 0].square().sum(), "second": out[:, 1].square().sum()}
+        >>> rec = record(model, torch.ones(3, 2), costs)
+        >>> rec.gradients()["weight"].shape   # two costs, then the shape of the weight
+        torch.Size([2, 2, 2])
+        >>> rec.sweep("reach")["weight[0, 1]"]
+        True
+        >>> rec.gradient("weight[0, 1]", cost="second")
+        0.0
+    """
+    if costs is None:
+        if callable(model) and not hasattr(model, "named_parameters"):
+            raise NotYetError(
+                "record: a NumPy function can't be recorded yet; expected a torch.nn.Module, a batch and costs=, found "
+                f"{model!r}"
+            )
+        raise NotSupportedError(
+            "record: costs is missing; expected a function costs(model, batch) that returns named losses, "
+            'such as costs=lambda model, batch: {"size": model(batch).square().mean()}'
+        )
+    try:
+        from whygrad.torch_recorder import record_model
+    except ModuleNotFoundError as missing:
+        raise NotSupportedError(
+            f"record: {missing.name} is not installed; install it with: pip install 'whygrad[torch]'"
+        ) from None
+    return record_model(model, batch, costs, opaque)

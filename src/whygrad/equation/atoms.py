@@ -5,10 +5,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.equation.bench import Bench
 from whygrad.equation.indices import Letters
 from whygrad.equation.points import function_slope
 from whygrad.equation.tree import Call, Function, Index, Node, Ref, Symbol
+from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import constant_ref
 from whygrad.notation import Quantity, quantities
 
@@ -28,20 +28,20 @@ class Atom(NamedTuple):
         symbol = Symbol(span, "", (self.ref,))
         return Call(span, Function("", 1), (symbol,)) if self.kind == "slope" else symbol
 
-    def written(self, bench: Bench) -> str:
+    def written(self, trial: Trial) -> str:
         """Returns how the writer writes it."""
-        return bench.writer.slope(self.ref) if self.kind == "slope" else bench.writer.ref(self.ref)
+        return trial.writer.slope(self.ref) if self.kind == "slope" else trial.writer.ref(self.ref)
 
 
-def constant_atoms(bench: Bench) -> list[Atom]:
-    """Returns every quantity of a small network with its values at the bench's points."""
+def constant_atoms(trial: Trial) -> list[Atom]:
+    """Returns every quantity of a small network with its values at the trial's points."""
     found: list[Atom] = []
-    points = bench.points
+    points = trial.points
     shape = (points.many, points.examples)
-    net = bench.setting.layered
+    net = trial.setting.layered
     if sum(o * i for o, i in zip(net.sizes, net.sizes[1:], strict=False)) > MOST_ATOMS:
         return []
-    for q in quantities(bench.setting.vocabulary.layout):
+    for q in quantities(trial.setting.vocabulary.layout):
         value = np.broadcast_to(points.value(q), shape).ravel()
         found.append(Atom(q.kind, constant_ref(q), value))
     for layer, activation in enumerate(net.activations, 1):
@@ -54,12 +54,12 @@ def constant_atoms(bench: Bench) -> list[Atom]:
     return found
 
 
-def lettered_atoms(bench: Bench, arrays: bool) -> list[Atom]:
+def lettered_atoms(trial: Trial, arrays: bool) -> list[Atom]:
     """Returns the quantities that can be made of the indices in an equality with letters (or of its layers)."""
-    uses = [use.meaning for use in bench.letters.uses if isinstance(use.meaning, Ref)]
+    uses = [use.meaning for use in trial.letters.uses if isinstance(use.meaning, Ref)]
     layers: dict[Index, None] = {}
     units: dict[tuple[Index, Index], None] = {}
-    depth = bench.setting.layered.depth
+    depth = trial.setting.layered.depth
     for ref in uses:
         layer = ref.layer if ref.kind not in ("y", "C") else Index(None, depth)
         if layer is None:
@@ -76,11 +76,11 @@ def lettered_atoms(bench: Bench, arrays: bool) -> list[Atom]:
         for layer in layers:
             found += [
                 Atom(kind, Ref("z" if kind == "slope" else kind, layer, array=True))
-                for kind in ("slope", "a", "z", "w", "delta")
+                for kind in ("slope", "a", "z", "w", "delta", *(("b",) if trial.setting.layered.bias else ()))
             ]
         return found
     for layer, unit in units:
-        kinds = ("slope", "a", "z", "delta")
+        kinds = ("slope", "a", "z", "delta", *(("b",) if trial.setting.layered.bias else ()))
         found += [Atom(kind, Ref("z" if kind == "slope" else kind, layer, unit)) for kind in kinds]
         if layer == Index(None, depth):
             found.append(Atom("y", Ref("y", None, unit)))
@@ -135,6 +135,6 @@ def matches(wanted: Array, atoms: list[Atom], pairs: bool, where: Array | None =
                 yield Match(sign, (atoms[int(one)], atoms[int(other)]))
 
 
-def letters_of(bench: Bench, node: Node) -> bool:
+def letters_of(trial: Trial, node: Node) -> bool:
     """Returns whether a part has letters for indices."""
-    return bool(Letters(node, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices).free)
+    return bool(Letters(node, trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices).free)

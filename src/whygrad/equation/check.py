@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from whygrad.equation.bench import Change, Fix
 from whygrad.equation.chains import pairs
 from whygrad.equation.conventions import would_hold
 from whygrad.equation.diagnosis import applied, diagnosed
@@ -12,6 +11,7 @@ from whygrad.equation.reader import read_chains
 from whygrad.equation.reading import reads_as
 from whygrad.equation.setting import Setting, setting
 from whygrad.equation.terms import by_terms
+from whygrad.equation.trial import Change, Fix
 from whygrad.equation.verdict import Equality, Verdict
 from whygrad.errors import EquationError
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from whygrad.equation.arithmetic import Unfit
-from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.causes import TABLE
 from whygrad.equation.judge import Outcome, Pair
 from whygrad.equation.missing import expansion
@@ -14,6 +13,7 @@ from whygrad.equation.reader import read_side
 from whygrad.equation.slips.arrays import wrong_product
 from whygrad.equation.standard import standard_forms
 from whygrad.equation.tree import walk
+from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.errors import EquationError
 
 MOST_PARTS = 200
@@ -31,38 +31,38 @@ def diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
 
 def _diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
     """Returns the first change by the table of causes that makes an equality hold; None where none was found."""
-    bench = Bench(pair, outcome)
+    trial = Trial(pair, outcome)
     if outcome.holds is None:
-        return next((fix._replace(code="EW") for fix in wrong_product(bench)), None)
-    if bench.numeric:
-        return number_fix(bench)
+        return next((fix._replace(code="EW") for fix in wrong_product(trial)), None)
+    if trial.numeric:
+        return number_fix(trial)
     if len(walk(pair.left)) + len(walk(pair.right)) > MOST_PARTS:
-        return next(rewritten(bench), None)
+        return next(rewritten(trial), None)
     for cause in TABLE:
         if cause.code == "CL":
-            other = next(rewritten(bench), None)
+            other = next(rewritten(trial), None)
             if other is not None:
                 return other
-        for fix in cause.find(bench):
+        for fix in cause.find(trial):
             return fix._replace(code=fix.code or cause.code)
     return None
 
 
-def rewritten(bench: Bench) -> Iterator[Fix]:
+def rewritten(trial: Trial) -> Iterator[Fix]:
     """Yields the equality with a new right side: all paths written out, or the usual form."""
-    pair = bench.pair
+    pair = trial.pair
     candidates: list[str] = []
-    if bench.values and not bench.letters.free:
-        terms = expansion(bench, bench.values[0])
+    if trial.values and not trial.letters.free:
+        terms = expansion(trial, trial.values[0])
         if terms:
-            candidates.append(" + ".join(term.written(bench.writer) for term in terms))
-    candidates += standard_forms(bench)
+            candidates.append(" + ".join(term.written(trial.writer) for term in terms))
+    candidates += standard_forms(trial)
     for text in candidates:
         try:
-            right = read_side(text, bench.setting.vocabulary)
+            right = read_side(text, trial.setting.vocabulary)
         except EquationError:
             continue
-        if bench.holds(pair.left, right):
+        if trial.holds(pair.left, right):
             change = Change(pair.right.span[0], pair.right.span[1], text)
             says = "the right side is not the left one"
             yield Fix(pair.left, right, (change,), says, "", pair.right.span)

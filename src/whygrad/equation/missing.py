@@ -5,9 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.equation.bench import Bench
 from whygrad.equation.points import Points
 from whygrad.equation.tree import Derivative, Node, Ref, Symbol, walk
+from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import quantity_of, stands_for
 from whygrad.equation.writing import Writer
 from whygrad.notation import Quantity
@@ -62,7 +62,7 @@ class Account(NamedTuple):
     """All terms of the left side."""
 
 
-def derived(bench: Bench, node: Node, values: dict[str, int]) -> tuple[Quantity, Quantity] | None:
+def derived(trial: Trial, node: Node, values: dict[str, int]) -> tuple[Quantity, Quantity] | None:
     """Returns what is derived and by what, where a side is one derivative (or delta, or `dW2[0, 0]`)."""
     node = stands_for(node)
 
@@ -77,7 +77,7 @@ def derived(bench: Bench, node: Node, values: dict[str, int]) -> tuple[Quantity,
             q = quantity_of(ref, values)
         except KeyError:
             return None
-        return q if exists(q, bench.setting.vocabulary.layout) else None
+        return q if exists(q, trial.setting.vocabulary.layout) else None
 
     if isinstance(node, Derivative):
         of, by = quantity(node.of), quantity(node.by)
@@ -91,7 +91,7 @@ def derived(bench: Bench, node: Node, values: dict[str, int]) -> tuple[Quantity,
     return None
 
 
-def _through(bench: Bench, node: Node, of: Quantity, by: Quantity) -> list[tuple[str, int | None]]:
+def _through(trial: Trial, node: Node, of: Quantity, by: Quantity) -> list[tuple[str, int | None]]:
     """Returns the layers that the terms of a side go through, from the cost down."""
     found: set[tuple[str, int | None]] = set()
     for part in walk(node):
@@ -109,20 +109,20 @@ def _through(bench: Bench, node: Node, of: Quantity, by: Quantity) -> list[tuple
                         found.add((ref.kind, layer))
                     elif ref.kind == "C":
                         found.add(("C", None))
-    return _ordered(bench, found, of, by)
+    return _ordered(trial, found, of, by)
 
 
 def _ordered(
-    bench: Bench, found: set[tuple[str, int | None]], of: Quantity, by: Quantity
+    trial: Trial, found: set[tuple[str, int | None]], of: Quantity, by: Quantity
 ) -> list[tuple[str, int | None]]:
-    high = _height(of, bench)
-    low = _height(by, bench)
-    kept = [cut for cut in found if low < _height(Quantity(*cut), bench) < high]
-    return sorted(kept, key=lambda cut: -_height(Quantity(*cut), bench))
+    high = _height(of, trial)
+    low = _height(by, trial)
+    kept = [cut for cut in found if low < _height(Quantity(*cut), trial) < high]
+    return sorted(kept, key=lambda cut: -_height(Quantity(*cut), trial))
 
 
-def _height(q: Quantity, bench: Bench) -> float:
-    depth = bench.setting.layered.depth
+def _height(q: Quantity, trial: Trial) -> float:
+    depth = trial.setting.layered.depth
     if q.kind == "total":
         return 2 * depth + 4
     if q.kind in ("C", "R"):
@@ -131,14 +131,14 @@ def _height(q: Quantity, bench: Bench) -> float:
     return 2 * layer + {"a": 1, "z": 0, "w": -0.5, "b": -0.5}.get(q.kind, 0)
 
 
-def terms(bench: Bench, of: Quantity, by: Quantity, cuts: list[tuple[str, int | None]]) -> list[Term]:
+def terms(trial: Trial, of: Quantity, by: Quantity, cuts: list[tuple[str, int | None]]) -> list[Term]:
     """Returns the terms of a derivative that go through some layers, in the order of the network."""
-    sizes = bench.setting.layered.sizes
+    sizes = trial.setting.layered.sizes
     units: list[list[Quantity]] = []
     for kind, layer in cuts:
         if kind == "C":
             units.append([Quantity("C", None, k) for k in range(sizes[-1])])
-            if bench.setting.layered.l2 and by.kind == "w":
+            if trial.setting.layered.l2 and by.kind == "w":
                 units[-1].append(Quantity("R"))
             continue
         layer = layer or 0
@@ -147,7 +147,7 @@ def terms(bench: Bench, of: Quantity, by: Quantity, cuts: list[tuple[str, int | 
     if by.kind in ("w", "b"):
         units = [
             [q for q in row if not (q.kind in ("a", "z") and q.layer == by.layer and q.to != by.to)]
-            if bench.setting.layered.activations[(by.layer or 1) - 1].dense is False or row[0].kind == "z"
+            if trial.setting.layered.activations[(by.layer or 1) - 1].dense is False or row[0].kind == "z"
             else row
             for row in units
         ]
@@ -157,18 +157,18 @@ def terms(bench: Bench, of: Quantity, by: Quantity, cuts: list[tuple[str, int | 
     return sorted(made, key=lambda term: tuple((q.layer or 99, q.to or 0) for q in reversed(term.places)))
 
 
-def cut_plans(bench: Bench, side: Node, of: Quantity, by: Quantity) -> list[list[tuple[str, int | None]]]:
+def cut_plans(trial: Trial, side: Node, of: Quantity, by: Quantity) -> list[list[tuple[str, int | None]]]:
     """Returns ways to cut a derivative into terms: as the writer did, by costs, by each layer, by all of them."""
-    depth = bench.setting.layered.depth
-    plans = [_through(bench, side, of, by)]
+    depth = trial.setting.layered.depth
+    plans = [_through(trial, side, of, by)]
     if of.kind == "total":
         plans.append([("C", None)])
     for layer in range(1, depth + 1):
         for kind in "az":
-            plans.append(_ordered(bench, {(kind, layer)}, of, by))
+            plans.append(_ordered(trial, {(kind, layer)}, of, by))
             if of.kind == "total":
-                plans.append(_ordered(bench, {(kind, layer), ("C", None)}, of, by))
-    plans.append(_ordered(bench, {("a", layer) for layer in range(1, depth + 1)}, of, by))
+                plans.append(_ordered(trial, {(kind, layer), ("C", None)}, of, by))
+    plans.append(_ordered(trial, {("a", layer) for layer in range(1, depth + 1)}, of, by))
     unique: list[list[tuple[str, int | None]]] = []
     for plan in plans:
         if plan and plan not in unique:
@@ -176,27 +176,27 @@ def cut_plans(bench: Bench, side: Node, of: Quantity, by: Quantity) -> list[list
     return unique
 
 
-def account(bench: Bench, values: dict[str, int]) -> Account | None:
+def account(trial: Trial, values: dict[str, int]) -> Account | None:
     """Returns what a right side lacks and has too many, as terms of its left side; None where that can't be told."""
-    pair = bench.pair
-    found = derived(bench, pair.left, values)
-    left, right = bench.value(pair.left, values), bench.value(pair.right, values)
+    pair = trial.pair
+    found = derived(trial, pair.left, values)
+    left, right = trial.value(pair.left, values), trial.value(pair.right, values)
     if left is None or right is None or left.ndim != 2 or right.ndim != 2:
         return None
     gap = left - right
     if found is None:
-        options = _forward(bench, pair.left, values)
-        return _solved(bench, options, gap) if options else None
+        options = _forward(trial, pair.left, values)
+        return _solved(trial, options, gap) if options else None
     of, by = found
-    for plan in cut_plans(bench, pair.right, of, by):
-        options = list(terms(bench, of, by, plan))
-        made = _solved(bench, options, gap)
+    for plan in cut_plans(trial, pair.right, of, by):
+        options = list(terms(trial, of, by, plan))
+        made = _solved(trial, options, gap)
         if made is not None:
             return made
     return None
 
 
-def _forward(bench: Bench, node: Node, values: dict[str, int]) -> list[Term | Forward]:
+def _forward(trial: Trial, node: Node, values: dict[str, int]) -> list[Term | Forward]:
     """Returns the terms of a forward equation: of z, of the total, or of an output without activation function."""
     node = stands_for(node)
     if not isinstance(node, Symbol) or not isinstance(node.meanings[0], Ref) or node.meanings[0].array:
@@ -205,7 +205,7 @@ def _forward(bench: Bench, node: Node, values: dict[str, int]) -> list[Term | Fo
     if ref.derived:
         return []
     q = quantity_of(ref, values)
-    net = bench.setting.layered
+    net = trial.setting.layered
     if q.kind == "total":
         return [Forward((Quantity("C", None, k),)) for k in range(net.outputs)]
     if (
@@ -223,9 +223,9 @@ def _forward(bench: Bench, node: Node, values: dict[str, int]) -> list[Term | Fo
     return [*made, Forward((Quantity("b", q.layer, q.to),))] if net.bias else made
 
 
-def _solved(bench: Bench, options: list[Any], gap: Array) -> Account | None:
+def _solved(trial: Trial, options: list[Any], gap: Array) -> Account | None:
     """Returns which terms a gap is made of: each missing once, or there as often as it is too many."""
-    points = bench.points
+    points = trial.points
     shape = (points.many, gap.shape[1])
     if not options or len(options) > shape[0] * shape[1] - 2:
         return None
@@ -246,16 +246,16 @@ def _solved(bench: Bench, options: list[Any], gap: Array) -> Account | None:
     return Account(tuple(missing), tuple(surplus), tuple(options))
 
 
-def expansion(bench: Bench, values: dict[str, int]) -> tuple[Term | Forward, ...] | None:
+def expansion(trial: Trial, values: dict[str, int]) -> tuple[Term | Forward, ...] | None:
     """Returns all terms of the left side, at the layers that the right side names, or else the next one."""
-    found = derived(bench, bench.pair.left, values)
+    found = derived(trial, trial.pair.left, values)
     if found is None:
-        forward = _forward(bench, bench.pair.left, values)
+        forward = _forward(trial, trial.pair.left, values)
         return tuple(forward) or None
     of, by = found
-    for plan in cut_plans(bench, bench.pair.right, of, by):
-        made = terms(bench, of, by, plan)
+    for plan in cut_plans(trial, trial.pair.right, of, by):
+        made = terms(trial, of, by, plan)
         if made:
-            alive = [term for term in made if np.any(term.value(bench.points) != 0)]
+            alive = [term for term in made if np.any(term.value(trial.points) != 0)]
             return tuple(alive) or None
     return None

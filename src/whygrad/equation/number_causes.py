@@ -6,29 +6,29 @@ from itertools import combinations
 
 import numpy as np
 
-from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.judge import half_unit, misprint, own_value, single
 from whygrad.equation.missing import cut_plans, derived, terms
 from whygrad.equation.setting import pure
 from whygrad.equation.tree import Node, Number, Ref, Symbol, replaced, walk
+from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import quantity_of
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import quantities
 
 
-def number_fix(bench: Bench) -> Fix | None:
+def number_fix(trial: Trial) -> Fix | None:
     """Returns what the number should be, and which slip gives the one that was claimed."""
-    pair = bench.pair
+    pair = trial.pair
     wrong = misprint(pair)
     if wrong is not None:
-        fix = _reprinted(bench, wrong)
+        fix = _reprinted(trial, wrong)
         if fix is not None:
             return fix
     if pure(pair.left) and pure(pair.right):
-        return _arithmetic(bench)
+        return _arithmetic(trial)
     left_number = pure(pair.left)
     symbolic, claimed = (pair.right, pair.left) if left_number else (pair.left, pair.right)
-    truth = own_value(pair, symbolic, bench.outcome.choices)
+    truth = own_value(pair, symbolic, trial.outcome.choices)
     if truth.ndim != 2 or truth.shape[1] != 1:
         return None
     value = float(truth[0, 0])
@@ -39,10 +39,10 @@ def number_fix(bench: Bench) -> Fix | None:
     change = Change(claimed.span[0], claimed.span[1], text)
     sides = (node, symbolic) if left_number else (symbolic, node)
     if left_number:
-        bench = Bench(pair._replace(left=symbolic, right=claimed), bench.outcome)
-    code, says, missing = next(_slips(bench, symbolic, value, said, literal), ("NU", "", ()))
+        trial = Trial(pair._replace(left=symbolic, right=claimed), trial.outcome)
+    code, says, missing = next(_slips(trial, symbolic, value, said, literal), ("NU", "", ()))
     if code == "TR" and not left_number:
-        turned = _turned(bench, symbolic)
+        turned = _turned(trial, symbolic)
         if turned is not None:
             return Fix(turned[0], claimed, (turned[1],), says, code, symbolic.span)
     shown = pair.text[claimed.span[0] : claimed.span[1]].strip()
@@ -50,13 +50,13 @@ def number_fix(bench: Bench) -> Fix | None:
     return Fix(sides[0], sides[1], (change,), says, code, claimed.span, missing)
 
 
-def _turned(bench: Bench, side: Node) -> tuple[Node, Change] | None:
+def _turned(trial: Trial, side: Node) -> tuple[Node, Change] | None:
     """Returns a side with the indices of its weight swapped, and the change of the text."""
     for node in walk(side):
         meaning = node.meanings[0] if isinstance(node, Symbol) else None
         if isinstance(meaning, Ref) and meaning.kind == "w" and isinstance(node, Symbol):
             ref = meaning._replace(to=meaning.source, source=meaning.to)
-            writer, q = bench.writer, quantity_of(ref, {})
+            writer, q = trial.writer, quantity_of(ref, {})
             if ref.derived:
                 text = writer.notation.derivative_text(Quantity("total"), q, writer.layout)
             else:
@@ -64,21 +64,21 @@ def _turned(bench: Bench, side: Node) -> tuple[Node, Change] | None:
             new = replaced(side, node, Symbol(node.span, text, (ref,)))
             return (
                 (new, Change(node.span[0], node.span[1], text))
-                if bench.holds(new, bench.pair.right)
+                if trial.holds(new, trial.pair.right)
                 else None
             )
     return None
 
 
-def _reprinted(bench: Bench, wrong: Number) -> Fix | None:
+def _reprinted(trial: Trial, wrong: Number) -> Fix | None:
     """Returns the equality with a misprinted number as it should be."""
-    pair = bench.pair
+    pair = trial.pair
     known = np.abs(pair.setting.own.numbers)
     text = printed(float(known[np.argmin(np.abs(known - wrong.value))]), wrong)
     new = Number(wrong.span, text)
     left, right = (replaced(side, wrong, new) for side in (pair.left, pair.right))
     fix = Fix(left, right, (Change(*wrong.span, text),), f"{wrong.text} should be {text}", "NU", wrong.span)
-    return fix if bench.holds(left, right) else None
+    return fix if trial.holds(left, right) else None
 
 
 def printed(value: float, like: Number | None) -> str:
@@ -96,8 +96,8 @@ def _plain(text: str) -> str:
     return f"{float(text):.15f}".rstrip("0") if "e" in text and abs(float(text)) > 1e-10 else text
 
 
-def _arithmetic(bench: Bench) -> Fix | None:
-    pair = bench.pair
+def _arithmetic(trial: Trial) -> Fix | None:
+    pair = trial.pair
     literal = single(pair.right)
     if literal is None:
         return None
@@ -111,7 +111,7 @@ def _arithmetic(bench: Bench) -> Fix | None:
 
 
 def _slips(
-    bench: Bench, symbolic: Node, value: float, said: float, literal: Number | None
+    trial: Trial, symbolic: Node, value: float, said: float, literal: Number | None
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yields the slips that give the claimed number: code, sentence, missing terms."""
     margin = half_unit(literal) if literal is not None else 1e-9 * abs(said)
@@ -124,42 +124,42 @@ def _slips(
         yield "NU", "", ()
     if said and near(-value):
         yield "SG", "the number has the wrong sign", ()
-    pair_of = derived(bench, symbolic, {})
+    pair_of = derived(trial, symbolic, {})
     if pair_of is not None:
-        yield from _of_derivative(bench, *pair_of, said, near)
-    net = bench.setting.layered
+        yield from _of_derivative(trial, *pair_of, said, near)
+    net = trial.setting.layered
     usual = [
         Ratio(2),
         Ratio(1, 2),
         Ratio(net.outputs),
         Ratio(1, net.outputs),
-        Ratio(bench.points.examples),
-        Ratio(1, bench.points.examples),
+        Ratio(trial.points.examples),
+        Ratio(1, trial.points.examples),
     ]
     for ratio in usual:
         if ratio != 1 and said and near(float(ratio) * value):
             yield "SC", f"the number is {ratio} times what it should be", ()
     if pair_of is not None and said:
-        yield from _without_weights(bench, value, near)
+        yield from _without_weights(trial, value, near)
 
 
 def _of_derivative(
-    bench: Bench, of: Quantity, by: Quantity, said: float, near: object
+    trial: Trial, of: Quantity, by: Quantity, said: float, near: object
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    points, layout = bench.points, bench.setting.vocabulary.layout
+    points, layout = trial.points, trial.setting.vocabulary.layout
     assert callable(near)
     if said == 0 and of.kind == "C":
         yield (
             "WC",
-            f"it would be 0 along a path that ends in another cost; {bench.writer.quantity(of)} is reached",
+            f"it would be 0 along a path that ends in another cost; {trial.writer.quantity(of)} is reached",
             (),
         )
     # Paths that were left out
-    plans = cut_plans(bench, symbolic_side(bench), of, by)
-    anywhere = bench.setting.generic(1)
+    plans = cut_plans(trial, symbolic_side(trial), of, by)
+    anywhere = trial.setting.generic(1)
     plans.sort(key=lambda plan: plan != [("C", None)])
     for plan in plans:
-        options = [term for term in terms(bench, of, by, plan) if np.any(term.value(anywhere) != 0)]
+        options = [term for term in terms(trial, of, by, plan) if np.any(term.value(anywhere) != 0)]
         values = [float(np.broadcast_to(term.value(points), (1, points.examples)).sum()) for term in options]
         if not 2 <= len(options) <= 10:
             continue
@@ -167,7 +167,7 @@ def _of_derivative(
             for kept in combinations(range(len(options)), size):
                 if said and near(sum(values[place] for place in kept)):
                     gone = [term for place, term in enumerate(options) if place not in kept]
-                    texts = tuple(term.written(bench.writer) for term in gone)
+                    texts = tuple(term.written(trial.writer) for term in gone)
                     code = "MC" if plan[0][0] == "C" else "MP"
                     what = "the costs" if code == "MC" else "the paths"
                     yield code, f"it is the sum without {what} {', '.join(texts)}", texts
@@ -176,24 +176,24 @@ def _of_derivative(
         if _valid(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
             yield (
                 "TR",
-                f"it is the derivative by the weight with its indices swapped, {bench.writer.quantity(turned)}",
+                f"it is the derivative by the weight with its indices swapped, {trial.writer.quantity(turned)}",
                 (),
             )
     if sum(o * i for o, i in zip(layout.sizes, layout.sizes[1:], strict=False)) < 400 and said:
         for q in quantities(layout):
             if q.kind == by.kind and q != by and near(float(points.derivative(of, q)[0, 0])):
-                yield "WI", f"it is the derivative by {bench.writer.quantity(q)}", ()
+                yield "WI", f"it is the derivative by {trial.writer.quantity(q)}", ()
         if of.kind in ("C", "total"):
             for q in (*(Quantity("C", None, k) for k in range(layout.sizes[-1])), Quantity("total")):
                 if q != of and near(float(points.derivative(q, by)[0, 0])):
                     yield (
                         ("MC" if of.kind == "total" else "WC"),
-                        f"it is the derivative of {bench.writer.quantity(q)}",
+                        f"it is the derivative of {trial.writer.quantity(q)}",
                         (),
                     )
 
 
-def symbolic_side(bench: Bench) -> Node:
+def symbolic_side(trial: Trial) -> Node:
     """Returns a side without derivatives, so that terms are cut in the usual ways."""
     return Symbol((0, 0), "", ())
 
@@ -204,9 +204,9 @@ def _valid(q: Quantity, layout: object) -> bool:
     return exists(q, layout)  # type: ignore[arg-type]
 
 
-def _without_weights(bench: Bench, value: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _without_weights(trial: Trial, value: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     assert callable(near)
-    weights = [float(w) for layer in bench.points.weights for w in layer[0].ravel()][:60]
+    weights = [float(w) for layer in trial.points.weights for w in layer[0].ravel()][:60]
     for size in (1, 2):
         for chosen in combinations(weights, size):
             lacking = float(np.prod(chosen))

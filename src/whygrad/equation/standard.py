@@ -1,16 +1,16 @@
 """The usual right sides of derivatives whose indices are letters: what a correction falls back on."""
 
-from whygrad.equation.bench import Bench
 from whygrad.equation.tree import Derivative, Index, Ref, Symbol
+from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import stands_for
 
 
-def standard_forms(bench: Bench) -> list[str]:
+def standard_forms(trial: Trial) -> list[str]:
     """Returns right sides that may be those of the left side's derivative, as texts; they still have to be judged."""
-    target = _target(bench)
+    target = _target(trial)
     if target is None:
         return []
-    writer, net = bench.writer, bench.setting.layered
+    writer, net = trial.writer, trial.setting.layered
     if target.kind in ("w", "b"):
         if target.layer is None:
             return []
@@ -40,7 +40,7 @@ def standard_forms(bench: Bench) -> list[str]:
         total = writer.ref(Ref("y", None, Index("k", 0)))
         sign = "\\sum_k" if writer.style == "latex" else "Σ_k"
         deltas.append(f"{a} {sign} {total} - {y}")
-    deltas += _hidden(bench, z, slope, times)
+    deltas += _hidden(trial, z, slope, times)
     made = []
     for delta in deltas:
         if beside and delta.startswith("("):
@@ -57,15 +57,15 @@ def standard_forms(bench: Bench) -> list[str]:
     return made
 
 
-def _hidden(bench: Bench, z: Ref, slope: str, times: str) -> list[str]:
+def _hidden(trial: Trial, z: Ref, slope: str, times: str) -> list[str]:
     """Returns delta of a hidden layer: what comes back over all weights, times the slope."""
     if z.layer is None:
         return []
     above = z.layer._replace(offset=z.layer.offset + 1)
-    writer, latex = bench.writer, bench.writer.style == "latex"
+    writer, latex = trial.writer, trial.writer.style == "latex"
     if z.array:
         weights, delta = (writer.ref(Ref(kind, above, array=True)) for kind in ("w", "delta"))
-        turned = bench.setting.vocabulary.notation.weight_orientation == "to-from"
+        turned = trial.setting.vocabulary.notation.weight_orientation == "to-from"
         raised = f"({weights})^T" if latex else f"{weights}.T"
         return [f"({raised if turned else weights} {delta}){times}{slope}"]
     used = {index.letter for index in (z.layer, z.to) if index is not None}
@@ -76,9 +76,9 @@ def _hidden(bench: Bench, z: Ref, slope: str, times: str) -> list[str]:
     return [f"{slope} {sign} {weight}{writer.times()}{delta}"]
 
 
-def _target(bench: Bench) -> Ref | None:
+def _target(trial: Trial) -> Ref | None:
     """Returns what the total is derived by on the left side; delta counts as its derivative by z."""
-    node = stands_for(bench.pair.left)
+    node = stands_for(trial.pair.left)
     if isinstance(node, Derivative):
         of, by = stands_for(node.of), stands_for(node.by)
         if not isinstance(of, Symbol) or not isinstance(by, Symbol):

@@ -3,10 +3,10 @@
 import re
 from typing import TYPE_CHECKING
 
-from whygrad.equation.bench import Change
 from whygrad.equation.diagnosis import applied
 from whygrad.equation.reader import read_chains
 from whygrad.equation.tree import BigSum, Derivative, Node, Number, Ref, Symbol, walk
+from whygrad.equation.trial import Change
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.equation.writing import Writer
 from whygrad.errors import NotYetError

@@ -5,12 +5,12 @@ from itertools import islice, product
 from typing import TypeAlias
 
 from whygrad.codegen.layered import Layered
-from whygrad.equation.bench import Bench
 from whygrad.equation.chains import pairs
 from whygrad.equation.judge import judge
 from whygrad.equation.missing import Forward, Term, account
 from whygrad.equation.reader import read_chains
 from whygrad.equation.setting import setting
+from whygrad.equation.trial import Trial
 from whygrad.notation import Quantity
 from whygrad.run import Run
 
@@ -43,7 +43,7 @@ def missing_paths(run: Run, equation: str, notation: str | None = None) -> list[
             outcome = judge(pair)
             if outcome.holds is not False:
                 continue
-            bench = Bench(pair, outcome)
+            bench = Trial(pair, outcome)
             accounted = account(bench, bench.values[0]) if bench.values and not bench.numeric else None
             for term in accounted.missing if accounted else ():
                 found.update(dict.fromkeys(islice(_filled(run.network.layered, term), MOST)))

@@ -1,14 +1,15 @@
 """What the searches for a slip share."""
 
+import re
 from fractions import Fraction as Ratio
 
-from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.tree import (
     Node,
     Ref,
     Symbol,
     replaced,
 )  # fmt: skip
+from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import stands_for
 
 
@@ -18,20 +19,37 @@ def ref_of(node: Node) -> Ref | None:
     return node.meanings[0] if isinstance(node, Symbol) and isinstance(node.meanings[0], Ref) else None
 
 
-def swapped_in(bench: Bench, old: Node, new: Node, text: str, says: str, code: str = "") -> Fix:
+def swapped_in(trial: Trial, old: Node, new: Node, text: str, says: str, code: str = "") -> Fix:
     """Returns the fix that puts one part of the right side in another's place."""
+    if isinstance(old, Symbol):
+        text = attached(text, old.tail)
     change = Change(old.span[0], old.span[1], text)
-    return Fix(bench.pair.left, replaced(bench.pair.right, old, new), (change,), says, code, old.span)
+    return Fix(trial.pair.left, replaced(trial.pair.right, old, new), (change,), says, code, old.span)
 
 
-def holds_with(bench: Bench, fix: Fix) -> bool:
+def holds_with(trial: Trial, fix: Fix) -> bool:
     """Returns whether an equality holds after a change."""
-    return bench.holds(fix.left, fix.right)
+    return trial.holds(fix.left, fix.right)
 
 
-def as_written(bench: Bench, node: Node) -> str:
-    """Returns a part of the equation as it was written."""
-    return bench.pair.text[node.span[0] : node.span[1]].strip()
+def attached(name: str, tail: str) -> str:
+    r"""Returns a name with what is done to it (`^T`), as `W^{[2]T}` or `{w^l}^T`.
+
+    Example:
+        >>> attached("W^{[2]}", "^T"), attached("w^l", "^T"), attached("X", "^T")
+        ('W^{[2]T}', '{w^l}^T', 'X^T')
+    """
+    bracketed = re.fullmatch(r"(.*\^\{[\[(][^{}]*)(\}.*)", name)
+    if tail and bracketed is not None:
+        return bracketed.group(1) + tail[1:] + bracketed.group(2)
+    return f"{{{name}}}{tail}" if tail and "^" in name else name + tail
+
+
+def as_written(trial: Trial, node: Node) -> str:
+    """Returns a part of the equation as it was written; a name without what is done to it."""
+    if isinstance(node, Symbol) and node.tail:
+        return node.text
+    return trial.pair.text[node.span[0] : node.span[1]].strip()
 
 
 def is_array(node: Node) -> bool:
@@ -40,10 +58,10 @@ def is_array(node: Node) -> bool:
     return ref is not None and ref.array
 
 
-def ratio_text(bench: Bench, ratio: Ratio) -> str:
+def ratio_text(trial: Trial, ratio: Ratio) -> str:
     """Returns a number as the writer would write it."""
     if ratio.denominator == 1:
         return str(ratio.numerator)
-    if bench.writer.style == "latex":
+    if trial.writer.style == "latex":
         return f"\\frac{{{ratio.numerator}}}{{{ratio.denominator}}}"
     return f"({ratio.numerator}/{ratio.denominator})"

@@ -5,7 +5,6 @@ from fractions import Fraction as Ratio
 
 import numpy as np
 
-from whygrad.equation.bench import Bench, Change, Fix, outside_sums
 from whygrad.equation.slips.common import as_written, holds_with, ratio_text, swapped_in
 from whygrad.equation.tree import (
     Fraction,
@@ -17,57 +16,58 @@ from whygrad.equation.tree import (
     replaced,
     walk,
 )  # fmt: skip
+from whygrad.equation.trial import Change, Fix, Trial, outside_sums
 
 
-def wrong_sign(bench: Bench) -> Iterator[Fix]:
+def wrong_sign(trial: Trial) -> Iterator[Fix]:
     """A sign that should be the other one."""
-    right = bench.pair.right
+    right = trial.pair.right
     whole = [right, *(node for node in walk(right) if isinstance(node, Sum)), *outside_sums(right)]
     terms_of = [right, *(term for node in whole if isinstance(node, Sum) for term in node.terms)]
     for term in dict.fromkeys(terms_of):
         if isinstance(term, Negative):
             new: Node = term.of
             start, end = term.span[0], term.of.span[0]
-            joined = bench.pair.text[start:end]
-            after = "+" if term is not right and _follows(bench, term) else ""
+            joined = trial.pair.text[start:end]
+            after = "+" if term is not right and _follows(trial, term) else ""
             change = Change(start, end, joined.replace("-", after, 1).replace("−", after, 1))
         else:
             new = Negative(term.span, term)
             first = isinstance(term, Sum)
-            at = _plus_before(bench, term)
-            text = as_written(bench, term)
+            at = _plus_before(trial, term)
+            text = as_written(trial, term)
             if at is not None:
                 change = Change(at, at + 1, "-")
             elif first:
                 change = Change(term.span[0], term.span[1], f"-({text})")
             else:
                 change = Change(term.span[0], term.span[0], "-")
-        says = "the sign is wrong" if term is right else f"the sign of {as_written(bench, term)} is wrong"
-        fix = Fix(bench.pair.left, replaced(right, term, new), (change,), says, "SG", term.span)
-        if holds_with(bench, fix):
+        says = "the sign is wrong" if term is right else f"the sign of {as_written(trial, term)} is wrong"
+        fix = Fix(trial.pair.left, replaced(right, term, new), (change,), says, "SG", term.span)
+        if holds_with(trial, fix):
             yield fix
 
 
-def _follows(bench: Bench, term: Node) -> bool:
-    before = bench.pair.text[: term.span[0]].rstrip()
+def _follows(trial: Trial, term: Node) -> bool:
+    before = trial.pair.text[: term.span[0]].rstrip()
     return bool(before) and before[-1] not in "=({[&"
 
 
-def _plus_before(bench: Bench, term: Node) -> int | None:
-    before = bench.pair.text[: term.span[0]].rstrip(" {")
+def _plus_before(trial: Trial, term: Node) -> int | None:
+    before = trial.pair.text[: term.span[0]].rstrip(" {")
     return len(before) - 1 if before.endswith("+") else None
 
 
-def wrong_terms(bench: Bench) -> Iterator[Fix]:
+def wrong_terms(trial: Trial) -> Iterator[Fix]:
     """Terms that are too many, have the wrong sign or a wrong factor, several at once."""
-    for node in outside_sums(bench.pair.right):
-        if not isinstance(node, Sum) or not 2 <= len(node.terms) <= 10 or not bench.values:
+    for node in outside_sums(trial.pair.right):
+        if not isinstance(node, Sum) or not 2 <= len(node.terms) <= 10 or not trial.values:
             continue
-        wanted = bench.needed(bench.pair.right, bench.pair.left, node)
-        values = [bench.value(term, bench.values[0]) for term in node.terms]
+        wanted = trial.needed(trial.pair.right, trial.pair.left, node)
+        values = [trial.value(term, trial.values[0]) for term in node.terms]
         if wanted is None or any(value is None or value.ndim != 2 for value in values):
             continue
-        shape = (bench.points.many, bench.points.examples)
+        shape = (trial.points.many, trial.points.examples)
         matrix = np.stack(
             [np.broadcast_to(value, shape).ravel() for value in values if value is not None], axis=1
         )
@@ -80,36 +80,36 @@ def wrong_terms(bench: Bench) -> Iterator[Fix]:
         ratios = [_ratio(number) for number in often]
         if any(ratio is None for ratio in ratios) or len(set(ratios)) == 1:
             continue
-        yield from _with_ratios(bench, node, matrix, [ratio for ratio in ratios if ratio is not None])
+        yield from _with_ratios(trial, node, matrix, [ratio for ratio in ratios if ratio is not None])
 
 
-def _with_ratios(bench: Bench, node: Sum, matrix: np.ndarray, ratios: list[Ratio]) -> Iterator[Fix]:
+def _with_ratios(trial: Trial, node: Sum, matrix: np.ndarray, ratios: list[Ratio]) -> Iterator[Fix]:
     kept: list[Node] = []
     pieces: list[str] = []
     gone: list[str] = []
     code = ""
     for place, (term, ratio) in enumerate(zip(node.terms, ratios, strict=True)):
-        text = as_written(bench, term.of if isinstance(term, Negative) else term)
+        text = as_written(trial, term.of if isinstance(term, Negative) else term)
         minus = isinstance(term, Negative)
         if ratio == 0:
             twice = any(
                 at != place and np.allclose(matrix[:, at], matrix[:, place]) for at in range(len(ratios))
             )
             code = code or ("DC" if twice else "SP")
-            gone.append(as_written(bench, term))
+            gone.append(as_written(trial, term))
             continue
         kept.append(
             term if ratio == 1 else Product(term.span, (Number(term.span, repr(float(ratio))), term), ("·",))
         )
         code = code or ("" if ratio == 1 else "SG" if ratio == -1 else "SC")
         minus = minus != (ratio < 0)
-        factor = "" if abs(ratio) == 1 else ratio_text(bench, abs(ratio)) + bench.writer.times()
+        factor = "" if abs(ratio) == 1 else ratio_text(trial, abs(ratio)) + trial.writer.times()
         pieces.append(("- " if minus else "+ " if pieces else "") + factor + text)
     if not kept or not code:
         return
     new: Node = kept[0] if len(kept) == 1 else Sum(node.span, tuple(kept))
     text = " ".join(pieces)
-    opened = bench.pair.text[node.span[0] : node.span[1]].strip()
+    opened = trial.pair.text[node.span[0] : node.span[1]].strip()
     if opened[:1] in "([" and opened[-1:] in ")]":
         text = f"({text})"
     elif opened.startswith("\\left"):
@@ -121,8 +121,8 @@ def _with_ratios(bench: Bench, node: Sum, matrix: np.ndarray, ratios: list[Ratio
         "SC": "the factor of a term is wrong",
     }[code]
     says = f"{says}: {', '.join(gone)}" if gone else says
-    fix = swapped_in(bench, node, new, text, says, code)._replace(surplus=tuple(gone))
-    if holds_with(bench, fix):
+    fix = swapped_in(trial, node, new, text, says, code)._replace(surplus=tuple(gone))
+    if holds_with(trial, fix):
         yield fix
 
 
@@ -131,10 +131,10 @@ def _ratio(number: float) -> Ratio | None:
     return ratio if abs(float(ratio) - number) <= 1e-7 * max(1.0, abs(number)) and abs(ratio) <= 64 else None
 
 
-def wrong_factor(bench: Bench) -> Iterator[Fix]:
+def wrong_factor(trial: Trial) -> Iterator[Fix]:
     """A constant factor: a forgotten or a superfluous 2, 1/2, 1/m."""
-    for values in bench.values[:1]:
-        left, right = bench.value(bench.pair.left, values), bench.value(bench.pair.right, values)
+    for values in trial.values[:1]:
+        left, right = trial.value(trial.pair.left, values), trial.value(trial.pair.right, values)
         if (
             left is None
             or right is None
@@ -150,11 +150,11 @@ def wrong_factor(bench: Bench) -> Iterator[Fix]:
         ratio = _ratio(float(ratios[0]))
         if ratio is None or ratio in (0, 1):
             return
-        yield from _scaled(bench, ratio)
+        yield from _scaled(trial, ratio)
 
 
-def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
-    right = bench.pair.right
+def _scaled(trial: Trial, ratio: Ratio) -> Iterator[Fix]:
+    right = trial.pair.right
     # A number that stands there may be the one that is wrong.
     for node in walk(right):
         if isinstance(node, Number) and (ratio * Ratio(node.text)).denominator == 1:
@@ -162,12 +162,12 @@ def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
             number = str(whole.numerator)
             shown = "" if number == "1" and node is not right and _is_first_factor(right, node) else number
             says = f"the factor {node.text} is wrong: it should be {number}"
-            fix = swapped_in(bench, node, Number(node.span, number), shown, says)
-            if whole > 0 and holds_with(bench, fix):
+            fix = swapped_in(trial, node, Number(node.span, number), shown, says)
+            if whole > 0 and holds_with(trial, fix):
                 yield fix
     new = Product(right.span, (Number(right.span, repr(float(ratio))), right), ("·",))
-    shown = ("-" if ratio < 0 else "") + ratio_text(bench, abs(ratio))
-    text = as_written(bench, right)
+    shown = ("-" if ratio < 0 else "") + ratio_text(trial, abs(ratio))
+    text = as_written(trial, right)
     inner = f"({text})" if isinstance(right, Sum | Negative) and not text.startswith("(") else text
     says = f"the right side is {_times_too(1 / ratio)} what it should be"
     # The number takes the place of the whole side; it is exact only as a fraction.
@@ -176,8 +176,8 @@ def _scaled(bench: Bench, ratio: Ratio) -> Iterator[Fix]:
     )
     new = Product(right.span, (exact, right), ("·",))
     made: Node = Negative(right.span, new) if ratio < 0 else new
-    fix = swapped_in(bench, right, made, f"{shown}{bench.writer.times()}{inner}", says)
-    if holds_with(bench, fix):
+    fix = swapped_in(trial, right, made, f"{shown}{trial.writer.times()}{inner}", says)
+    if holds_with(trial, fix):
         yield fix
 
 

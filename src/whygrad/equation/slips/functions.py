@@ -3,25 +3,27 @@
 from collections.abc import Iterator
 
 from whygrad.equation.atoms import constant_atoms, lettered_atoms
-from whygrad.equation.bench import Bench, Change, Fix
-from whygrad.equation.slips.common import as_written, holds_with, swapped_in
+from whygrad.equation.slips.common import as_written, attached, holds_with, ref_of, swapped_in
 from whygrad.equation.slips.quantities import left_out
 from whygrad.equation.tree import (
     Call,
+    Function,
     Symbol,
+    replaced,
     walk,
 )  # fmt: skip
+from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import stands_for
 
 
-def function_for_slope(bench: Bench) -> Iterator[Fix]:
+def function_for_slope(trial: Trial) -> Iterator[Fix]:
     """The activation function where its slope belongs, or the reverse."""
-    for node in walk(bench.pair.right):
+    for node in walk(trial.pair.right):
         if not isinstance(node, Call) or (
             node.function.name and node.function.name not in ("sigmoid", "tanh", "relu")
         ):
             continue
-        text = as_written(bench, node)
+        text = as_written(trial, node)
         opened = text.find("(")
         if opened <= 0 or node.function.primes > 1:
             continue
@@ -33,41 +35,75 @@ def function_for_slope(bench: Bench) -> Iterator[Fix]:
         new = Call(node.span, node.function._replace(primes=primes), node.arguments, node.options)
         right, wrong = ("slope", "value") if primes else ("value", "slope")
         says = f"{text} is the {wrong} of the function where its {right} belongs"
-        fix = swapped_in(bench, node, new, head + text[opened:], says)
-        if holds_with(bench, fix):
+        fix = swapped_in(trial, node, new, head + text[opened:], says)
+        if holds_with(trial, fix):
             yield fix
 
 
-def wrong_argument(bench: Bench) -> Iterator[Fix]:
+def wrong_argument(trial: Trial) -> Iterator[Fix]:
     """A function, or its slope, taken at the wrong place."""
-    constants = [] if bench.letters.free else constant_atoms(bench)
-    atoms = constants if constants and not bench.pair.arrays else lettered_atoms(bench, bench.pair.arrays)
-    for node in walk(bench.pair.right):
+    constants = [] if trial.letters.free else constant_atoms(trial)
+    atoms = constants if constants and not trial.pair.arrays else lettered_atoms(trial, trial.pair.arrays)
+    for node in walk(trial.pair.right):
         if not isinstance(node, Call) or len(node.arguments) != 1:
             continue
         for atom in atoms:
             if atom.kind not in ("z", "a"):
                 continue
-            text = atom.written(bench)
+            text = atom.written(trial)
             argument = node.arguments[0]
             new_argument = atom.node(argument.span)
-            says = f"{as_written(bench, node)} is taken at the wrong place: at {text} it would be right"
-            fix = swapped_in(bench, argument, new_argument, text, says, "AA")
+            says = f"{as_written(trial, node)} is taken at the wrong place: at {text} it would be right"
+            fix = swapped_in(trial, argument, new_argument, text, says, "AA")
             if argument.span[0] == argument.span[1] or argument.span == node.span:
                 continue
-            if bench.pair.text[argument.span[0]] in "([" and isinstance(argument, Symbol):
+            if trial.pair.text[argument.span[0]] in "([" and isinstance(argument, Symbol):
                 fix = fix._replace(changes=(Change(argument.span[0], argument.span[1], f"({text})"),))
-            if holds_with(bench, fix):
+            if holds_with(trial, fix):
                 yield fix
             elif constants and isinstance(stands_for(argument), Symbol):
-                inner = Bench(bench.pair._replace(right=fix.right), bench.outcome)
+                inner = Trial(trial.pair._replace(right=fix.right), trial.outcome)
                 for second in left_out(inner):
                     yield fix._replace(
                         right=second.right,
                         changes=(*fix.changes, *_after(second, fix)),
-                        says=f"{as_written(bench, node)} is taken at the wrong place; {second.says}",
+                        says=f"{as_written(trial, node)} is taken at the wrong place; {second.says}",
                     )
                     break
+
+
+def without_function(trial: Trial) -> Iterator[Fix]:
+    """The weighted sum alone, where the activation function is taken of it."""
+    ref = ref_of(trial.pair.left)
+    if ref is None or ref.kind != "a" or ref.derived or ref.layer is None:
+        return
+    right, writer = trial.pair.right, trial.writer
+    layer = ref.layer if ref.layer.letter is None else None
+    kind = trial.setting.layered.activations[layer.offset - 1 if layer else 0]
+    new = Call(right.span, Function("", 0, ref.layer if ref.layer.letter != "@" else None), (right,))
+    head = writer.slope(ref._replace(kind="z")).partition("'")[0]
+    text = as_written(trial, right)
+    fix = swapped_in(
+        trial, right, new, f"{head}({text})", f"the activation function ({kind.name}) is missing", "MA"
+    )
+    if "(" not in head and holds_with(trial, fix):
+        yield fix
+
+
+def form_on_z(trial: Trial) -> Iterator[Fix]:
+    """A slope in terms of the activation, `a(1 - a)`, that is taken of the pre-activation."""
+    right, changes = trial.pair.right, []
+    for node in walk(right):
+        ref = ref_of(node)
+        if isinstance(node, Symbol) and ref is not None and ref.kind == "z" and not ref.derived:
+            new = ref._replace(kind="a")
+            text = trial.writer.ref(new)
+            right = replaced(right, node, Symbol(node.span, text, (new,)))
+            changes.append(Change(node.span[0], node.span[1], attached(text, node.tail)))
+    says = "the slope is that of the activation function at its value, and is taken at the pre-activation"
+    fix = Fix(trial.pair.left, right, tuple(changes), says, "AA", trial.pair.right.span)
+    if changes and holds_with(trial, fix):
+        yield fix
 
 
 def _after(second: Fix, first: Fix) -> tuple[Change, ...]:
@@ -84,8 +120,8 @@ def _after(second: Fix, first: Fix) -> tuple[Change, ...]:
     return (change,)
 
 
-def wrong_argument_alone(bench: Bench) -> Iterator[Fix]:
+def wrong_argument_alone(trial: Trial) -> Iterator[Fix]:
     """A function taken at the wrong place, and nothing else wrong."""
-    for fix in wrong_argument(bench):
+    for fix in wrong_argument(trial):
         if len(fix.changes) == 1:
             yield fix

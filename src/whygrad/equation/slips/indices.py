@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from whygrad.equation.atoms import letters_of
-from whygrad.equation.bench import Bench, Change, Fix
 from whygrad.equation.indices import Letters
 from whygrad.equation.slips.common import as_written, holds_with, ref_of, swapped_in
 from whygrad.equation.tree import (
@@ -17,18 +16,19 @@ from whygrad.equation.tree import (
     replaced,
     walk,
 )  # fmt: skip
+from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import constant_ref, quantity_of
 from whygrad.notation import Quantity
 
 
-def _derivative_changes(bench: Bench, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
+def _derivative_changes(trial: Trial, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
     """Yields the symbols of the right side of some kinds, each with other indices of the same kind."""
-    layout = bench.setting.vocabulary.layout
-    letters = sorted(letter for letter in bench.letters.free if letter != "@")
-    for node in walk(bench.pair.right):
+    layout = trial.setting.vocabulary.layout
+    letters = sorted(letter for letter in trial.letters.free if letter != "@")
+    for node in walk(trial.pair.right):
         if isinstance(node, BigSum):
             letters += [bound.letter for bound in node.bounds if bound.letter not in letters]
-    for node in walk(bench.pair.right):
+    for node in walk(trial.pair.right):
         ref = ref_of(node)
         if ref is None or not isinstance(node, Symbol) or ref.kind not in kinds:
             continue
@@ -73,24 +73,24 @@ def _derivative_changes(bench: Bench, kinds: tuple[str, ...]) -> Iterator[tuple[
                 yield node, changed
 
 
-def _exists(bench: Bench, ref: Ref) -> bool:
+def _exists(trial: Trial, ref: Ref) -> bool:
     from whygrad.notation.quantity import exists
 
     if ref.array or any(index is not None and index.letter for index in (ref.layer, ref.to, ref.source)):
         return True
-    return exists(quantity_of(ref, {}), bench.setting.vocabulary.layout)
+    return exists(quantity_of(ref, {}), trial.setting.vocabulary.layout)
 
 
-def _index(bench: Bench, kinds: tuple[str, ...], what: str, code: str) -> Iterator[Fix]:
-    for node, ref in _derivative_changes(bench, kinds):
-        if not _exists(bench, ref) or ref == ref_of(node):
+def _index(trial: Trial, kinds: tuple[str, ...], what: str, code: str) -> Iterator[Fix]:
+    for node, ref in _derivative_changes(trial, kinds):
+        if not _exists(trial, ref) or ref == ref_of(node):
             continue
-        text = bench.writer.ref(ref)
+        text = trial.writer.ref(ref)
         old = ref_of(node)
         own = (
             isinstance(node, Symbol)
-            and bool(bench.setting.vocabulary.own(node.text))
-            and not letters_of(bench, node)
+            and bool(trial.setting.vocabulary.own(node.text))
+            and not letters_of(trial, node)
         )
         turned = (
             not own
@@ -99,36 +99,36 @@ def _index(bench: Bench, kinds: tuple[str, ...], what: str, code: str) -> Iterat
             and (old.to, old.source) == (ref.source, ref.to)
         )
         says = (
-            f"{as_written(bench, node)} has {'its indices swapped' if turned else what}: it should be {text}"
+            f"{as_written(trial, node)} has {'its indices swapped' if turned else what}: it should be {text}"
         )
-        fix = swapped_in(bench, node, Symbol(node.span, text, (ref,)), text, says, "TR" if turned else code)
-        if holds_with(bench, fix):
+        fix = swapped_in(trial, node, Symbol(node.span, text, (ref,)), text, says, "TR" if turned else code)
+        if holds_with(trial, fix):
             yield fix
 
 
-def wrong_cost(bench: Bench) -> Iterator[Fix]:
+def wrong_cost(trial: Trial) -> Iterator[Fix]:
     """A cost with another's number."""
-    yield from _index(bench, ("C", "total"), "the wrong cost's index", "WC")
+    yield from _index(trial, ("C", "total"), "the wrong cost's index", "WC")
 
 
-def wrong_index(bench: Bench) -> Iterator[Fix]:
+def wrong_index(trial: Trial) -> Iterator[Fix]:
     """A neuron's or a layer's index that is another's; swapped indices of a weight."""
-    yield from _index(bench, ("w", "b", "z", "a", "y", "delta"), "a wrong index", "WI")
+    yield from _index(trial, ("w", "b", "z", "a", "y", "delta"), "a wrong index", "WI")
 
 
-def swapped_letters(bench: Bench) -> Iterator[Fix]:
+def swapped_letters(trial: Trial) -> Iterator[Fix]:
     """Two letters that stand in each other's place."""
     symbols = [
-        node for node in walk(bench.pair.right) if isinstance(node, Symbol) and ref_of(node) is not None
+        node for node in walk(trial.pair.right) if isinstance(node, Symbol) and ref_of(node) is not None
     ]
-    own = {ref_of(node) for node in walk(bench.pair.left)}
+    own = {ref_of(node) for node in walk(trial.pair.left)}
     symbols = [node for node in symbols if ref_of(node) not in own]
     letters = sorted(
-        letter for letter in bench.letters.free if letter != "@" and letter not in bench.letters.layer_letters
+        letter for letter in trial.letters.free if letter != "@" and letter not in trial.letters.layer_letters
     )
     for one, other in combinations(letters, 2):
         other_of = {one: other, other: one}
-        right, changes = bench.pair.right, []
+        right, changes = trial.pair.right, []
         for node in symbols:
             ref = ref_of(node)
             assert ref is not None
@@ -138,63 +138,79 @@ def swapped_letters(bench: Bench) -> Iterator[Fix]:
                 if index is not None and index.letter in other_of:
                     new = new._replace(**{slot: index._replace(letter=other_of[index.letter])})  # type: ignore[arg-type]
             if new != ref:
-                text = bench.writer.ref(new)
+                text = trial.writer.ref(new)
                 right = replaced(right, node, Symbol(node.span, text, (new,)))
                 changes.append(Change(node.span[0], node.span[1], text))
         says = f"the indices {one} and {other} stand in each other's place"
-        fix = Fix(bench.pair.left, right, tuple(changes), says, "TR", bench.pair.right.span)
-        if changes and holds_with(bench, fix):
+        fix = Fix(trial.pair.left, right, tuple(changes), says, "TR", trial.pair.right.span)
+        if changes and holds_with(trial, fix):
             yield fix
 
 
-def missing_sum(bench: Bench) -> Iterator[Fix]:
+def missing_sum(trial: Trial) -> Iterator[Fix]:
     """A letter that only the right side has: it should be summed over."""
-    right = bench.pair.right
-    letters = Letters(right, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
-    left = Letters(bench.pair.left, bench.setting.vocabulary, bench.pair.lacking, bench.outcome.choices)
+    right = trial.pair.right
+    letters = Letters(right, trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices)
+    left = Letters(trial.pair.left, trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices)
     for letter in sorted(letters.free - left.free - {"@"} - letters.layer_letters):
         new = BigSum(right.span, (Bound(letter),), right)
-        sign = f"\\sum_{{{letter}}} " if bench.writer.style == "latex" else f"Σ_{letter} "
-        inner = as_written(bench, right)
+        sign = f"\\sum_{{{letter}}} " if trial.writer.style == "latex" else f"Σ_{letter} "
+        inner = as_written(trial, right)
         inner = f"({inner})" if isinstance(right, Sum) else inner
-        fix = swapped_in(bench, right, new, sign + inner, f"the sum over {letter} is missing")
-        if bench.holds(fix.left, fix.right):
+        fix = swapped_in(trial, right, new, sign + inner, f"the sum over {letter} is missing")
+        if trial.holds(fix.left, fix.right):
             yield fix
 
 
-def clashing_letter(bench: Bench) -> Iterator[Fix]:
+def wrong_bounds(trial: Trial) -> Iterator[Fix]:
+    """A sum that starts too late or ends too early."""
+    for node in walk(trial.pair.right):
+        if not isinstance(node, BigSum) or not any(bound.lower or bound.upper for bound in node.bounds):
+            continue
+        letters = ", ".join(bound.letter for bound in node.bounds)
+        free = BigSum(
+            node.span, tuple(Bound(bound.letter, without=bound.without) for bound in node.bounds), node.body
+        )
+        sign = f"\\sum_{{{letters}}} " if trial.writer.style == "latex" else f"Σ_{letters} "
+        says = f"the sum over {letters} leaves terms out, or has too many: it runs over all of them"
+        fix = swapped_in(trial, node, free, sign + as_written(trial, node.body), says)
+        if holds_with(trial, fix):
+            yield fix
+
+
+def clashing_letter(trial: Trial) -> Iterator[Fix]:
     """A letter of the left side that is not the one that the right side leaves free."""
     bound = {
         letter
-        for node in walk(bench.pair.right)
+        for node in walk(trial.pair.right)
         if isinstance(node, BigSum)
-        for letter in _bound(bench, node)
+        for letter in _bound(trial, node)
     }
     everywhere = {
         index
-        for use in bench.letters.uses
+        for use in trial.letters.uses
         if isinstance(use.meaning, Ref)
         for index in (use.meaning.to, use.meaning.source)
     }
     letters = {index.letter for index in everywhere if index is not None and index.letter} | bound
-    for node in walk(bench.pair.left):
+    for node in walk(trial.pair.left):
         ref = ref_of(node)
         if ref is None or not isinstance(node, Symbol) or ref.to is None or ref.to.letter is None:
             continue
         for letter in sorted(letters - {ref.to.letter}):
             new = ref._replace(to=Index(letter, 0))
-            text = bench.writer.ref(new)
-            left = replaced(bench.pair.left, node, Symbol(node.span, text, (new,)))
-            lacking = (bench.pair.lacking - {ref.to.letter}) | {letter}
-            other = Bench(bench.pair._replace(left=left, lacking=lacking), bench.outcome)
-            if other.values and other.holds(left, bench.pair.right):
+            text = trial.writer.ref(new)
+            left = replaced(trial.pair.left, node, Symbol(node.span, text, (new,)))
+            lacking = (trial.pair.lacking - {ref.to.letter}) | {letter}
+            other = Trial(trial.pair._replace(left=left, lacking=lacking), trial.outcome)
+            if other.values and other.holds(left, trial.pair.right):
                 says = f"the index {ref.to.letter} of the left side is also summed over; {letter} is the free one"
                 yield Fix(
-                    left, bench.pair.right, (Change(node.span[0], node.span[1], text),), says, "NC", node.span
+                    left, trial.pair.right, (Change(node.span[0], node.span[1], text),), says, "NC", node.span
                 )
 
 
-def _bound(bench: Bench, node: BigSum) -> tuple[str, ...]:
+def _bound(trial: Trial, node: BigSum) -> tuple[str, ...]:
     from whygrad.equation.indices import bound_letters
 
-    return bound_letters(node, bench.setting.vocabulary, bench.pair.lacking, {})
+    return bound_letters(node, trial.setting.vocabulary, trial.pair.lacking, {})

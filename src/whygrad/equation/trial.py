@@ -1,4 +1,4 @@
-"""Where corrections are tried: both sides at a few points, and what a part would have to be."""
+"""Tries changes of an equality that does not hold: both sides at a few points, and what a part would have to be."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
@@ -39,8 +39,8 @@ class Fix(NamedTuple):
     surplus: tuple[str, ...] = ()
 
 
-class Bench:
-    """One equality that doesn't hold, with everything that is needed to try others in its place."""
+class Trial:
+    """One equality that doesn't hold, and everything that is needed to try others in its place."""
 
     def __init__(self, pair: Pair, outcome: Outcome) -> None:
         self.pair = pair

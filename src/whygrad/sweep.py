@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import cast, in_numpy
 from whygrad.graph import Entry, Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Contraction, DenseAlongAxis
@@ -158,6 +158,11 @@ class Sweep:
         assert node.op is not None
         structure = node.op.structure
         parts = structure.pull(self.semiring, cotangent.parts, self.graph.local(number), which, node.marked)
+        value = self.graph.nodes[node.inputs[which]].value
+        if value.dtype != node.value.dtype:
+            # a cast in the computation is one on the way back
+            dtype = self._dtype(node.inputs[which])
+            parts = tuple(None if part is None else cast(part, dtype) for part in parts)
         exponent = cotangent.exponent
         grows = isinstance(structure, (Contraction, DenseAlongAxis))
         # A leaf is the end of all paths: nothing is multiplied onto it any more.

@@ -145,6 +145,18 @@ def _max_pool(call: Call) -> Any:
     )
 
 
+# What has no derivative, or is drawn: constants
+
+
+@_rule(
+    *"""zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full new_empty
+    new_empty_strided empty_strided bernoulli normal poisson binomial multinomial floor ceil round trunc sign signbit
+    floor_divide heaviside argmax argmin""".split()
+)
+def _nothing(call: Call) -> Any:
+    return None
+
+
 # Entries that are added into an array
 
 
@@ -268,7 +280,8 @@ def _reduced(call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any]
     rank = inputs[0].dim()
     axes = call.given.get("dim")
     axes = tuple(range(rank)) if axes is None or axes == [] else axes
-    axes = (axes,) if isinstance(axes, int) else tuple(axis % max(rank, 1) for axis in axes)
+    axes = (axes,) if isinstance(axes, int) else tuple(axes)
+    axes = tuple(axis % rank for axis in axes) if rank else ()
     out = call.out if isinstance(call.out, Tensor) else call.out[0]
     keep = bool(call.given.get("keepdim"))
     shape = tuple(size for axis, size in enumerate(inputs[0].shape) if axis not in axes)
@@ -294,6 +307,8 @@ def _mean(call: Call) -> Any:
 
 @_rule("_softmax", "_safe_softmax", "_log_softmax")
 def _softmax(call: Call) -> Any:
+    if call.out.dim() == 0:
+        return None  # of one number: a constant 1 or 0
     op = OPS["log_softmax" if "log" in call.name else "softmax"]
     return _apply(call, op, [call.given["self"]], {"axis": call.given["dim"]})
 
@@ -303,13 +318,13 @@ def _softmax(call: Call) -> Any:
 
 def _elementwise(op: Op) -> Rule:
     def rule(call: Call) -> Any:
-        given = dict(call.given)
-        if given.pop("alpha", 1) != 1 and "alpha" not in op.settings:
+        given = list(call.given.items())
+        values, others = given[: len(op.arguments)], given[len(op.arguments) :]
+        if any(not isinstance(value, (Tensor, int, float)) for _, value in values):
             return NotImplemented
-        values = list(given.values())[: len(op.arguments)]
-        if any(isinstance(value, (str, list)) or value is None for value in values):
+        if any(value != call.default(name) for name, value in others):
             return NotImplemented
-        return _apply(call, op, values)
+        return _apply(call, op, [value for _, value in values])
 
     return rule
 
@@ -318,3 +333,4 @@ for _entry in OPS.values():
     if isinstance(_entry.structure, Elementwise) and not _entry.settings and _entry.cost is None:
         for _name in _entry.torch:
             RULES.setdefault(_name, _elementwise(_entry))
+            RULES.setdefault(f"prims.{_name}", _elementwise(_entry))

@@ -47,6 +47,8 @@ def info(func: Any) -> Info:
         for argument in schema.arguments
     )
     name = func.overloadpacket.__name__
+    if func.namespace != "aten":
+        name = f"{func.namespace}.{name}"
     functional = None
     if writes:
         plain = getattr(aten, name.rstrip("_"), None) if name.endswith("_") else func.overloadpacket
@@ -65,6 +67,10 @@ class Call(NamedTuple):
     name: str
     given: Mapping[str, Any]
     out: Any
+
+    def default(self, name: str) -> Any:
+        """Returns an argument's default in the schema."""
+        return dict(info(self.func).arguments)[name]
 
     def live(self, value: Any) -> bool:
         """Returns whether an argument is a tensor through which paths go."""
@@ -225,9 +231,13 @@ class Tracer(TorchDispatchMode):
 
     def _functional(self, func: Any, name: str, given: Any, args: Any, kwargs: Any) -> Any:
         rule = self._rules.get(name)
-        if rule is not None:
+        if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
-            nodes = rule(Call(self, func, name, given, out))
+            if any(t.is_complex() for t in _tensors(out)):
+                self.refuse(f"{name} (complex numbers)")
+            if not any(t.is_floating_point() for t in _tensors(out)):
+                return out
+            nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
                 self._hold(out, nodes)
                 return out

@@ -1,0 +1,177 @@
+"""Residual adds in a recorded computation: h + f(h).
+
+One side is the value that the other was made from, or a linear projection of it, and the other passes a parameter.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from whygrad.graph import Graph, Node
+from whygrad.model_record import Record
+from whygrad.structures import Contraction, Elementwise, Selection
+
+# Operations that are linear in the one input that isn't a parameter or a constant.
+LINEAR = ("add", "sub", "mul", "div", "neg", "identity")
+
+
+class Residual(NamedTuple):
+    """One residual add.
+
+    Args:
+        name: The block's name.
+        add: The number of the add.
+        skip: Which input of the add is the skip; the other is what the block made.
+        fork: The value that both sides come from.
+        inside: The nodes of the block, from the fork (without it) to the add (without it).
+    """
+
+    name: str
+    add: int
+    skip: int
+    fork: int
+    inside: frozenset[int]
+
+
+class Structure:
+    """What comes from what in a graph: ancestors, and which nodes are parameters in another shape.
+
+    Args:
+        record: What was computed.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.graph = record.graph
+        nodes = self.graph.nodes
+        learned = {leaf.node for leaf in record.leaves.values() if leaf.kind != "input"}
+        inputs = {leaf.node for leaf in record.leaves.values() if leaf.kind == "input"}
+        self.static: list[bool] = []
+        self.parameter: list[bool] = []
+        self._ancestors: list[int] = []  # bit i: node i, or the node itself
+        for number, node in enumerate(nodes):
+            leaf = node.op is None
+            moved = whole_selection(self.graph, number)
+            self.static.append(number not in inputs if leaf else moved and self.static[node.inputs[0]])
+            self.parameter.append(number in learned if leaf else moved and self.parameter[node.inputs[0]])
+            bits = 1 << number
+            for source in node.inputs:
+                bits |= self._ancestors[source]
+            self._ancestors.append(bits)
+
+    def comes_from(self, number: int, source: int) -> bool:
+        """Returns whether a node was made from another (or is it)."""
+        return bool(self._ancestors[number] >> source & 1)
+
+    def between(self, fork: int, end: int) -> frozenset[int]:
+        """Returns the nodes on the way from one node (without it) to another (with it)."""
+        return frozenset(
+            number
+            for number in range(fork + 1, end + 1)
+            if self.comes_from(end, number) and self.comes_from(number, fork)
+        )
+
+    def moving(self, number: int) -> list[int]:
+        """Returns a node's inputs that are neither parameters nor constants."""
+        return [source for source in self.graph.nodes[number].inputs if not self.static[source]]
+
+    def linear_sources(self, number: int) -> Iterable[int]:
+        """Yields a node and what it is a linear function of, back to where an operation isn't linear."""
+        while True:
+            yield number
+            node = self.graph.nodes[number]
+            moving = self.moving(number)
+            if node.op is None or len(moving) != 1 or not self._linear(number, node):
+                return
+            number = moving[0]
+
+    def _linear(self, number: int, node: Node) -> bool:
+        assert node.op is not None
+        structure = node.op.structure
+        if isinstance(structure, Selection):
+            # A part of a value is another value: x_t is not what x_(t-1) comes from, though both are cut from x.
+            return whole_selection(self.graph, number)
+        if isinstance(structure, Elementwise):
+            return node.op.name in LINEAR
+        product = isinstance(structure, Contraction) or type(structure).__name__ in ("Affine", "Convolution")
+        return product or "norm" in node.op.name
+
+
+def whole_selection(graph: Graph, number: int) -> bool:
+    """Returns whether a node is another one in another shape or order: every entry once."""
+    node = graph.nodes[number]
+    if node.op is None or len(node.inputs) != 1:
+        return False
+    if node.op.name == "identity":
+        return True
+    return isinstance(node.op.structure, Selection) and graph.size(number) == graph.size(node.inputs[0])
+
+
+def residuals(record: Record) -> tuple[Residual, ...]:
+    """Returns the residual adds of a recorded computation, in the order in which they were computed.
+
+    An add of two arrays of one shape counts where one of them, but for shape and linear maps, is a value that the
+    other was made from, and where what lies between passes a parameter.
+    """
+    structure = Structure(record)
+    graph = record.graph
+    found: list[Residual] = []
+    for number, node in enumerate(graph.nodes):
+        if node.op is None or node.op.name != "add" or len(node.inputs) != 2 or graph.size(number) < 2:
+            continue
+        shapes = {tuple(graph.nodes[source].value.shape) for source in node.inputs}
+        if len(shapes) != 1 or any(structure.static[source] for source in node.inputs):
+            continue
+        residual = _residual(record, structure, number)
+        if residual is not None:
+            found.append(residual)
+    return _named(record, structure, found)
+
+
+def _residual(record: Record, structure: Structure, number: int) -> Residual | None:
+    first, second = record.graph.nodes[number].inputs
+    choices = []
+    for skip, (side, other) in enumerate(((first, second), (second, first))):
+        for steps, source in enumerate(structure.linear_sources(side)):
+            if source != other and structure.comes_from(other, source):
+                inside = structure.between(source, other)
+                if any(structure.parameter[i] for n in inside for i in record.graph.nodes[n].inputs):
+                    choices.append((steps, Residual("", number, skip, source, inside)))
+                break
+    return min(choices, key=lambda choice: choice[0])[1] if choices else None
+
+
+def _named(record: Record, structure: Structure, found: Sequence[Residual]) -> tuple[Residual, ...]:
+    """Returns the residual adds with names: the module around each, or what is inside where it has several."""
+    homes = [record.modules[residual.add] for residual in found]
+    inner = [_inside_name(record, structure, *pair) for pair in zip(found, homes, strict=True)]
+    several = {home for home in homes if len(_at(homes, inner, home)) > 1}
+    names: list[str] = []
+    for home, name in zip(homes, inner, strict=True):
+        name = name if not home or home in several else home
+        earlier = sum(re.sub(r" \(\d+\)$", "", known) == name for known in names)
+        names.append(f"{name} ({earlier + 1})" if earlier else name)
+    return tuple(residual._replace(name=name) for residual, name in zip(found, names, strict=True))
+
+
+def _at(homes: Sequence[str], names: Sequence[str], home: str) -> set[str]:
+    return {name for place, name in zip(homes, names, strict=True) if place == home}
+
+
+def _inside_name(record: Record, structure: Structure, residual: Residual, home: str) -> str:
+    graph = record.graph
+    weighted = [
+        record.modules[number]
+        for number in sorted(residual.inside)
+        if any(structure.parameter[source] for source in graph.nodes[number].inputs)
+        and (op := graph.nodes[number].op) is not None
+        and "norm" not in op.name
+    ]
+    modules = list(dict.fromkeys(module for module in weighted if module)) or [home or "the model"]
+    common = modules[0].split(".")
+    for module in modules[1:]:
+        parts = module.split(".")
+        common = [a for place, a in enumerate(common) if parts[: place + 1] == common[: place + 1]]
+    prefix = ".".join(common)
+    if len(prefix) > len(home) or len(modules) == 1:
+        return prefix or modules[0]
+    return f"{modules[0]} to {modules[-1].removeprefix(f'{prefix}.')}"

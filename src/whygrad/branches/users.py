@@ -1,0 +1,162 @@
+"""What each user of a value sends back, where a value is used several times.
+
+The gradient by a value is the sum of what its users send back (the chain rule's sum). Per cost: the norm of each
+user's part, and the cosines between the parts: the skip against the block at a residual add, one loss's branch against
+another's, one use of a shared weight against the next.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
+from whygrad.branches.residuals import Residual, residuals, whole_selection
+from whygrad.graph import Graph
+from whygrad.model_record import Record
+from whygrad.structures import Selection
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+Users: TypeAlias = Sequence[Sequence[tuple[int, int]]]
+
+
+def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
+    """Returns, for each value that is used several times, what each user sends back.
+
+    Views and other reshapes of a value are that value. Parameters count too: a tied weight, or one that is used at
+    every time step. Values that no cost reaches are left out.
+
+    Args:
+        record: What was computed.
+        module: A module path: the values made in it or coming into it; all where there is nothing.
+
+    Raises:
+        QuantityError: No such module ran.
+    """
+    if module is not None:
+        check_module(record, module)
+    sweep = record.graph_sweep("gradient")
+    at_forks: dict[int, list[Residual]] = {}
+    for residual in residuals(record):
+        at_forks.setdefault(residual.fork, []).append(residual)
+    names = {leaf.node: name for name, leaf in record.leaves.items()}
+    users = record.graph.users()
+    found = []
+    for value, uses in _uses(record.graph).items():
+        node = record.graph.nodes[value]
+        if len(uses) < 2 or (node.op is None and value not in names):
+            continue
+        uses = [use for use in uses if sweep.cotangent(use.user) is not None]
+        if module is not None and not any(is_inside(record.modules[use.user], module) for use in uses):
+            continue
+        if len(uses) < 2:
+            continue
+        sent = [_sent(record.graph, sweep, use) for use in uses]
+        sides = tuple(_side(record.graph, use, at_forks.get(value, ())) for use in uses)
+        called = tuple(
+            _sender(record, users, sweep, use, side) for use, side in zip(uses, sides, strict=True)
+        )
+        found.append(
+            Parts(
+                names.get(value) or record.node_name(value),
+                record.graph.cost_names,
+                _apart(called),
+                gramian_of(sent, record.graph.xp),
+                sides,
+            )
+        )
+    return tuple(found)
+
+
+class _Use(NamedTuple):
+    """One use of a value: the node that uses it, as which input, and the views that lie between, outermost first."""
+
+    user: int
+    which: int
+    views: tuple[int, ...]
+
+
+def _uses(graph: Graph) -> dict[int, list[_Use]]:
+    """Returns the uses of each value, where a view of a value is the value itself."""
+    root: list[int] = []
+    views: list[tuple[int, ...]] = []
+    found: dict[int, list[_Use]] = {}
+    for number, node in enumerate(graph.nodes):
+        if whole_selection(graph, number):
+            source = node.inputs[0]
+            root.append(root[source])
+            views.append((number, *views[source]))
+            continue
+        root.append(number)
+        views.append(())
+        for which, source in enumerate(node.inputs):
+            found.setdefault(root[source], []).append(_Use(number, which, views[source]))
+    return dict(sorted(found.items()))
+
+
+def _sent(graph: Graph, sweep: Sweep, use: _Use) -> Array:
+    """Returns what one use sends back: (costs, *shape of the value)."""
+    cotangent = sweep.cotangent(use.user)
+    assert cotangent is not None
+    parts = cotangent.parts
+    for number, which in ((use.user, use.which), *((view, 0) for view in use.views)):
+        op = graph.nodes[number].op
+        assert op is not None
+        parts = op.structure.pull(sweep.semiring, parts, graph.local(number), which, False)
+    rows = sweep.semiring.read(parts, cotangent.exponent, graph.xp)
+    made = graph.xp.zeros((len(graph.costs), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
+    made[list(cotangent.rows)] = rows
+    return made
+
+
+def _side(graph: Graph, use: _Use, at_fork: Iterable[Residual]) -> str:
+    for residual in at_fork:
+        if use.user in residual.inside:
+            return "block"
+        if use.user == residual.add or _leads_to(
+            graph, use.user, graph.nodes[residual.add].inputs[residual.skip]
+        ):
+            return "skip"
+    return ""
+
+
+def _leads_to(graph: Graph, number: int, end: int) -> bool:
+    """Returns whether a node is on the short way to another: the projection of a skip."""
+    waiting = [end]
+    while waiting:
+        found = waiting.pop()
+        if found == number:
+            return True
+        waiting += [source for source in graph.nodes[found].inputs if source >= number]
+    return False
+
+
+def _sender(record: Record, users: Users, sweep: Sweep, use: _Use, side: str) -> str:
+    """Returns a readable name for a user: the module that it is in, and the operation where the module is larger."""
+    graph = record.graph
+    number = use.user
+    while (
+        isinstance(getattr(graph.nodes[number].op, "structure", None), Selection) and len(users[number]) == 1
+    ):
+        number = users[number][0][0]
+    op, module = graph.nodes[number].op, record.modules[number]
+    assert op is not None
+    name = module if _leaf_module(record, number) else f"{module} ({op.name})" if module else op.name
+    cotangent = sweep.cotangent(number)
+    if not module and cotangent is not None and len(cotangent.rows) == 1 < len(graph.costs):
+        name = f"{op.name}, to {graph.cost_names[cotangent.rows[0]]}"
+    return f"skip: {name}" if side == "skip" else name
+
+
+def _leaf_module(record: Record, number: int) -> bool:
+    """Returns whether a node's module has no module inside, so that its path says enough."""
+    module = record.modules[number]
+    return bool(module) and not any(other.startswith(f"{module}.") for other in record.modules)
+
+
+def _apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns names of which no two are the same: later ones are numbered."""
+    made = []
+    for place, name in enumerate(names):
+        earlier = names[:place].count(name)
+        made.append(f"{name} ({earlier + 1})" if earlier else name)
+    return tuple(made)

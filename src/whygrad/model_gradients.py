@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.affine import Affine
 from whygrad.errors import QuantityError
-from whygrad.examples import PerExample
+from whygrad.per_example import PerExample
 from whygrad.graph import Graph
 from whygrad.structures import Contraction
 from whygrad.sweep import Sweep

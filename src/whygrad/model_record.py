@@ -1,7 +1,6 @@
 """A recorded computation, and everything that is asked of it, by the names of parameters, modules and inputs."""
 
 import re
-from collections.abc import Mapping
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -203,7 +202,7 @@ class Record:
         seen: dict[str, int] = {}
         places: dict[int, int] = {}
         leaves = {leaf.node for leaf in self.leaves.values()}
-        for number, node in enumerate(self.graph.nodes):
+        for number in range(len(self.graph.nodes)):
             if number in leaves:
                 continue
             name = self._plain_name(number)
@@ -247,7 +246,8 @@ class Record:
         entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
         if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
             raise QuantityError(
-                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name.strip()}), found {entry}"
+                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name.strip()}), "
+                f"found {entry}"
             )
         return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
 
@@ -320,8 +320,8 @@ class RecordValues:
         """Returns the value at a quantity over the paths to all costs, or to one.
 
         Returns:
-            A number (``count``: a whole number with ``.live``; ``entropy``: nothing where there is no live path), a pair
-            for ``extremes``, a tuple by length for ``spectrum``; for a whole array, an array of them.
+            A number (``count``: a whole number with ``.live``; ``entropy``: nothing where there is no live path), a
+            pair for ``extremes``, a tuple by length for ``spectrum``; for a whole array, an array of them.
         """
         record = self._record
         node, position = record.at(quantity)

@@ -1,9 +1,9 @@
 """Costs that belong to one example each: one sweep keeps the examples apart by itself.
 
-Where no operation mixes examples, the cotangent of one example's cost is zero at all others. One sweep that starts with one at
-every example's cost then carries, at place n of the axis of examples, the cotangent of cost n: no rows are needed for the
-costs, and a weight's gradients come out apart by not adding up over that axis (Goodfellow 2015, *Efficient per-example
-gradient computations*).
+Where no operation mixes examples, the cotangent of one example's cost is zero at all others. One sweep that starts with
+one at every example's cost then carries, at place n of the axis of examples, the cotangent of cost n: no rows are
+needed for the costs, and a weight's gradients come out apart by not adding up over that axis (Goodfellow 2015,
+*Efficient per-example gradient computations*).
 """
 
 from collections.abc import Callable

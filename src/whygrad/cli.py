@@ -19,6 +19,7 @@ from whygrad.cli_shared import (
     write_document,
     write_json,
 )
+from whygrad.cli_view import view
 from whygrad.errors import WhygradError
 
 app = typer.Typer(
@@ -130,6 +131,7 @@ def code(
 
 app.command()(check)
 app.command()(diagnose)
+app.command()(view)
 
 
 def main() -> None:

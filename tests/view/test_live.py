@@ -84,8 +84,10 @@ def test_the_document_follows_the_state(session: Session) -> None:
     assert before["version"] == after["version"] == 1
     changed = wg.Network.default().with_parameters(W3=[[1.0, 0.9, -0.4], [-0.6, 0.8, 1.0]])
     right = changed.run().explain("w^0_{0,2}", of=0)
-    assert after["derivation"]["value"] == pytest.approx(right.value)
-    assert after["derivation"]["value"] != pytest.approx(before["derivation"]["value"])
+    assert after["scenes"]["all"]["explanations"]["w2.0.0|C0"]["value"] == pytest.approx(right.value)
+    assert after["state"]["notation"] == "nielsen"
+    assert before["data"]["parameters"]["W3"][0][0] == 0.5
+    assert after["data"]["parameters"]["W3"][0][0] == 1.0
 
 
 def test_requests_leave_nothing_behind(session: Session) -> None:

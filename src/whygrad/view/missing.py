@@ -43,8 +43,8 @@ def missing_paths(run: Run, equation: str, notation: str | None = None) -> list[
             outcome = judge(pair)
             if outcome.holds is not False:
                 continue
-            bench = Trial(pair, outcome)
-            accounted = account(bench, bench.values[0]) if bench.values and not bench.numeric else None
+            trial = Trial(pair, outcome)
+            accounted = account(trial, trial.values[0]) if trial.values and not trial.numeric else None
             for term in accounted.missing if accounted else ():
                 found.update(dict.fromkeys(islice(_filled(run.network.layered, term), MOST)))
     return list(found)[:MOST]

@@ -702,14 +702,14 @@ def mutants(worlds: tuple[World, ...] = WORLDS, dtype: Any = np.float64) -> Iter
 
 
 def pairs(number: int, seed: int = 0, dtype: Any = np.float64) -> Iterator[Mutant]:
-    """Yields random pairs of mutations at different layers, both of which make a difference."""
+    """Yields random pairs of mutations, both of which make a difference of their own."""
     generator = np.random.default_rng(seed)
     while number:
         world = WORLDS[generator.integers(len(WORLDS))]
         plain = Pass(world)
         places = [(one, at) for one in MUTATIONS for at in one.where(plain)]
         chosen = [places[k] for k in generator.choice(len(places), 2, replace=False)]
-        if chosen[0][1] == chosen[1][1] or chosen[0][0].code == chosen[1][0].code:
+        if chosen[0][0].code == chosen[1][0].code:
             continue
         both, first, second = (Mutant(world, part, dtype) for part in (chosen, chosen[:1], chosen[1:]))
         if not first.truth["codes"] or not second.truth["codes"]:

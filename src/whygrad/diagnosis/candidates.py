@@ -106,18 +106,20 @@ class Layer:
         if not change.directions:
             yield Candidate((step_of(self.at, mistake, slot, change),), change.value, back)
             return
-        columns = [self._flat(direction) for direction in change.directions]
-        target = np.concatenate([self.targets[name].ravel() for name in self.names]) - self._flat(
-            change.value
-        )
-        found = fit(columns, target)
-        note = change.accept(found) if found is not None and change.accept is not None else None
-        if found is not None and note is not None:
-            value = change.value + sum(n * part for n, part in zip(found, change.directions, strict=True))
-            yield Candidate((step_of(self.at, mistake, slot, change, note),), value, back)
+        seen = []
+        # One more mistake may hide in the weights or in the biases: each of them alone says what is to be fitted.
+        for names in (self.names, *([name] for name in reversed(self.names) if len(self.names) > 1)):
+            columns = [self._flat(direction, names) for direction in change.directions]
+            target = np.concatenate([self.targets[name].ravel() for name in names])
+            found = fit(columns, target - self._flat(change.value, names))
+            note = change.accept(found) if found is not None and change.accept is not None else None
+            if found is not None and note is not None and note not in seen:
+                seen.append(note)
+                value = change.value + sum(n * part for n, part in zip(found, change.directions, strict=True))
+                yield Candidate((step_of(self.at, mistake, slot, change, note),), value, back)
 
-    def _flat(self, delta: Array) -> Array:
-        return np.concatenate([self.gradient(name, delta).ravel() for name in self.names])
+    def _flat(self, delta: Array, names: list[str]) -> Array:
+        return np.concatenate([self.gradient(name, delta).ravel() for name in names])
 
     def pairs(self) -> Iterator[Candidate]:
         """Yields the deltas that a mistake on the way back and one in the slope lead to, where they may fit."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.diagnosis.conventions import Convention, Own, conventions
+from whygrad.diagnosis.conventions import Convention, conventions
 from whygrad.diagnosis.describe import describe
 from whygrad.diagnosis.handed import Handed, handed, widened
 from whygrad.diagnosis.misfits import misfit_finding
@@ -15,7 +15,7 @@ from whygrad.diagnosis.reading import Reading, Step
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
 from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.diagnosis.state import Whole, multiples_by_parameter, whole_readings
-from whygrad.diagnosis.table import TABLE, named_multiple
+from whygrad.diagnosis.table import STRAY, TABLE, named_multiple
 from whygrad.diagnosis.unseen import unseen
 from whygrad.diagnosis.walk import TIE, Walk
 
@@ -26,6 +26,12 @@ Array: TypeAlias = Any
 
 #: Differences below this share of the contributions may be the rounding of a coarser type on the way.
 COARSE = 2e-5
+
+#: Multiples with one of the net's own numbers are all named, though some are likelier than others.
+OF_THE_NET = 0.15
+
+#: How many roundings of a coarse type may have added up: as few as possible are assumed.
+ROUNDINGS = (2.0, 8.0, 32.0)
 
 
 class Explanation(NamedTuple):
@@ -54,33 +60,42 @@ def judged(
     if eps > 1e-10:
         given = given._replace(eps=eps)
     options, own = conventions(run, whole, eps, reduction, sign, learning_rate, cost)
-    chosen, ruler, notes = _chosen(run, list(options), eps)
-    if own.note:
-        notes = (own.note, *notes)
+    readings = list(options)
+    extra = (own.note,) if own.note else ()
     if given.missing:
-        notes = (*notes, f"Not handed in, so not judged: {', '.join(given.missing)}.")
-    return _diagnosis(chosen, ruler, given, own, notes)
+        extra += (f"Not handed in, so not judged: {', '.join(given.missing)}.",)
+    for roundings in ROUNDINGS if eps > COARSE else (128.0,):
+        chosen, ruler, notes = _chosen(run, readings, eps, roundings)
+        found, certain = _diagnosis(chosen, ruler, given, notes)
+        if certain:
+            break
+    else:
+        # Only what many roundings may have made is left: it is no mistake, or none that can be told from them.
+        found = found if found.right else _diagnosis(chosen, ruler, given, notes)[0]
+    return found._replace(notes=(*extra, *found.notes))
 
 
-def _chosen(run: "Run", options: list[Convention], eps: float) -> tuple[Convention, Ruler, tuple[str, ...]]:
+def _chosen(
+    run: "Run", options: list[Convention], eps: float, roundings: float
+) -> tuple[Convention, Ruler, tuple[str, ...]]:
     """Returns the reading in which most parameters are right; the most literal one of several."""
-    best, most, ruler = options[0], -1, Ruler(options[0].setting.totals, eps)
+    best, most, ruler = options[0], -1, Ruler(options[0].setting.totals, eps, roundings)
     for option in options:
-        measure = Ruler(option.setting.totals, eps)
+        measure = Ruler(option.setting.totals, eps, roundings)
         right = option.rights(measure)
         if right > most:
             best, most, ruler = option, right, measure
     if most < len(best.arrays):
-        kinked = _kinked(run, best, most, eps)
+        kinked = _kinked(run, best, most, eps, roundings)
         if kinked is not None:
             note = (
                 "Some values stand on a kink, where every slope between left and right is right, as yours is."
             )
-            return kinked, Ruler(kinked.setting.totals, eps), (*best.notes, note)
+            return kinked, Ruler(kinked.setting.totals, eps, roundings), (*best.notes, note)
     return best, ruler, best.notes
 
 
-def _kinked(run: "Run", convention: Convention, most: int, eps: float) -> Convention | None:
+def _kinked(run: "Run", convention: Convention, most: int, eps: float, roundings: float) -> Convention | None:
     """Returns the reading with other slopes at the kinks, where more parameters are right then."""
     old = convention.setting
     on_kink = any(old.at_kink(layer).any() for layer in range(1, old.depth + 1))
@@ -90,15 +105,16 @@ def _kinked(run: "Run", convention: Convention, most: int, eps: float) -> Conven
     for kink in (0.0, 1.0, 0.5):
         setting = old.with_kink(kink)
         option = convention._replace(setting=setting)
-        right = option.rights(Ruler(setting.totals, eps))
+        right = option.rights(Ruler(setting.totals, eps, roundings))
         if right > most:
             best, most = option, right
     return best
 
 
 def _diagnosis(
-    chosen: Convention, ruler: Ruler, given: Handed, own: Own, notes: tuple[str, ...]
-) -> Diagnosis:
+    chosen: Convention, ruler: Ruler, given: Handed, notes: tuple[str, ...]
+) -> tuple[Diagnosis, bool]:
+    """Returns the diagnosis by one ruler, and whether a coarser one would say nothing else."""
     setting, arrays = chosen.setting, dict(chosen.arrays)
     parameters = _parameters(setting, arrays, given, ruler)
     findings = [misfit_finding(setting, name, array, ruler) for name, array in given.misfits.items()]
@@ -107,6 +123,7 @@ def _diagnosis(
         _described(setting, name, given.arrays[name], parameters[name].wrong, ruler) for name in not_finite
     ]
     wrong = [name for name in arrays if not parameters[name].right]
+    certain = True
     if wrong:
         explanation = explain(setting, arrays, ruler)
         certain = not explanation.unexplained and explanation.cost < 2.5
@@ -120,6 +137,7 @@ def _diagnosis(
             }
             notes = (*notes, note)
         else:
+            certain = certain and _beyond_rounding(setting, arrays, wrong, ruler)
             findings += _findings(setting, arrays, explanation, parameters, ruler)
             if explanation.unexplained and len(wrong) == len(arrays):
                 notes = (
@@ -127,7 +145,16 @@ def _diagnosis(
                     "No known mistake makes these numbers from this batch alone. Were the buffers cleared before it? "
                     "Gradients of earlier batches can't be told from one batch: see whygrad.diagnose.",
                 )
-    return Diagnosis(tuple(findings), parameters, notes, unseen(setting))
+    return Diagnosis(tuple(findings), parameters, notes, unseen(setting)), certain
+
+
+def _beyond_rounding(setting: Setting, arrays: Mapping[str, Array], wrong: list[str], ruler: Ruler) -> bool:
+    """Whether the difference is a few times what the ruler allows: a mistake that explains less may be rounding."""
+    return any(
+        float(np.max(np.abs(arrays[name] - setting.gradients[name])))
+        > 3 * ruler.tolerance(name, setting.gradients[name])
+        for name in wrong
+    )
 
 
 def _parameters(
@@ -179,9 +206,10 @@ def explain(setting: Setting, given: Mapping[str, Array], ruler: Ruler) -> Expla
         len(numbers) > 1
         and all(isclose(number, numbers[0], rel_tol=setting.close) for number in numbers)
         and numbers[0]
+        and not isclose(numbers[0], 1, rel_tol=setting.close)
     ):
         return _one_multiple(setting, numbers[0])
-    wholes = [] if ruler.relative > 1e-3 else whole_readings(setting, given, ruler)
+    wholes = whole_readings(setting, given, ruler)
     readings = Walk(setting, given, ruler).run()
     walked = _walked(readings)
     if wholes and wholes[0].rank <= walked.cost + TIE:
@@ -202,8 +230,9 @@ def _one_multiple(setting: Setting, number: float) -> Explanation:
             for mistake, multiple in reading.parts
         )
         for reading in named
-        if reading.cost <= named[0].cost + TIE
-    ]
+        if reading.cost <= named[0].cost + (OF_THE_NET if len(reading.parts) == 1 else TIE)
+        and reading.parts[0][0] is not STRAY
+    ] or [(Step(STRAY.code, setting.depth, "all", f"{number:.6g}", STRAY.rank, number),)]
     return Explanation(lists[0], tuple(lists[1:]), named[0].cost)
 
 

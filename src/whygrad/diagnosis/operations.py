@@ -1,6 +1,9 @@
 """Mistakes in operations that layered networks don't have: found in a person's own functions."""
 
+from functools import partial
+
 from whygrad.diagnosis.mistake import Mistake
+from whygrad.diagnosis.state import some_examples
 
 
 def _entry(code: str, says: str, fix: str, where: str) -> Mistake:
@@ -98,10 +101,12 @@ ENTRIES = (
         "dh[t] = dh_from_output[t] + dh_from_next_step",
         "recurrent networks",
     ),
-    _entry(
+    Mistake(
         "partial_sum_lost",
+        "other operations",
         "a running sum is lost between blocks: {note}",
         "carry the sum on from block to block",
-        "sums in blocks",
+        "sums in blocks: a weight or bias over the examples, running sums",
+        {"weight": partial(some_examples, bias=False), "bias": partial(some_examples, bias=True)},
     ),
 )

@@ -96,7 +96,7 @@ class Setting:
         self.l2_bias = l2_bias
         self.kink, self.near = kink, near
         #: How near two fitted numbers have to be to be the same, relative to their size.
-        self.close = max(1e-6, 32 * near)
+        self.close = max(1e-6, 8 * near)
         self.target = np.asarray(run.y, float)
         self.W = {n: np.asarray(network.parameters[f"W{n}"], float) for n in range(1, net.depth + 1)}
         self.b = {
@@ -245,11 +245,12 @@ class Ruler:
     Args:
         totals: The sums of absolute contributions, by parameter.
         eps: The spacing of the type that the gradients were computed in.
+        roundings: How many roundings may have added up.
     """
 
-    def __init__(self, totals: Mapping[str, Array], eps: float) -> None:
+    def __init__(self, totals: Mapping[str, Array], eps: float, roundings: float = 128) -> None:
         #: Relative to the largest contributions. Equivalent formulas differ by more than one rounding.
-        self.relative = max(128 * eps, 1e-9) if eps < 1e-3 else 16 * eps
+        self.relative = max(roundings * eps, 1e-9)
         self._sizes = {name: float(np.max(total, initial=0.0)) for name, total in totals.items()}
 
     def tolerance(self, name: str, *arrays: Array) -> float:

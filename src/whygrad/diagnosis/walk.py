@@ -26,6 +26,7 @@ ONE, TWO = 1.35, 2.25  # what one mistake costs at most, and two
 MORE_THAN_BEST = 1.5
 TIE = 0.02
 BEAM = 16
+MOST_ENTRIES = 2000  # of weights without biases, for two mistakes to be looked for in them
 
 
 class Walk:
@@ -224,7 +225,8 @@ class Walk:
             right[name] = layer.fits(name, candidate.value)
             if not right[name] and not thorough:
                 return []
-        if candidate.steps and not any(right.values()):
+        lone = len(layer.names) == 1 and layer.targets[layer.names[0]].size <= MOST_ENTRIES
+        if candidate.steps and not any(right.values()) and not lone:
             return []
         placed = layer.at._replace(delta=candidate.value, back=candidate.back)
         parts: list[list[Steps]] = []

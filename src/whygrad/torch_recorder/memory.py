@@ -96,10 +96,12 @@ class Memory:
 
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants, whatever shares its memory."""
+        if node is None:
+            self._known[id(tensor)] = Known(tensor, None, 0)
+            return
         storage = self._storage(tensor)
         self._known[id(tensor)] = Known(tensor, node, storage.version)
-        if node is not None:
-            storage.put(Window.of(tensor), node)
+        storage.put(Window.of(tensor), node)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
         """Notes what was written into a tensor: the others on its storage show it too."""
@@ -119,6 +121,11 @@ class Memory:
             return None
         source = storage.source(Window.of(tensor))
         return source if source.nodes else None
+
+    def cut(self, tensor: Tensor) -> bool:
+        """Returns whether a tensor was detached, by itself or as a view of a detached one."""
+        known = self._known.get(id(tensor))
+        return known is not None and known.node is None and known.version == 0
 
     def seen(self, tensor: Tensor) -> bool:
         """Returns whether anything that was recorded lies on a tensor's storage."""

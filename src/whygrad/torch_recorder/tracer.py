@@ -179,14 +179,14 @@ class Tracer(TorchDispatchMode):
         given = {name: default for name, default in known.arguments}
         given.update(zip(given, args, strict=False))
         given.update(kwargs or {})
-        if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
-            return self._plain(func, known, given, args, kwargs or {})
-        if known.writes and known.name not in self._rules:
-            return self._in_place(func, known, given, args, kwargs or {})
         if known.name == "detach":
             out = func(*args, **(kwargs or {}))
             self.memory.hold(out, None)
             return out
+        if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
+            return self._plain(func, known, given, args, kwargs or {})
+        if known.writes and known.name not in self._rules:
+            return self._in_place(func, known, given, args, kwargs or {})
         return self._functional(func, known.name, given, args, kwargs or {})
 
     def _carries(self, value: Any) -> bool:
@@ -201,9 +201,19 @@ class Tracer(TorchDispatchMode):
             self._rescue(target)
         out = func(*args, **kwargs)
         for target in targets:
-            if self.memory.seen(target):
+            # What is written through a detached tensor is nothing that autograd knows of.
+            if self.memory.seen(target) and not self.memory.cut(target):
                 self.memory.write(target, None)
+        if not known.writes:
+            self._cut_views(given, out)
         return out
+
+    def _cut_views(self, given: Any, out: Any) -> None:
+        """Notes that a view of a detached tensor is detached as well."""
+        cut = {Memory.key(value) for value in given.values() if isinstance(value, Tensor) and self.memory.cut(value)}
+        for made in _tensors(out) if cut else ():
+            if Memory.key(made) in cut:
+                self.memory.hold(made, None)
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from whygrad.equation.indices import Letters
 from whygrad.equation.points import function_slope
-from whygrad.equation.tree import Call, Function, Index, Node, Ref, Symbol
+from whygrad.equation.tree import Call, Function, Index, Negative, Node, Ref, Sum, Symbol
 from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import constant_ref
 from whygrad.notation import Quantity, quantities
@@ -17,7 +17,7 @@ MOST_ATOMS = 300
 
 
 class Atom(NamedTuple):
-    """A quantity, or the slope of an activation function (kind `slope`), as it would be written."""
+    """A quantity, the slope of an activation function (kind `slope`), or an output less its target (`error`)."""
 
     kind: str
     ref: Ref
@@ -26,10 +26,14 @@ class Atom(NamedTuple):
     def node(self, span: tuple[int, int]) -> Node:
         """Returns a tree that means it."""
         symbol = Symbol(span, "", (self.ref,))
+        if self.kind == "error":
+            return Sum(span, (symbol, Negative(span, Symbol(span, "", (Ref("y", None, self.ref.to),)))))
         return Call(span, Function("", 1), (symbol,)) if self.kind == "slope" else symbol
 
     def written(self, trial: Trial) -> str:
         """Returns how the writer writes it."""
+        if self.kind == "error":
+            return f"({trial.writer.ref(self.ref)} - {trial.writer.ref(Ref('y', None, self.ref.to))})"
         return trial.writer.slope(self.ref) if self.kind == "slope" else trial.writer.ref(self.ref)
 
 
@@ -51,6 +55,10 @@ def constant_atoms(trial: Trial) -> list[Atom]:
         for unit in range(net.sizes[layer]):
             value = np.broadcast_to(slopes[..., unit], shape).ravel()
             found.append(Atom("slope", constant_ref(Quantity("z", layer, unit)), value))
+    for unit in range(net.outputs):
+        gap = points.a(net.depth)[..., unit] - points.y[..., unit]
+        output = constant_ref(Quantity("a", net.depth, unit))
+        found.append(Atom("error", output, np.broadcast_to(gap, shape).ravel()))
     return found
 
 
@@ -83,7 +91,7 @@ def lettered_atoms(trial: Trial, arrays: bool) -> list[Atom]:
         kinds = ("slope", "a", "z", "delta", *(("b",) if trial.setting.layered.bias else ()))
         found += [Atom(kind, Ref("z" if kind == "slope" else kind, layer, unit)) for kind in kinds]
         if layer == Index(None, depth):
-            found.append(Atom("y", Ref("y", None, unit)))
+            found += [Atom("y", Ref("y", None, unit)), Atom("error", Ref("a", layer, unit))]
     for layer, unit in units:
         for below, source in units:
             if below == layer._replace(offset=layer.offset - 1):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from whygrad.equation.indices import Letters
 from whygrad.equation.judge import Pair
 from whygrad.equation.setting import Setting, pure
-from whygrad.equation.tree import Chain, Negative, Node, Ref, Special, Symbol, Updated, walk
+from whygrad.equation.tree import Chain, Negative, Node, Ref, Special, Sum, Symbol, Updated, walk
 from whygrad.errors import EquationError
 
 
@@ -44,7 +44,8 @@ def _is_step(left: Node, right: Node, relation: str) -> bool:
         return True
     rate = any(isinstance(part, Symbol) and part.meanings[0] == Special("rate") for part in walk(right))
     itself = any(_parameter(part) == ref for part in walk(right))
-    return itself and (rate or relation == ":=")
+    first = _parameter(right.terms[0]) if isinstance(right, Sum) else None
+    return (itself and (rate or relation == ":=")) or (rate and first is not None)
 
 
 def _parameter(node: Node) -> Ref | None:

@@ -3,15 +3,16 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from whygrad.equation.blame import Judged, judged
 from whygrad.equation.chains import pairs
 from whygrad.equation.conventions import would_hold
-from whygrad.equation.diagnosis import applied, diagnosed
-from whygrad.equation.judge import Outcome, Pair, Reading, judge
+from whygrad.equation.diagnosis import applied
+from whygrad.equation.judge import Reading, judge
 from whygrad.equation.reader import read_chains
 from whygrad.equation.reading import reads_as
 from whygrad.equation.setting import Setting, setting
 from whygrad.equation.terms import by_terms
-from whygrad.equation.trial import Change, Fix
+from whygrad.equation.trial import Change
 from whygrad.equation.verdict import Equality, Verdict
 from whygrad.errors import EquationError
 
@@ -57,33 +58,25 @@ def check(
 def verdict_of(text: str, under: Setting) -> Verdict:
     """Returns the verdict on an equation in a setting."""
     chains = read_chains(text, under.vocabulary)
-    judged = [(pair, judge(pair)) for chain in chains for pair in pairs(text, chain, under)]
-    found = [outcome.holds for _, outcome in judged]
+    every = [each for chain in chains for each in judged(pairs(text, chain, under))]
+    found = [each.outcome.holds for each in every]
     holds = False if False in found else None if None in found else True
-    fixes = [None if outcome.holds else diagnosed(pair, outcome) for pair, outcome in judged]
     conventions = would_hold(text, chains, under) if holds is False else []
-    for fix in fixes:
-        if fix is not None and fix.code == "NC":
-            conventions.append(
-                (
-                    "index",
-                    f"the left side had the index that the right side leaves free: {fix.changes[0].text}",
-                )
-            )
-    equalities = tuple(
-        _equality(pair, outcome, fix, [name for name, _ in conventions])
-        for (pair, outcome), fix in zip(judged, fixes, strict=True)
-    )
-    readings = tuple(dict.fromkeys(reading for _, outcome in judged for reading in outcome.readings))
-    corrected = None if holds else _corrected(text, fixes, found, under)
+    for each in every:
+        if each.fix is not None and each.fix.code == "NC":
+            named = each.fix.changes[0].text
+            says = f"the left side had the index that the right side leaves free: {named}"
+            conventions.append(("index", says))
+    equalities = tuple(_equality(each, [name for name, _ in conventions]) for each in every)
+    readings = tuple(dict.fromkeys(reading for each in every for reading in each.outcome.readings))
     return Verdict(
         text,
         holds,
         equalities,
-        corrected,
+        None if holds else _corrected(text, every, under),
         tuple(says for _, says in conventions),
         readings,
-        _judged(judged),
+        _how(every),
         _says(holds, equalities, conventions, readings),
         reads_as(chains, under.vocabulary),
         under.layered.title(),
@@ -91,24 +84,26 @@ def verdict_of(text: str, under: Setting) -> Verdict:
     )
 
 
-def _judged(judged: list[tuple[Pair, Outcome]]) -> str:
+def _how(every: list[Judged]) -> str:
     """Returns `terms` where every equality was judged so too, with the same result."""
     same = all(
-        outcome.holds is not None and by_terms(pair, outcome.choices) == outcome.holds
-        for pair, outcome in judged
+        each.outcome.holds is not None and by_terms(each.pair, each.outcome.choices) == each.outcome.holds
+        for each in every
     )
     return "terms" if same else "numbers"
 
 
-def _corrected(text: str, fixes: list[Fix | None], found: list[bool | None], under: Setting) -> str | None:
+def _corrected(text: str, every: list[Judged], under: Setting) -> str | None:
     """Returns the whole equation put right; None where that isn't known for every wrong equality, or doesn't hold."""
-    if any(fix is None for fix, holds in zip(fixes, found, strict=True) if not holds):
-        return None
     changes: list[Change] = []
-    for fix in fixes:
+    for each in every:
+        if each.outcome.holds or each.says:
+            continue
+        if each.fix is None:
+            return None
         # One side may be wrong for both of its neighbours: it is changed once.
-        if fix is not None and not any(_overlap(a, b) for a in fix.changes for b in changes):
-            changes += fix.changes
+        if not any(_overlap(a, b) for a in each.fix.changes for b in changes):
+            changes += each.fix.changes
     made = applied(text, changes) if changes else None
     return made if made is not None and _holds(made, under) else None
 
@@ -128,13 +123,16 @@ def _holds(text: str, under: Setting) -> bool:
         return False
 
 
-def _equality(pair: Pair, outcome: Outcome, fix: Fix | None, conventions: list[str]) -> Equality:
+def _equality(each: Judged, conventions: list[str]) -> Equality:
+    pair, outcome, fix = each.pair, each.outcome, each.fix
     left, right = (pair.text[side.span[0] : side.span[1]].strip() for side in (pair.left, pair.right))
     if outcome.holds is not False:
         codes: tuple[str, ...] = (
             () if outcome.holds else ("EW",) if fix is not None and fix.code == "EW" else ("NC",)
         )
         return Equality(left, right, outcome.holds, codes=codes)
+    if each.says:
+        return Equality(left, right, False, says=each.says)
     if fix is None:
         says = str(outcome.unfit) if outcome.unfit is not None else "the two sides are not equal"
         codes = _codes("", conventions)

@@ -11,6 +11,8 @@ from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix
 from whygrad.equation.reader import read_side
 from whygrad.equation.slips.arrays import wrong_product
+from whygrad.equation.slips.factors import wrong_factor, wrong_sign
+from whygrad.equation.slips.left import left_side
 from whygrad.equation.standard import standard_forms
 from whygrad.equation.tree import walk
 from whygrad.equation.trial import Change, Fix, Trial
@@ -40,12 +42,38 @@ def _diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
         return next(rewritten(trial), None)
     for cause in TABLE:
         if cause.code == "CL":
-            other = next(rewritten(trial), None)
+            other = next(two_slips(pair, outcome), None) or next(rewritten(trial), None)
             if other is not None:
                 return other
         for fix in cause.find(trial):
             return fix._replace(code=fix.code or cause.code)
     return None
+
+
+def two_slips(pair: Pair, outcome: Outcome) -> Iterator[Fix]:
+    """Yields a slip together with a wrong factor or sign."""
+    scaled = Trial(pair, outcome, scaled=True)
+    start, end = pair.right.span
+    for cause in TABLE:
+        if cause.find in (wrong_factor, wrong_sign, left_side) or cause.code == "CL":
+            continue
+        for fix in cause.find(scaled):
+            if fix.left is not pair.left or any(not start <= change.start <= end for change in fix.changes):
+                continue
+            moved = [
+                change._replace(start=change.start - start, end=change.end - start) for change in fix.changes
+            ]
+            text = applied(pair.text[start:end], moved)
+            try:
+                right = read_side(text, scaled.setting.vocabulary)
+            except EquationError:
+                continue
+            rest = Trial(pair._replace(text=text, right=right), outcome)
+            for second in (*wrong_sign(rest), *wrong_factor(rest)):
+                made = applied(text, list(second.changes))
+                says = f"{fix.says}; and {second.says}"
+                code = f"{fix.code or cause.code} {second.code or 'SC'}"
+                yield Fix(pair.left, second.right, (Change(start, end, made),), says, code, pair.right.span)
 
 
 def rewritten(trial: Trial) -> Iterator[Fix]:

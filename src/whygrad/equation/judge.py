@@ -19,6 +19,10 @@ Array: TypeAlias = Any
 MOST_READINGS = 16
 
 
+class Nowhere(EquationError):  # noqa: N818 - it may be a verdict
+    """There are no values of the letters for which both sides exist."""
+
+
 class Reading(NamedTuple):
     """One way to read an equation, and whether it holds so."""
 
@@ -37,6 +41,8 @@ class Outcome(NamedTuple):
     unfit: Unfit | None = None
     choices: dict[object, int] = {}  # noqa: RUF012 - never changed
     """The reading that the rest of the verdict is about."""
+    nowhere: Nowhere | None = None
+    """Why nothing can be judged; it is a slip in an index where one mends it, and else an error."""
 
 
 class Pair(NamedTuple):
@@ -131,7 +137,7 @@ def at_points(pair: Pair, points: Points, choices: dict[object, int]) -> tuple[b
             return False, evaluator.met
     if not found:
         shown = ", ".join(letter for letter in wanted if letter != "@") or "the indices"
-        raise EquationError(
+        raise Nowhere(
             f"there are no values of {shown} for which both sides exist in this network",
             pair.text,
             pair.left.span[0],
@@ -145,8 +151,10 @@ def judge(pair: Pair) -> Outcome:
     Raises:
         EquationError: It can't be judged.
     """
-    outcome = _one(pair, {})
-    found, met, unfit = outcome
+    try:
+        found, met, unfit = _one(pair, {})
+    except Nowhere as nowhere:
+        return Outcome(False, _where(pair), nowhere=nowhere)
     groups = _groups(met)
     if not groups:
         return Outcome(bool(found) if unfit is None else False, _where(pair), (), unfit)
@@ -226,12 +234,16 @@ def _where(pair: Pair) -> str:
 
 
 def numeric(pair: Pair) -> bool:
-    """Returns whether an equality is about the network's own numbers: a side is a number, and not 0 of anything."""
-    return any(pure(side) and (pair.setting.given or not _is_zero(side)) for side in (pair.left, pair.right))
+    """Returns whether an equality is about the network's own numbers: a side is a number.
 
-
-def _is_zero(node: Node) -> bool:
-    return isinstance(node, Number) and node.value == 0
+    Without data of its own a network has no numbers: 0, 1 or 2 can only be meant for every one.
+    """
+    sides = [side for side in (pair.left, pair.right) if pure(side)]
+    return bool(sides) and (
+        pair.setting.given
+        or len(sides) == 2
+        or any("." in number.text for side in sides for number in literals(side))
+    )
 
 
 def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object, Choice]]:
@@ -241,12 +253,8 @@ def holds_so(pair: Pair, choices: dict[object, int]) -> tuple[bool, dict[object,
         return _arithmetic(pair) and misprint(pair) is None, {}
     if pure(pair.left) or pure(pair.right):
         symbolic, number = (pair.right, pair.left) if pure(pair.left) else (pair.left, pair.right)
-        zero = isinstance(number, Number) and number.value == 0
-        whole = all("." not in literal.text for literal in literals(number))
-        if not setting.given and whole:
-            holds, met = at_points(pair, setting.generic(pair.examples), choices)
-            if holds or zero:
-                return holds, met
+        if not numeric(pair):
+            return at_points(pair, setting.generic(pair.examples), choices)
         holds, met = _agrees(pair, symbolic, number, choices)
         return holds and misprint(pair) is None, met
     points = _points(pair)

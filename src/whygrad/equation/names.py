@@ -82,6 +82,8 @@ class NameReader:
         Raises:
             EquationError: There is none.
         """
+        if at >= end:
+            raise EquationError("a quantity was expected here", self.text, min(at, len(self.text)))
         key = (at, end)
         if key not in self._found:
             self._found[key] = self._library(at, end) or self._code(at, end) or self._plain(at, end)

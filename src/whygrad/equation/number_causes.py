@@ -1,6 +1,6 @@
 """What is wrong with a number: which slip gives the number that was claimed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction as Ratio
 from itertools import combinations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from whygrad.equation.judge import half_unit, misprint, own_value, single
 from whygrad.equation.missing import cut_plans, derived, terms
+from whygrad.equation.points import function_slope
 from whygrad.equation.setting import pure
-from whygrad.equation.tree import Node, Number, Ref, Symbol, replaced, walk
+from whygrad.equation.tree import Node, Number, Ref, Symbol, Updated, replaced, walk
 from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import quantity_of
 from whygrad.notation import Quantity
@@ -124,6 +125,8 @@ def _slips(
         yield "NU", "", ()
     if said and near(-value):
         yield "SG", "the number has the wrong sign", ()
+    if isinstance(symbolic, Updated):
+        yield from _of_step(trial, symbolic, value, near)
     pair_of = derived(trial, symbolic, {})
     if pair_of is not None:
         yield from _of_derivative(trial, *pair_of, said, near)
@@ -140,14 +143,27 @@ def _slips(
         if ratio != 1 and said and near(float(ratio) * value):
             yield "SC", f"the number is {ratio} times what it should be", ()
     if pair_of is not None and said:
-        yield from _without_weights(trial, value, near)
+        yield from _without_factors(trial, value, near)
+
+
+def _of_step(
+    trial: Trial, side: Updated, value: float, near: Callable[[float], bool]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields slips in a step: added instead of taken away, another weight's, half or twice as long."""
+    now = 0.0 if side.change else float(own_value(trial.pair, side.of, trial.outcome.choices)[0, 0])
+    if near(2 * now - value):
+        yield "SG", "the step is added where it should be taken away", ()
+    for ratio, says in ((2.0, "twice as long as it should be"), (0.5, "half as long as it should be")):
+        if near(now + ratio * (value - now)):
+            yield "SC", f"the step is {says}", ()
+    if near(now):
+        yield "NU", "it is the value before the step", ()
 
 
 def _of_derivative(
-    trial: Trial, of: Quantity, by: Quantity, said: float, near: object
+    trial: Trial, of: Quantity, by: Quantity, said: float, near: Callable[[float], bool]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     points, layout = trial.points, trial.setting.vocabulary.layout
-    assert callable(near)
     if said == 0 and of.kind == "C":
         yield (
             "WC",
@@ -204,12 +220,23 @@ def _valid(q: Quantity, layout: object) -> bool:
     return exists(q, layout)  # type: ignore[arg-type]
 
 
-def _without_weights(trial: Trial, value: float, near: object) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    assert callable(near)
-    weights = [float(w) for layer in trial.points.weights for w in layer[0].ravel()][:60]
-    for size in (1, 2):
-        for chosen in combinations(weights, size):
-            lacking = float(np.prod(chosen))
+def _without_factors(
+    trial: Trial, value: float, near: Callable[[float], bool]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields slopes or weights along the path that are left out."""
+    points = trial.points
+    weights = [("MW", float(w)) for layer in points.weights for w in layer[0].ravel()][:60]
+    slopes = [
+        ("MA", float(slope))
+        for layer, activation in enumerate(points.net.activations, 1)
+        if not activation.trivial and not activation.dense
+        for slope in function_slope(activation, points.z(layer))[0].ravel()
+    ][:60]
+    says = {"MA": "the slope of an activation function", "MW": "the weights along the path"}
+    for factors, size in ((slopes, 1), (weights, 1), (weights, 2)):
+        for chosen in combinations(factors, size):
+            lacking = float(np.prod([number for _, number in chosen]))
             if lacking and near(value / lacking):
-                yield "MW", "it is the value without the weights along the path", ()
+                code = chosen[0][0]
+                yield code, f"it is the value without {says[code]}", ()
                 return

@@ -139,6 +139,7 @@ def with_values(points: Points, own: Points, sides: tuple[Node, ...]) -> Points 
     """
     # A bias that is 0 may be left out.
     named = {number.value for side in sides for number in claims(side)}
+    plain = [_plain_sum(points, own, layer) for layer in range(1, points.net.depth + 1)]
     added = {
         term.value
         for side in sides
@@ -148,7 +149,7 @@ def with_values(points: Points, own: Points, sides: tuple[Node, ...]) -> Points 
         if isinstance(term, Number)
     }
     added.add(0.0)
-    if not named and not own.biases:
+    if not named and not own.biases and not any(plain):
         return None
 
     def held(new: Any, old: Any, values: set[float]) -> Any:
@@ -160,9 +161,18 @@ def with_values(points: Points, own: Points, sides: tuple[Node, ...]) -> Points 
     same = own.examples == points.examples
     return Points(
         points.net,
-        [held(w, old, named) for w, old in zip(points.weights, own.weights, strict=True)],
+        [
+            np.broadcast_to(old, w.shape) if summed else held(w, old, named)
+            for w, old, summed in zip(points.weights, own.weights, plain, strict=True)
+        ],
         [held(b, old, named | added) for b, old in zip(points.biases, own.biases, strict=True)],
         held(points.x, own.x, named) if same else points.x,
         held(points.y, own.y, named) if same else points.y,
         points.rate[:, 0],
     )
+
+
+def _plain_sum(points: Points, own: Points, layer: int) -> bool:
+    """Returns whether a layer only adds up what comes in: no activation function, and every weight is 1."""
+    weights = own.weights[layer - 1]
+    return points.net.activations[layer - 1].trivial and weights.size > 1 and bool(np.all(weights == 1))

@@ -1,5 +1,6 @@
 """The usual right sides of derivatives whose indices are letters: what a correction falls back on."""
 
+from whygrad.equation.forms import direct_forms
 from whygrad.equation.tree import Derivative, Index, Ref, Symbol
 from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import stands_for
@@ -7,9 +8,10 @@ from whygrad.equation.vocabulary import stands_for
 
 def standard_forms(trial: Trial) -> list[str]:
     """Returns right sides that may be those of the left side's derivative, as texts; they still have to be judged."""
+    direct = direct_forms(trial)
     target = _target(trial)
-    if target is None:
-        return []
+    if target is None or direct:
+        return direct
     writer, net = trial.writer, trial.setting.layered
     if target.kind in ("w", "b"):
         if target.layer is None:
@@ -40,6 +42,9 @@ def standard_forms(trial: Trial) -> list[str]:
         total = writer.ref(Ref("y", None, Index("k", 0)))
         sign = "\\sum_k" if writer.style == "latex" else "Σ_k"
         deltas.append(f"{a} {sign} {total} - {y}")
+    dense = z.layer == Index(None, net.depth) and net.activations[-1].dense
+    if dense and not z.array and z.to is not None and net.cost.endswith("squared_error"):
+        deltas.append(_dense_delta(trial, z, 2 if net.cost == "squared_error" else 1))
     deltas += _hidden(trial, z, slope, times)
     made = []
     for delta in deltas:
@@ -55,6 +60,25 @@ def standard_forms(trial: Trial) -> list[str]:
         strength = "\\lambda" if writer.style == "latex" else "λ"
         made.append(f"{delta}{writer.times()}{beside} + {strength}{writer.times()}{writer.ref(target)}")
     return made
+
+
+def _dense_delta(trial: Trial, z: Ref, factor: int) -> str:
+    """Returns delta of a softmax under squares: every output's error comes back."""
+    writer, latex = trial.writer, trial.writer.style == "latex"
+    letter = next(letter for letter in "kmnpq" if z.to is None or letter != z.to.letter)
+    output, target = (
+        writer.ref(Ref(kind, layer, Index(letter, 0))) for kind, layer in (("a", z.layer), ("y", None))
+    )
+    both = (
+        f"{z.to.letter or z.to.offset + writer.notation.record.neurons_from}{letter}"
+        if z.to is not None
+        else letter
+    )
+    kronecker = f"\\delta_{{{both}}}" if latex else f"δ_{{{both}}}"
+    sign = f"\\sum_{letter}" if latex else f"Σ_{letter}"
+    own = writer.ref(z._replace(kind="a"))
+    number = "2 " if factor == 2 else ""
+    return f"{sign} {number}({output} - {target}) {output} ({kronecker} - {own})"
 
 
 def _hidden(trial: Trial, z: Ref, slope: str, times: str) -> list[str]:

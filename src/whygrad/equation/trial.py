@@ -1,6 +1,7 @@
 """Tries changes of an equality that does not hold: both sides at a few points, and what a part would have to be."""
 
 from collections.abc import Iterator
+from fractions import Fraction as Ratio
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -42,8 +43,9 @@ class Fix(NamedTuple):
 class Trial:
     """One equality that doesn't hold, and everything that is needed to try others in its place."""
 
-    def __init__(self, pair: Pair, outcome: Outcome) -> None:
+    def __init__(self, pair: Pair, outcome: Outcome, scaled: bool = False) -> None:
         self.pair = pair
+        self.scaled = scaled
         self.outcome = outcome
         self.setting = pair.setting
         self.numeric = numeric(pair)
@@ -100,6 +102,9 @@ class Trial:
         """Returns whether two sides agree: first at a few values of the letters, then as the judge has it."""
         if self.numeric:
             return self._confirmed(left, right)
+        if self.scaled:
+            ratio = self.ratio(left, right)
+            return ratio is not None and ratio not in (0, 1)
         tried = 0
         for values in self.values:
             try:
@@ -111,7 +116,34 @@ class Trial:
             if not close(one, other):
                 return False
             tried += 1
-        return tried > 0 and self._confirmed(left, right)
+        return (tried > 0 or not self.values) and self._confirmed(left, right)
+
+    def ratio(self, left: Node, right: Node) -> Ratio | None:
+        """Returns the one number that the left side is the right one times, where there is one."""
+        found: Ratio | None = None
+        for values in self.values[:3]:
+            one, other = self.value(left, values), self.value(right, values)
+            if (
+                one is None
+                or other is None
+                or one.ndim != other.ndim
+                or (one.ndim == 3 and one.shape != other.shape)
+            ):
+                return None
+            one, other = np.broadcast_arrays(one, other)
+            with np.errstate(all="ignore"):
+                every = (one / other)[(one != 0) | (other != 0)]
+            if not every.size:
+                continue
+            ratio = as_ratio(float(every.flat[0])) if np.isfinite(every).all() else None
+            if (
+                ratio is None
+                or np.abs(every - float(ratio)).max() > 1e-8 * abs(float(ratio))
+                or found not in (None, ratio)
+            ):
+                return None
+            found = ratio
+        return found
 
     def _confirmed(self, left: Node, right: Node) -> bool:
         try:
@@ -145,6 +177,12 @@ class Trial:
         with np.errstate(all="ignore"):
             made = (wanted - zero) / slope
         return made if np.all(np.isfinite(made)) else None
+
+
+def as_ratio(number: float) -> Ratio | None:
+    """Returns the simple fraction that a number is; None where it is none."""
+    ratio = Ratio(number).limit_denominator(64)
+    return ratio if abs(float(ratio) - number) <= 1e-7 * max(1.0, abs(number)) and abs(ratio) <= 64 else None
 
 
 def outside_sums(node: Node) -> Iterator[Node]:

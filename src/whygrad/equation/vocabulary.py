@@ -284,8 +284,13 @@ class Vocabulary:
                     continue
                 step = self.letter_layers.get(indices.get("to", ""))
                 source = indices.get("from")
-                if step is None or (source and self.letter_layers.get(source) != step - 1):
+                if step is None:
                     continue
+                below = self.letter_layers.get(source or "", step - 1)
+                if abs(below - step) != 1:
+                    continue
+                # Where the indices stand the wrong way round, the matrix is the one between the two layers.
+                step = max(step, below) if source else step
                 to = Index(indices["to"], 0)
                 sign = self.notation.delta_sign if kind == "delta" else 1
                 found.append(Ref(kind, Index("@", step), to, Index(source, 0) if source else None, sign=sign))

@@ -157,6 +157,15 @@ class Writer:
         )
         return between.join(factors) if self.style == "latex" else " * ".join(factors)
 
+    def transposed(self, text: str) -> str:
+        r"""Returns a transposed array: `W.T` in code, else `W^{[2]T}` or `(w^l)^T`."""
+        if self.vocabulary.code or self.style != "latex":
+            return f"{text}.T" if self.vocabulary.code else f"{text}^T" if "^" not in text else f"({text})^T"
+        bracketed = re.fullmatch(r"(\\?[A-Za-z]+\^\{\[[^{}]*)(\}.*)", text)
+        if bracketed is not None:
+            return f"{bracketed.group(1)}T{bracketed.group(2)}"
+        return f"{text}^T" if "^" not in text or text.startswith("(") else f"({text})^T"
+
     def times(self) -> str:
         """Returns the sign of a product with what is put beside something."""
         return " " if self.style == "latex" else " * "

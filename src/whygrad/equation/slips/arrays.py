@@ -1,6 +1,7 @@
 """Slips with whole arrays: transposes, and elementwise products for matrix products."""
 
 from collections.abc import Iterator
+from itertools import pairwise, product
 
 from whygrad.equation.slips.common import as_written, holds_with, is_array, swapped_in
 from whygrad.equation.tree import (
@@ -9,7 +10,6 @@ from whygrad.equation.tree import (
     Product,
     Symbol,
     Transposed,
-    parts,
     replaced,
     walk,
 )  # fmt: skip
@@ -20,22 +20,22 @@ def wrong_product(trial: Trial) -> Iterator[Fix]:
     """A matrix product where an elementwise one belongs, or the reverse."""
     if not trial.pair.arrays:
         return
-    for product in [node for node in walk(trial.pair.right) if isinstance(node, Product)]:
-        for place, sign in enumerate(product.signs):
+    for every in [node for node in walk(trial.pair.right) if isinstance(node, Product)]:
+        for place, sign in enumerate(every.signs):
             elementwise = sign in ("⊙", "*")
             if sign == "/":
                 continue
-            signs = (*product.signs[:place], "@" if elementwise else "⊙", *product.signs[place + 1 :])
-            one, other = product.factors[place : place + 2]
-            new = Product(product.span, product.factors, signs)
+            signs = (*every.signs[:place], "@" if elementwise else "⊙", *every.signs[place + 1 :])
+            one, other = every.factors[place : place + 2]
+            new = Product(every.span, every.factors, signs)
             latex = trial.writer.style == "latex"
             ng = trial.setting.vocabulary.notation.name == "ng" or trial.setting.vocabulary.code
             mark = " " if elementwise else " * " if ng else " \\odot " if latex else " ⊙ "
             wanted = "a matrix product" if elementwise else "elementwise"
             says = f"the product with {as_written(trial, other)} should be {wanted}"
             change = Change(one.span[1], other.span[0], mark)
-            right = replaced(trial.pair.right, product, new)
-            fix = Fix(trial.pair.left, right, (change,), says, "EW", product.span)
+            right = replaced(trial.pair.right, every, new)
+            fix = Fix(trial.pair.left, right, (change,), says, "EW", every.span)
             if holds_with(trial, fix):
                 yield fix
 
@@ -44,7 +44,6 @@ def transposed(trial: Trial) -> Iterator[Fix]:
     """A transpose that is missing or too many, or factors in the wrong order."""
     if not trial.pair.arrays:
         return
-    latex = trial.writer.style == "latex" and not trial.setting.vocabulary.code
     right = trial.pair.right
     for node in walk(right):
         if isinstance(node, Transposed):
@@ -54,30 +53,45 @@ def transposed(trial: Trial) -> Iterator[Fix]:
                 yield fix
         elif is_array(node) or isinstance(node, Product | Call):
             text = as_written(trial, node)
-            symbol = isinstance(node, Symbol)
-            raised = (
-                (f"{{{text}}}^T" if symbol else f"({text})^T")
-                if latex
-                else (f"{text}.T" if symbol else f"({text}).T")
-            )
+            raised = trial.writer.transposed(text if isinstance(node, Symbol) else f"({text})")
             says = f"{text} should be transposed"
             fix = swapped_in(trial, node, Transposed(node.span, node), raised, says)
             if holds_with(trial, fix):
                 yield fix
-        if isinstance(node, Product) and len(node.factors) == 2:
-            one, other = node.factors
-            for turned in ((other, one), (Transposed(other.span, other), Transposed(one.span, one))):
-                new = Product(node.span, turned, node.signs)
-                texts = [_turned(trial, part, latex) for part in turned]
+        if isinstance(node, Product):
+            yield from _reordered(trial, node)
+
+
+def _reordered(trial: Trial, node: Product) -> Iterator[Fix]:
+    """Two factors side by side in another order, with other transposes."""
+    for place, (one, other) in enumerate(pairwise(node.factors)):
+        if node.signs[place] in ("/", "⊙") or not (_is_matrix(trial, one) and _is_matrix(trial, other)):
+            continue
+        bare = [part.of if isinstance(part, Transposed) else part for part in (one, other)]
+        for first, second in (bare, bare[::-1]):
+            for turned in product((False, True), repeat=2):
+                pair = [
+                    Transposed(p.span, p) if t else p for p, t in zip((first, second), turned, strict=True)
+                ]
+                factors = (*node.factors[:place], *pair, *node.factors[place + 2 :])
+                new = Product(node.span, factors, node.signs)
+                texts = [
+                    trial.writer.transposed(as_written(trial, p)) if t else as_written(trial, p)
+                    for p, t in zip((first, second), turned, strict=True)
+                ]
                 between = trial.pair.text[one.span[1] : other.span[0]]
-                says = f"the factors of {as_written(trial, node)} stand in the wrong order"
-                fix = swapped_in(trial, node, new, texts[0] + (between or " ") + texts[1], says)
+                change = Change(one.span[0], other.span[1], texts[0] + (between or " ") + texts[1])
+                written = trial.pair.text[one.span[0] : other.span[1]].strip()
+                if [first, second] == bare:
+                    says = f"in {written} the wrong factor is transposed"
+                else:
+                    says = f"the factors of {written} stand in the wrong order"
+                right = replaced(trial.pair.right, node, new)
+                fix = Fix(trial.pair.left, right, (change,), says, "TR", (one.span[0], other.span[1]))
                 if holds_with(trial, fix):
                     yield fix
 
 
-def _turned(trial: Trial, node: Node, latex: bool) -> str:
-    if not isinstance(node, Transposed) or parts(node)[0].span != node.span:
-        return as_written(trial, node)
-    inner = as_written(trial, node.of)
-    return f"{{{inner}}}^T" if latex else f"{inner}.T"
+def _is_matrix(trial: Trial, node: Node) -> bool:
+    value = trial.value(node, trial.values[0]) if trial.values else None
+    return value is not None and value.ndim == 3

@@ -5,6 +5,7 @@ from fractions import Fraction as Ratio
 
 from whygrad.equation.tree import (
     Node,
+    Number,
     Ref,
     Symbol,
     replaced,
@@ -21,9 +22,7 @@ def ref_of(node: Node) -> Ref | None:
 
 def swapped_in(trial: Trial, old: Node, new: Node, text: str, says: str, code: str = "") -> Fix:
     """Returns the fix that puts one part of the right side in another's place."""
-    if isinstance(old, Symbol):
-        text = attached(text, old.tail)
-    change = Change(old.span[0], old.span[1], text)
+    change = Change(old.span[0], old.span[1], in_place(trial, old, text))
     return Fix(trial.pair.left, replaced(trial.pair.right, old, new), (change,), says, code, old.span)
 
 
@@ -43,6 +42,18 @@ def attached(name: str, tail: str) -> str:
     if tail and bracketed is not None:
         return bracketed.group(1) + tail[1:] + bracketed.group(2)
     return f"{{{name}}}{tail}" if tail and "^" in name else name + tail
+
+
+def in_place(trial: Trial, old: Node, text: str) -> str:
+    """Returns what takes the place of a node: with its brackets, and with what is done to a name."""
+    if isinstance(old, Symbol):
+        text = attached(text, old.tail)
+    opened, closed = (
+        trial.pair.text[old.span[0] : old.span[0] + 1],
+        trial.pair.text[old.span[1] - 1 : old.span[1]],
+    )
+    bracketed = isinstance(old, Symbol | Number) and opened + closed in ("()", "[]", "{}")
+    return f"{opened}{text}{closed}" if bracketed else text
 
 
 def as_written(trial: Trial, node: Node) -> str:

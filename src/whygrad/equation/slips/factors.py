@@ -16,7 +16,7 @@ from whygrad.equation.tree import (
     replaced,
     walk,
 )  # fmt: skip
-from whygrad.equation.trial import Change, Fix, Trial, outside_sums
+from whygrad.equation.trial import Change, Fix, Trial, as_ratio, outside_sums
 
 
 def wrong_sign(trial: Trial) -> Iterator[Fix]:
@@ -77,7 +77,7 @@ def wrong_terms(trial: Trial) -> Iterator[Fix]:
         often = np.linalg.lstsq(matrix, target, rcond=1e-11)[0]
         if np.abs(matrix @ often - target).max() > 1e-8 * (np.abs(target).max() + np.abs(matrix).max()):
             continue
-        ratios = [_ratio(number) for number in often]
+        ratios = [as_ratio(float(number)) for number in often]
         if any(ratio is None for ratio in ratios) or len(set(ratios)) == 1:
             continue
         yield from _with_ratios(trial, node, matrix, [ratio for ratio in ratios if ratio is not None])
@@ -126,30 +126,10 @@ def _with_ratios(trial: Trial, node: Sum, matrix: np.ndarray, ratios: list[Ratio
         yield fix
 
 
-def _ratio(number: float) -> Ratio | None:
-    ratio = Ratio(float(number)).limit_denominator(64)
-    return ratio if abs(float(ratio) - number) <= 1e-7 * max(1.0, abs(number)) and abs(ratio) <= 64 else None
-
-
 def wrong_factor(trial: Trial) -> Iterator[Fix]:
     """A constant factor: a forgotten or a superfluous 2, 1/2, 1/m."""
-    for values in trial.values[:1]:
-        left, right = trial.value(trial.pair.left, values), trial.value(trial.pair.right, values)
-        if (
-            left is None
-            or right is None
-            or (left.ndim != right.ndim)
-            or (left.ndim == 3 and left.shape != right.shape)
-        ):
-            return
-        with np.errstate(all="ignore"):
-            ratios = (left / right).ravel()
-        ratios = ratios[np.isfinite(ratios)]
-        if not len(ratios) or np.ptp(ratios) > 1e-8 * np.abs(ratios).max():
-            return
-        ratio = _ratio(float(ratios[0]))
-        if ratio is None or ratio in (0, 1):
-            return
+    ratio = trial.ratio(trial.pair.left, trial.pair.right)
+    if ratio is not None and ratio not in (0, 1):
         yield from _scaled(trial, ratio)
 
 

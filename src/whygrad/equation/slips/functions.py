@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from whygrad.equation.atoms import constant_atoms, lettered_atoms
-from whygrad.equation.slips.common import as_written, attached, holds_with, ref_of, swapped_in
+from whygrad.equation.slips.common import as_written, holds_with, in_place, ref_of, swapped_in
 from whygrad.equation.slips.quantities import left_out
 from whygrad.equation.tree import (
     Call,
     Function,
+    Number,
+    Sum,
     Symbol,
     replaced,
     walk,
@@ -57,8 +59,6 @@ def wrong_argument(trial: Trial) -> Iterator[Fix]:
             fix = swapped_in(trial, argument, new_argument, text, says, "AA")
             if argument.span[0] == argument.span[1] or argument.span == node.span:
                 continue
-            if trial.pair.text[argument.span[0]] in "([" and isinstance(argument, Symbol):
-                fix = fix._replace(changes=(Change(argument.span[0], argument.span[1], f"({text})"),))
             if holds_with(trial, fix):
                 yield fix
             elif constants and isinstance(stands_for(argument), Symbol):
@@ -93,13 +93,15 @@ def without_function(trial: Trial) -> Iterator[Fix]:
 def form_on_z(trial: Trial) -> Iterator[Fix]:
     """A slope in terms of the activation, `a(1 - a)`, that is taken of the pre-activation."""
     right, changes = trial.pair.right, []
+    if not any(isinstance(node, Sum) and isinstance(node.terms[0], Number) for node in walk(right)):
+        return
     for node in walk(right):
         ref = ref_of(node)
         if isinstance(node, Symbol) and ref is not None and ref.kind == "z" and not ref.derived:
             new = ref._replace(kind="a")
             text = trial.writer.ref(new)
             right = replaced(right, node, Symbol(node.span, text, (new,)))
-            changes.append(Change(node.span[0], node.span[1], attached(text, node.tail)))
+            changes.append(Change(node.span[0], node.span[1], in_place(trial, node, text)))
     says = "the slope is that of the activation function at its value, and is taken at the pre-activation"
     fix = Fix(trial.pair.left, right, tuple(changes), says, "AA", trial.pair.right.span)
     if changes and holds_with(trial, fix):

@@ -10,6 +10,8 @@ from whygrad.equation.tree import (
     BigSum,
     Bound,
     Index,
+    Negative,
+    Product,
     Ref,
     Sum,
     Symbol,
@@ -148,18 +150,25 @@ def swapped_letters(trial: Trial) -> Iterator[Fix]:
 
 
 def missing_sum(trial: Trial) -> Iterator[Fix]:
-    """A letter that only the right side has: it should be summed over."""
+    """A letter that only the right side has: it, or a term of it, should be summed over."""
     right = trial.pair.right
-    letters = Letters(right, trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices)
-    left = Letters(trial.pair.left, trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices)
+    settings = (trial.setting.vocabulary, trial.pair.lacking, trial.outcome.choices)
+    letters, left = Letters(right, *settings), Letters(trial.pair.left, *settings)
     for letter in sorted(letters.free - left.free - {"@"} - letters.layer_letters):
-        new = BigSum(right.span, (Bound(letter),), right)
-        sign = f"\\sum_{{{letter}}} " if trial.writer.style == "latex" else f"Σ_{letter} "
-        inner = as_written(trial, right)
-        inner = f"({inner})" if isinstance(right, Sum) else inner
-        fix = swapped_in(trial, right, new, sign + inner, f"the sum over {letter} is missing")
-        if trial.holds(fix.left, fix.right):
-            yield fix
+        terms = [right, *(right.terms if isinstance(right, Sum) else ())]
+        terms += [factor for node in terms if isinstance(node, Product) for factor in node.factors]
+        for term in terms:
+            inside = term.of if isinstance(term, Negative) else term
+            if letter not in Letters(inside, *settings).free:
+                continue
+            new = BigSum(inside.span, (Bound(letter),), inside)
+            bare = letter.strip("()")
+            sign = f"\\sum_{{{bare}}} " if trial.writer.style == "latex" else f"Σ_{bare} "
+            written = as_written(trial, inside)
+            written = f"({written})" if isinstance(inside, Sum) and not written.startswith("(") else written
+            fix = swapped_in(trial, inside, new, sign + written, f"the sum over {bare} is missing")
+            if trial.holds(fix.left, fix.right):
+                yield fix
 
 
 def wrong_bounds(trial: Trial) -> Iterator[Fix]:

@@ -101,9 +101,12 @@ def missing_link(trial: Trial) -> Iterator[Fix]:
     found: dict[Ref, Symbol] = {}
     for node in (*walk(right), *walk(trial.pair.left)):
         ref = ref_of(node)
-        if ref is not None and isinstance(node, Symbol) and ref.kind in ("a", "z", "C", "total", "w", "b"):
-            if not ref.array and not ref.derived:
-                found.setdefault(ref, node)
+        if ref is None or ref.array or ref.derived:
+            continue
+        if isinstance(node, Symbol) and ref.kind in ("a", "z", "C", "total", "w", "b"):
+            found.setdefault(ref, node)
+        if isinstance(node, Symbol) and ref.kind == "delta":
+            found.setdefault(Ref("total"), node)
     depth = trial.setting.layered.depth
     bodies = [node.body for node in walk(right) if isinstance(node, BigSum)]
     terms = [term for node in walk(right) if isinstance(node, Sum) for term in node.terms]

@@ -53,6 +53,10 @@ def missing_terms(trial: Trial) -> Iterator[Fix]:
     if found.missing:
         code = "MC" if by_cost else "MP"
         what = "the cost" if code == "MC" else "the path"
+        named = any((ref := ref_of(node)) is not None and ref.kind in ("C", "total") for node in walk(right))
+        if by_cost and not named and derivative_of(trial, trial.pair.left, trial.values[0]) is not None:
+            # Who writes with deltas thinks of paths.
+            code, what = "MP MC", "the path"
         many = "s are" if len(missing) > 1 else " is"
         says = f"{what}{many} missing: {', '.join(missing)}"
         if found.surplus:
@@ -82,7 +86,7 @@ def missing_costs(trial: Trial) -> Iterator[Fix]:
     if now is None or not np.any(now != 0):
         return
     for fix in missing_terms(trial):
-        if fix.code == "MC" and not fix.surplus:
+        if "MC" in fix.code and not fix.surplus:
             yield fix
 
 

@@ -48,7 +48,9 @@ def left_out(trial: Trial) -> Iterator[Fix]:
         yield from _lettered_left_out(trial)
     if whole:
         return
-    atoms = [atom for atom in constant_atoms(trial) if atom.kind in ("slope", "w", "a", "y", "z", "delta")]
+    atoms = [
+        atom for atom in constant_atoms(trial) if atom.kind in ("slope", "w", "a", "y", "z", "delta", "error")
+    ]
     for node, now, wanted in _needs(trial):
         # Where everything behind it is dead nothing can be told.
         where = now != 0
@@ -180,7 +182,7 @@ def wrong_quantity(trial: Trial) -> Iterator[Fix]:
         yield from _lettered_quantity(trial)
     if whole:
         return
-    atoms = [atom for atom in constant_atoms(trial) if atom.kind not in ("total", "C", "R")]
+    atoms = [atom for atom in constant_atoms(trial) if atom.kind not in ("total", "C", "R", "error")]
     for node, _, wanted in _needs(trial):
         if not isinstance(node, Symbol | Derivative | Call):
             continue
@@ -211,11 +213,13 @@ def _lettered_quantity(trial: Trial) -> Iterator[Fix]:
         if ref is None or not isinstance(node, Symbol) or ref.array != arrays:
             continue
         for atom in lettered_atoms(trial, arrays):
-            if atom.ref == ref or atom.kind == "slope":
+            if atom.ref == ref or atom.kind in ("slope", "error"):
                 continue
             text = atom.written(trial)
             says = f"{as_written(trial, node)} stands where {text} should"
             code = "WI" if atom.ref.kind == ref.kind else "XW"
+            if ref.derived and ref.kind == "a" and atom.kind == "delta" and atom.ref.layer == ref.layer:
+                code, says = "MA", f"{says}: the slope of the activation function is missing"
             fix = swapped_in(trial, node, atom.node(node.span), text, says, code)
             if holds_with(trial, fix):
                 yield fix

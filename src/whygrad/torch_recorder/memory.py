@@ -5,6 +5,7 @@ others on the same storage show. The recorded graph is functional, so a tensor t
 selection of entries from the nodes that were written there last.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -75,36 +76,59 @@ class _Storage:
 
 
 class Memory:
-    """What each tensor that was seen holds, and what was written over it."""
+    """What each tensor that was seen holds, and what was written over it.
+
+    Tensors on one storage are one family, except that PyTorch keeps no account between a tensor and its detached twin:
+    a detached tensor and the views of it are a family of their own.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, Known] = {}
         self._storages: dict[int, _Storage] = {}
+        self._detached: dict[int, tuple[Tensor, int]] = {}  # (kept, so that its identity stays its own; its family)
 
     @staticmethod
-    def key(tensor: Tensor) -> int:
+    def place(tensor: Tensor) -> int:
         """Returns what tells a tensor's storage from others."""
-        key: int = tensor.untyped_storage()._cdata
-        return key
+        place: int = tensor.untyped_storage()._cdata
+        return place
+
+    def _family(self, tensor: Tensor) -> int:
+        detached = self._detached.get(id(tensor))
+        return self.place(tensor) if detached is None else detached[1]
 
     def _storage(self, tensor: Tensor) -> _Storage:
-        key = self.key(tensor)
-        if key not in self._storages:
+        family = self._family(tensor)
+        if family not in self._storages:
             length = tensor.untyped_storage().nbytes() // max(1, tensor.element_size())
-            self._storages[key] = _Storage(length)
-        return self._storages[key]
+            self._storages[family] = _Storage(length)
+        return self._storages[family]
+
+    def detach(self, tensor: Tensor) -> None:
+        """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
+        self._detached[id(tensor)] = (tensor, -1 - len(self._detached))
+
+    def inherit(self, inputs: Iterable[Tensor], made: Iterable[Tensor]) -> None:
+        """Notes that views of a detached tensor are of its family."""
+        if not self._detached:
+            return
+        families = {
+            self.place(tensor): self._detached[id(tensor)][1] for tensor in inputs if id(tensor) in self._detached
+        }
+        for tensor in made if families else ():
+            family = families.get(self.place(tensor))
+            if family is not None and id(tensor) not in self._detached:
+                self._detached[id(tensor)] = (tensor, family)
 
     def hold(self, tensor: Tensor, node: int | None) -> None:
-        """Notes what a tensor that was just made holds; no node: constants, whatever shares its memory."""
-        if node is None:
-            self._known[id(tensor)] = Known(tensor, None, 0)
-            return
-        storage = self._storage(tensor)
-        self._known[id(tensor)] = Known(tensor, node, storage.version)
-        storage.put(Window.of(tensor), node)
+        """Notes what a tensor that was just made holds; no node: constants."""
+        if node is not None:
+            storage = self._storage(tensor)
+            self._known[id(tensor)] = Known(tensor, node, storage.version)
+            storage.put(Window.of(tensor), node)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
-        """Notes what was written into a tensor: the others on its storage show it too."""
+        """Notes what was written into a tensor: the others of its family show it too."""
         storage = self._storage(tensor)
         storage.version += 1
         storage.put(Window.of(tensor), node)
@@ -113,8 +137,8 @@ class Memory:
     def node(self, tensor: Tensor) -> int | Source | None:
         """Returns the node that a tensor holds, or where its entries come from; nothing where it is a constant."""
         known = self._known.get(id(tensor))
-        storage = self._storages.get(self.key(tensor)) if known is None else self._storage(tensor)
-        if known is not None and (known.node is None or storage is None or known.version == storage.version):
+        storage = self._storages.get(self._family(tensor))
+        if known is not None and (storage is None or known.version == storage.version):
             return known.node
         # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients).
         if storage is None or storage.version == 0:
@@ -122,11 +146,6 @@ class Memory:
         source = storage.source(Window.of(tensor))
         return source if source.nodes else None
 
-    def cut(self, tensor: Tensor) -> bool:
-        """Returns whether a tensor was detached, by itself or as a view of a detached one."""
-        known = self._known.get(id(tensor))
-        return known is not None and known.node is None and known.version == 0
-
     def seen(self, tensor: Tensor) -> bool:
-        """Returns whether anything that was recorded lies on a tensor's storage."""
-        return self.key(tensor) in self._storages
+        """Returns whether anything that was recorded lies in a tensor's family."""
+        return self._family(tensor) in self._storages

@@ -164,10 +164,10 @@ class Tracer(TorchDispatchMode):
 
     def _protect(self, tensor: Tensor, number: int) -> None:
         """Notes that a node's value lies in a tensor's memory: it is copied before that is written to."""
-        self._on_storage.setdefault(Memory.key(tensor), []).append(number)
+        self._on_storage.setdefault(Memory.place(tensor), []).append(number)
 
     def _rescue(self, tensor: Tensor) -> None:
-        for number in self._on_storage.pop(Memory.key(tensor), ()):
+        for number in self._on_storage.pop(Memory.place(tensor), ()):
             self.recording.replace_value(number, self.recording.nodes[number].value.clone())
 
     # Calls
@@ -181,7 +181,7 @@ class Tracer(TorchDispatchMode):
         given.update(kwargs or {})
         if known.name == "detach":
             out = func(*args, **(kwargs or {}))
-            self.memory.hold(out, None)
+            self.memory.detach(out)
             return out
         if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
             return self._plain(func, known, given, args, kwargs or {})
@@ -201,19 +201,10 @@ class Tracer(TorchDispatchMode):
             self._rescue(target)
         out = func(*args, **kwargs)
         for target in targets:
-            # What is written through a detached tensor is nothing that autograd knows of.
-            if self.memory.seen(target) and not self.memory.cut(target):
+            if self.memory.seen(target):
                 self.memory.write(target, None)
-        if not known.writes:
-            self._cut_views(given, out)
+        self.memory.inherit(_tensors(given), _tensors(out))
         return out
-
-    def _cut_views(self, given: Any, out: Any) -> None:
-        """Notes that a view of a detached tensor is detached as well."""
-        cut = {Memory.key(value) for value in given.values() if isinstance(value, Tensor) and self.memory.cut(value)}
-        for made in _tensors(out) if cut else ():
-            if Memory.key(made) in cut:
-                self.memory.hold(made, None)
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""
@@ -249,6 +240,7 @@ class Tracer(TorchDispatchMode):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
+                self.memory.inherit(_tensors(given), _tensors(out))
                 self._hold(out, nodes)
                 return out
         decomposition = torch._decomp.decomposition_table.get(func)

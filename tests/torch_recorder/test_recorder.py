@@ -1,0 +1,335 @@
+"""What one recorded run is: autograd's gradients, and a model that is left as it was."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import whygrad as wg
+from tests.torch_recorder.agreement import recorded
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.kind, self.size = nn.Linear(4, 5), nn.Linear(5, 3), nn.Linear(5, 1)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        h = torch.tanh(self.trunk(x))
+        return self.kind(h), self.size(h)
+
+
+def two_losses(model: Any, batch: Any) -> dict[str, torch.Tensor]:
+    kind, size = model(batch[0])
+    return {"kind": F.cross_entropy(kind, batch[1]), "size": size.square().mean()}
+
+
+def labelled(examples: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(examples, 4), torch.randint(0, 3, (examples,))
+
+
+def test_two_losses() -> None:
+    record = recorded(TwoHeads(), labelled(), two_losses)
+    assert record.cost_names == ("kind", "size")
+    assert record.sweep("reach").value("size.weight[0, 0]", cost="kind") is False
+    assert record.sweep("reach").value("size.weight[0, 0]", cost="size") is True
+    with torch.no_grad():
+        kind, size = (loss.item() for loss in two_losses(TwoHeads(), labelled()).values())
+    assert set(record.costs) == {"kind", "size"}
+    assert math.isfinite(kind + size)
+
+
+def test_the_costs_have_the_values_of_the_run() -> None:
+    model, batch = TwoHeads(), labelled()
+    record = wg.record(model, batch, two_losses)
+    assert record.costs == {name: loss.item() for name, loss in two_losses(model, batch).items()}
+
+
+def test_ten_losses() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10))
+    record = recorded(model, torch.randn(5, 4), lambda m, b: {f"c{k}": m(b)[:, k].square().sum() for k in range(10)})
+    assert record.gradients()["0.weight"].shape == (10, 8, 4)
+
+
+def test_a_cost_for_each_example_comes_out_of_one_sweep() -> None:
+    record = recorded(
+        TwoHeads(),
+        labelled(),
+        lambda m, b: {
+            "kind": F.cross_entropy(m(b[0])[0], b[1], reduction="none"),
+            "size": m(b[0])[1].square()[:, 0],
+        },
+    )
+    gradients = record.gradients()
+    J = torch.cat([gradients[name].reshape(12, -1) for name in gradients], 1)
+    torch.testing.assert_close(gradients.gramian(), J @ J.T)
+    assert record.cost_names[:2] == ("kind[0]", "kind[1]")
+
+
+def test_tied_weights_are_one_parameter_with_both_names() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+            self.head.weight = self.embedding.weight
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return self.head(self.embedding(tokens))
+
+    tokens = torch.tensor([[1, 2, 2], [5, 0, 1]])
+    record = recorded(Tied(), tokens, lambda m, b: {"c": F.cross_entropy(m(b).flatten(0, 1), b.flatten())})
+    assert list(record.parameters) == ["embedding.weight"]
+    assert record.gradient("head.weight[2, 1]") == record.gradient("embedding.weight[2, 1]")
+
+
+def test_a_module_that_is_used_twice() -> None:
+    shared = nn.Linear(4, 4)
+    record = recorded(nn.Sequential(shared, nn.Tanh(), shared), torch.randn(3, 4), lambda m, b: {"c": m(b).sum()})
+    # through the second use alone, and through the first and then the second
+    assert record.sweep("count")["0.weight[1, 2]"] == 3 * (1 + 4)
+
+
+def test_frozen_parameters_have_no_gradient_but_paths_go_through() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+    model[1].requires_grad_(False)
+    record = recorded(model, torch.randn(3, 4), lambda m, b: {"c": m(b).square().sum()})
+    assert "1.weight" not in record.gradients()
+    assert record.leaves["1.weight"].kind == "frozen"
+    assert record.sweep("reach")["0.weight[0, 0]"]
+
+
+class Cut(nn.Module):
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.a, self.b, self.how = nn.Linear(4, 4), nn.Linear(4, 4), how
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.a(x)
+        if self.how == "detach":
+            h = h.detach()
+        elif self.how == "data":
+            h = h.data
+        elif self.how == "no_grad":
+            with torch.no_grad():
+                h = self.a(x)
+        elif self.how == "half":
+            h = torch.cat([h[:, :2], h[:, 2:].detach()], 1)
+        return self.b(h)
+
+
+@pytest.mark.parametrize("how", ["detach", "data", "no_grad"])
+def test_what_is_cut_has_no_path(how: str) -> None:
+    record = recorded(Cut(how), torch.randn(3, 4), lambda m, b: {"c": m(b).square().sum()})
+    assert record.sweep("count")["a.weight[0, 0]"] == 0
+    assert record.sweep("count")["b.weight[0, 0]"] == 3
+
+
+def test_half_of_an_array_is_cut() -> None:
+    record = recorded(Cut("half"), torch.randn(3, 4), lambda m, b: {"c": m(b).square().sum()})
+    assert record.sweep("count")["a.weight[1, 0]"] > 0
+    assert record.sweep("count")["a.weight[3, 0]"] == 0
+
+
+def test_dropout_keeps_the_mask_of_the_run() -> None:
+    model = nn.Sequential(nn.Linear(4, 30), nn.Dropout(0.5), nn.Linear(30, 2))
+    torch.manual_seed(3)
+    mask = F.dropout(torch.ones(1, 30), 0.5)[0]
+    torch.manual_seed(3)
+    record = recorded(model, torch.randn(1, 4), lambda m, b: {"c": m(b).sum()})
+    gradient = record.gradients()["0.bias"][0]
+    assert 0 < int((gradient == 0).sum()) < 30
+    assert mask.numel() == gradient.numel()
+
+
+def test_control_flow_is_that_of_the_run() -> None:
+    class Early(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(6))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers:
+                x = torch.tanh(layer(x))
+                if x.mean() > 0:
+                    break
+            return x
+
+    model = Early()
+    with torch.no_grad():
+        model.layers[1].bias.fill_(5.0)
+        model.layers[0].bias.fill_(-5.0)
+    record = recorded(model, torch.randn(2, 3), lambda m, b: {"c": m(b).sum()})
+    assert record.sweep("reach")["layers.1.weight[0, 0]"]
+    assert not record.sweep("reach")["layers.2.weight[0, 0]"]
+
+
+def test_bfloat16_and_autocast() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).to(torch.bfloat16)
+    recorded(model, torch.randn(3, 4).bfloat16(), lambda m, b: {"c": m(b).float().square().sum()}, tolerance=0.05)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).float()
+
+    def costs(model: Any, batch: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return {"c": model(batch).float().square().sum()}
+
+    recorded(model, torch.randn(3, 4).float(), costs, tolerance=0.05)
+
+
+def test_the_batch_may_be_any_nest_and_its_tensors_are_quantities() -> None:
+    model = nn.Linear(3, 1)
+    batch = {"left": torch.randn(2, 3), "right": [torch.randn(2, 3), torch.tensor([1, 2])]}
+    record = recorded(model, batch, lambda m, b: {"c": (m(b["left"]) * m(b["right"][0])).sum()})
+    assert record.leaves["batch['left']"].kind == "input"
+    left = batch["left"].clone().requires_grad_()
+    (model(left) * model(batch["right"][0])).sum().backward()
+    torch.testing.assert_close(record.gradient("batch['left']"), left.grad)
+    assert record.gradient("batch['right'][0][1, 2]") != 0
+
+
+def test_two_models_in_one_record() -> None:
+    models = {"maker": nn.Linear(2, 3), "judge": nn.Linear(3, 1)}
+    record = wg.record(models, torch.randn(4, 2), lambda m, b: {"c": m["judge"](m["maker"](b)).sum()})
+    assert list(record.parameters) == ["maker.weight", "maker.bias", "judge.weight", "judge.bias"]
+
+
+# What isn't declared
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return 2 * grads[0]
+
+
+class WithFunction(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return Doubled.apply(self.inside(x)).square()
+
+
+def test_an_operation_without_a_declaration_is_named_with_its_module() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.solver = Solver()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.solver(x)
+
+    class Solver(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix = nn.Parameter(torch.eye(3) + 0.1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.inv(self.matrix) @ x
+
+    with pytest.raises(wg.NotSupportedError) as refused:
+        wg.record(Model(), torch.ones(3), lambda m, b: {"c": m(b).sum()})
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith("solver: the operation ")
+    assert "inv" in lines[0]
+    assert lines[-1].startswith('try:      write it with operations of the table, or record with opaque="allow"')
+    record = recorded(Model(), torch.ones(3), lambda m, b: {"c": m(b).square().sum()}, opaque="allow")
+    assert record.sweep("count")["solver.matrix[0, 0]"] == 0
+    assert "inv" in repr(record.sweep("count"))
+    assert record.sweep("gradient").stops == ()
+
+
+def test_a_function_with_its_own_backward_pass() -> None:
+    with pytest.raises(wg.NotSupportedError, match=r"Doubled \(a torch.autograd.Function\)"):
+        wg.record(WithFunction(), torch.ones(2, 3), lambda m, b: {"c": m(b).sum()})
+    assert "apply" in torch.autograd.Function.__dict__
+    record = recorded(WithFunction(), torch.ones(2, 3), lambda m, b: {"c": m(b).sum()}, opaque="allow")
+    assert record.stops
+
+
+def test_checkpointed_segments_are_looked_into() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    class Model(nn.Module):
+        def __init__(self, reentrant: bool) -> None:
+            super().__init__()
+            self.a, self.b, self.reentrant = nn.Linear(3, 3), nn.Linear(3, 1), reentrant
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = checkpoint(lambda h: torch.tanh(self.a(h)), x + 0, use_reentrant=self.reentrant)
+            return self.b(h)
+
+    record = recorded(Model(False), torch.randn(2, 3), lambda m, b: {"c": m(b).sum()})
+    assert record.sweep("count")["a.weight[0, 0]"] == 2
+
+
+def test_complex_numbers_are_refused_and_never_cut_silently() -> None:
+    class Waves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.irfft(torch.fft.rfft(self.weight * x), n=8)
+
+    with pytest.raises(wg.NotSupportedError, match="complex numbers"):
+        wg.record(Waves(), torch.randn(8), lambda m, b: {"c": m(b).square().sum()})
+
+
+@pytest.mark.parametrize(
+    ("losses", "says"),
+    [
+        (lambda m, b: [m(b).sum()], "expected a function (model, batch) that returns a dict of named losses, found list"),
+        (lambda m, b: {}, "found dict"),
+        (lambda m, b: {"c": m(b)}, "'c' must be a floating-point tensor without axes"),
+        (lambda m, b: {"c": 3.0}, "found 3.0"),
+    ],
+)
+def test_costs_of_the_wrong_kind(losses: Any, says: str) -> None:
+    with pytest.raises(wg.ShapeError) as refused:
+        wg.record(nn.Linear(2, 2), torch.ones(1, 2), losses)
+    assert says in str(refused.value)
+
+
+def test_costs_that_are_missing() -> None:
+    with pytest.raises(wg.NotSupportedError, match="costs is missing"):
+        wg.record(nn.Linear(2, 2), torch.ones(1, 2))
+
+
+def test_gradients_and_hooks_of_the_model_stay() -> None:
+    model = nn.Linear(2, 2)
+    model.weight.grad = torch.ones(2, 2)
+    seen: list[int] = []
+    model.register_forward_hook(lambda *_: seen.append(1))
+    wg.record(model, torch.ones(1, 2), lambda m, b: {"c": m(b).sum()})
+    assert torch.equal(model.weight.grad, torch.ones(2, 2))
+    assert model.bias.grad is None
+    assert seen == [1]
+    assert not torch.nn.modules.module._global_forward_hooks
+
+
+def test_a_failing_model_leaves_everything_as_it_was() -> None:
+    class Fails(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.norm(x)
+            torch.rand(3)
+            raise KeyError("mine")
+
+    model, random = Fails(), torch.get_rng_state()
+    with pytest.raises(KeyError, match="mine"):
+        wg.record(model, torch.randn(3, 2), lambda m, b: {"c": m(b).sum()})
+    assert torch.equal(random, torch.get_rng_state())
+    assert model.norm.num_batches_tracked == 0
+    assert torch.equal(model.norm.running_mean, torch.zeros(2))
+    assert not torch.nn.modules.module._global_forward_hooks

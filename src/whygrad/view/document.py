@@ -174,11 +174,6 @@ class Document:
             "scenes": self.scenes,
             "data": self._data(),
         }
-        # Symbols of the items, the costs and their derivatives have to be there before names are written.
-        for q in self.picture.items:
-            for end in ends:
-                if q != end:
-                    symbol(Symbol("d", end, q))
         symbol(Symbol("q", TOTAL))
         spelled = {
             name: names(self.sheet, run.network.in_notation(name), run.network.layout)
@@ -196,6 +191,7 @@ class Document:
                 "formulas": self.sheet.formulas,
                 "steps": self.sheet.steps,
                 "cards": self.sheet.cards,
+                "lines": self.sheet.lines,
                 "names": spelled,
             },
         }

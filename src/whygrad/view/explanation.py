@@ -74,6 +74,7 @@ class Explanations:
             [[self._sheet.formula(name), _many(many), rounded(value)] for name, many, value in group.rows]
             for group in d.groups
         ]
+        made["flow"] = self._picture.flow(self._flows.of(q, self._picture.strands(of)[1]), q, of)
         return made
 
     def _common(self, q: Quantity, of: Quantity, d: Derivation) -> dict[str, Any]:
@@ -90,7 +91,6 @@ class Explanations:
             "agree": bool(d.sums_agree and d.difference_agrees),
             "notes": [words(note) for note in d.notes],
             "examples": [[n, rounded(part)] for n, part in d.examples],
-            "flow": self._picture.flow(self._flows.of(q), q, of, d.value),
         }
 
     def _step(self, step: Step) -> int:
@@ -124,18 +124,17 @@ class Explanations:
             "example": row.example,
         }
 
-    def _layerwise(self, kinds: dict[str, tuple[Layerwise, ...]]) -> dict[str, Any]:
-        return {
-            kind: [
-                {
-                    "f": self._sheet.formula(line.math),
-                    "grid": [joined(row) for row in line.result.values] if line.result else None,
-                    "mark": list(line.result.marked) if line.result and line.result.marked else None,
-                }
-                for line in lines
-            ]
-            for kind, lines in kinds.items()
-        }
+    def _layerwise(self, kinds: dict[str, tuple[Layerwise, ...]]) -> dict[str, list[Any]]:
+        """Returns lines' numbers under each of the conventions, with the entry that is marked where one is."""
+        made: dict[str, list[Any]] = {}
+        for kind, lines in kinds.items():
+            made[kind] = []
+            for line in lines:
+                grid = [joined(row) for row in line.result.values] if line.result else None
+                place = self._sheet.line({"f": self._sheet.formula(line.math), "grid": grid})
+                mark = line.result.marked if line.result else None
+                made[kind].append(place if mark is None else [place, list(mark)])
+        return made
 
     # A weight by its neuron
 
@@ -183,6 +182,9 @@ class Explanations:
         made["steps"] = [self._step(first_step(question, study.derivatives(of)))] if reaches else []
         made["after"] = key(link.to)
         made["layers"] = self._shared_layers(q, of, derivation)
+        made["flow"] = self._picture.first(
+            q, of, self._flows.first(q, self._picture.strands(of)[1]), link.value
+        )
         shown = [row.contribution * link.value for row in after.paths.rows]
         sign = 1.0 if link.value > 0 else -1.0 if link.value < 0 else 0.0
         factor = (study.spell(link.symbols), link.value)
@@ -214,7 +216,7 @@ class Explanations:
         for kind, lines in self._layers[place].items():
             mark = [q.source, q.to] if kind.startswith("from-to") else [q.to, q.source]
             last = lines[-1]
-            kinds[kind] = [*lines[:-1], last | {"mark": mark if last["grid"] else None}]
+            kinds[kind] = [*lines[:-1], [last[0], mark] if isinstance(last, list) else last]
         return kinds
 
 

@@ -15,13 +15,14 @@ Array = Any
 class Flow(NamedTuple):
     """The contributions of all paths of a quantity, added up for each place that they pass.
 
-    All arrays have the cost first. ``neurons`` has, for each layer, one number for each activation; ``edges``
-    for each layer an array (costs, to, from); ``ends`` one number for each cost.
+    All arrays have the strand first: a cost, or several together. ``neurons`` has, for each layer, one number for
+    each activation; ``edges`` for each layer an array (strands, to, from); ``last`` the strands through each
+    output, (strands, outputs).
     """
 
     neurons: Mapping[int, Array]
     edges: Mapping[int, Array]
-    ends: Array
+    last: Array
 
 
 class Flows:
@@ -38,7 +39,7 @@ class Flows:
         >>> import whygrad as wg
         >>> run = wg.Network.default().run()
         >>> flow = Flows(run).of(run.quantity("w^0_{0,1}"))
-        >>> flow.ends.round(5).tolist()          # what reaches each cost: its derivative by the weight
+        >>> flow.last.sum(axis=1).round(5).tolist()      # what reaches each cost: its derivative by the weight
         [0.28149, 0.052]
         >>> flow.neurons[2].sum(axis=0).round(6).tolist()      # through each neuron of layer 2
         [-0.405825, 0.615775, 0.12354]
@@ -51,12 +52,14 @@ class Flows:
         self._slopes: dict[int, Array] = {}
         self._back: dict[Any, Array] = {}
 
-    def _backward(self, kind: str, layer: int) -> Array:
-        """Returns each cost's derivatives by a layer, (costs, examples, neurons); without R, which no neuron is in."""
-        node = self._run.recorded.nodes[kind, layer]
-        if (kind, layer) not in self._back:
-            self._back[kind, layer] = np.asarray(self._sweep.values(node))[: self._net.outputs]
-        return self._back[kind, layer]
+    def _backward(self, kind: str, layer: int, pick: Array) -> Array:
+        """Returns each strand's derivatives by a layer, (strands, examples, neurons); without R, which no neuron is in."""
+        key = (kind, layer, pick.tobytes())
+        if key not in self._back:
+            node = self._run.recorded.nodes[kind, layer]
+            values = np.asarray(self._sweep.values(node))[: self._net.outputs]
+            self._back[key] = np.tensordot(pick, values, axes=1)
+        return self._back[key]
 
     def _through(self, layer: int, z: Array) -> Array:
         """Returns how a layer's activations change, (examples, neurons), when its pre-activations change."""
@@ -77,40 +80,48 @@ class Flows:
             made[column.positions] += np.asarray(column.partials) * flat[position]
         return made.reshape(z.shape)
 
-    def of(self, q: Quantity) -> Flow:
-        """Returns the contributions of all paths from a quantity to the costs."""
+    def first(self, q: Quantity, pick: Array) -> Array:
+        """Returns what goes through a weight itself, (strands,): each strand's derivative by it."""
+        below = self._activations(int(q.layer or 1) - 1)[:, int(q.source or 0)]
+        return np.einsum("n,sn->s", below, self._backward("z", int(q.layer or 1), pick)[:, :, int(q.to or 0)])
+
+    def of(self, q: Quantity, pick: Array | None = None) -> Flow:
+        """Returns the contributions of all paths from a quantity to the costs.
+
+        Args:
+            q: The quantity.
+            pick: Which costs make a strand, (strands, costs); each cost one, where there is none.
+        """
         net, run = self._net, self._run
+        pick = np.eye(net.outputs) if pick is None else pick
         neurons: dict[int, Array] = {}
         edges: dict[int, Array] = {}
-        ends = np.zeros(net.outputs)
+        last = np.zeros((len(pick), net.outputs))
         if q.kind == "C":
-            ends[int(q.to or 0)] = 1.0
-            return Flow(neurons, edges, ends)
+            last[:, int(q.to or 0)] = pick[:, int(q.to or 0)]
         if q.kind == "y":
-            node = run.recorded.nodes["y", None]
-            ends[int(q.to or 0)] = float(np.asarray(self._sweep.values(node))[q.to, :, q.to].sum())
-            return Flow(neurons, edges, ends)
+            values = np.asarray(self._sweep.values(run.recorded.nodes["y", None]))
+            last[:, int(q.to or 0)] = pick[:, int(q.to or 0)] * values[q.to, :, q.to].sum()
         if q.kind not in ("w", "b", "a", "z"):
-            return Flow(neurons, edges, ends)
+            return Flow(neurons, edges, last)
         layer, to = int(q.layer or 0), int(q.to or 0)
         reached = np.zeros((run.examples, net.sizes[layer]))
         if q.kind == "w":
             reached[:, to] = self._activations(layer - 1)[:, int(q.source or 0)]
-            edges[layer] = np.zeros((net.outputs, net.sizes[layer], net.sizes[layer - 1]))
-            edges[layer][:, to, int(q.source or 0)] = np.einsum(
-                "n,cn->c", reached[:, to], self._backward("z", layer)[:, :, to]
-            )
+            edges[layer] = np.zeros((len(pick), net.sizes[layer], net.sizes[layer - 1]))
+            edges[layer][:, to, int(q.source or 0)] = self.first(q, pick)
         else:
             reached[:, to] = 1.0
         if q.kind != "a":
             reached = self._through(layer, reached)
-        neurons[layer] = np.einsum("nj,cnj->cj", reached, self._backward("a", layer))
+        neurons[layer] = np.einsum("nj,snj->sj", reached, self._backward("a", layer, pick))
         for above in range(layer + 1, net.depth + 1):
             weights = np.asarray(run.network.parameters[f"W{above}"])
-            edges[above] = np.einsum("ni,cnj->cji", reached, self._backward("z", above)) * weights
+            behind = self._backward("z", above, pick)
+            edges[above] = np.einsum("ni,snj->sji", reached, behind, optimize=run.examples > 1) * weights
             reached = self._through(above, reached @ weights.T)
-            neurons[above] = np.einsum("nj,cnj->cj", reached, self._backward("a", above))
-        return Flow(neurons, edges, neurons[net.depth].sum(axis=1))
+            neurons[above] = np.einsum("nj,snj->sj", reached, self._backward("a", above, pick))
+        return Flow(neurons, edges, neurons[net.depth])
 
     def _activations(self, layer: int) -> Array:
         graph, nodes = self._run.recorded

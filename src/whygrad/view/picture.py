@@ -153,60 +153,80 @@ class Picture:
                 values.append(_over_examples(semiring, flat[node, name][places]))
         return made
 
-    def flow(self, flow: Flow, q: Quantity, of: Quantity, value: float) -> dict[str, Any]:
-        """Returns how much goes through each place: one strand for each cost, or one for what is asked about."""
-        net = self._net
+    def strands(self, of: Quantity) -> tuple[list[str], Any]:
+        """Returns the strands that lines are drawn in, and which costs each is of: (keys, (strands, costs))."""
+        outputs = self._net.outputs
         if of.kind == "C":
-            names, pick = [key(of)], np.eye(net.outputs)[[int(of.to or 0)]]
-        elif net.outputs <= STRANDS:
-            names, pick = [f"C{k}" for k in range(net.outputs)], np.eye(net.outputs)
-        else:
-            names, pick = ["total"], np.ones((1, net.outputs))
+            return [key(of)], np.eye(outputs)[[int(of.to or 0)]]
+        if of.kind == "total" and outputs <= STRANDS:
+            return [f"C{k}" for k in range(outputs)], np.eye(outputs)
+        return ["total"], np.full((1, outputs), float(of.kind == "total"))
+
+    def flow(self, flow: Flow, q: Quantity, of: Quantity) -> dict[str, Any]:
+        """Returns how much goes through each place that is drawn, those that aren't put together."""
+        net = self._net
         lines: list[tuple[str, str, Any]] = []
         nodes: list[tuple[str, Any]] = []
-        for layer, arrays in flow.neurons.items():
-            through = pick @ arrays
+        for layer, through in flow.neurons.items():
             nodes += [(f"a{layer}.{j}", through[:, j]) for j in self.shown[layer]]
             if len(self.shown[layer]) < net.sizes[layer]:
                 hidden = through.sum(axis=1) - through[:, list(self.shown[layer])].sum(axis=1)
                 nodes.append((f"o{layer}", hidden))
-        for layer, arrays in flow.edges.items():
-            lines += self._lines(layer, np.einsum("sc,cji->sji", pick, arrays))
-        if flow.neurons:
-            for k in self.shown[-1]:
-                ends = pick[:, k] * flow.neurons[net.depth][k, k] if of.kind != "R" else pick[:, k] * 0
-                lines.append((f"a{net.depth}.{k}", f"C{k}", ends))
-        elif q.kind == "y":
-            lines.append((key(q), f"C{q.to}", pick @ flow.ends))
-        if of.kind == "R":
-            lines, nodes = [], []
-        widest = max((float(np.abs(parts).sum()) for _, _, parts in lines), default=0.0)
-        seen = [line for line in lines if float(np.abs(line[2]).sum()) > FAINTEST * widest]
-        seen.sort(key=lambda line: -float(np.abs(line[2]).sum()))
+        for layer, through in flow.edges.items():
+            lines += self._lines(layer, through)
+        for k in self.shown[-1]:
+            start = key(q) if q.kind == "y" else f"a{net.depth}.{k}"
+            if q.kind not in ("y", "C") or k == q.to:
+                lines.append((start, f"C{k}", flow.last[:, k] if q.kind != "C" else flow.last[:, k] * 0))
+        return self._drawn(lines, nodes, self.strands(of)[0])
+
+    def _drawn(
+        self, lines: list[tuple[str, str, Any]], nodes: list[tuple[str, Any]], strands: list[str]
+    ) -> dict[str, Any]:
+        sized = [(float(np.abs(parts).sum()), start, end, parts) for start, end, parts in lines]
+        widest = max((size for size, *_ in sized), default=0.0)
+        seen = sorted((line for line in sized if line[0] > FAINTEST * widest), key=lambda line: -line[0])
         return {
-            "costs": names,
+            "costs": strands,
             "widest": rounded(widest),
-            "lines": [[start, end, *joined(parts)] for start, end, parts in seen[:MOST_LIT]],
+            "lines": [[start, end, *joined(parts)] for _, start, end, parts in seen[:MOST_LIT]],
             "nodes": [[name, *joined(parts)] for name, parts in nodes if np.any(parts)],
-            "lit": bool(value) or bool(seen),
+        }
+
+    def first(self, q: Quantity, of: Quantity, through: Any, factor: float) -> dict[str, Any]:
+        """Returns a weight's own line; those after it are its neuron's, as wide beside each other."""
+        ends = (f"a{int(q.layer or 1) - 1}.{q.source}", f"a{q.layer}.{q.to}")
+        return {
+            "costs": self.strands(of)[0],
+            "own": [*ends, *joined(through)],
+            "widest": rounded(float(np.abs(through).sum())),
+            "sign": 1 if factor > 0 else -1 if factor < 0 else 0,
         }
 
     def _lines(self, layer: int, through: Any) -> list[tuple[str, str, Any]]:
         """Returns the lines between two layers, those from and to neurons that aren't drawn put together."""
-        starts = self._ends(layer - 1)
-        ends = self._ends(layer)
-        made = []
-        for end, rows in ends:
-            for start, columns in starts:
-                part = through[:, rows][:, :, columns].sum(axis=(1, 2))
-                made.append((start, end, part))
-        return made
+        (starts, columns), (ends, rows) = self._ends(layer - 1), self._ends(layer)
+        wide = len(starts) > len(columns) or len(ends) > len(rows)
+        shown = through[:, rows][:, :, columns]
+        if wide:
+            beside = through[:, rows].sum(axis=2) - shown.sum(axis=2)
+            below = through[:, :, columns].sum(axis=1) - shown.sum(axis=1)
+            rest = through.sum(axis=(1, 2)) - shown.sum(axis=(1, 2)) - beside.sum(axis=1) - below.sum(axis=1)
+            shown = np.concatenate([shown, below[:, None, :]], axis=1)
+            beside = np.concatenate([beside, rest[:, None]], axis=1)
+            shown = np.concatenate([shown, beside[:, :, None]], axis=2)
+        return [
+            (start, end, shown[:, i, j])
+            for i, end in enumerate(ends)
+            for j, start in enumerate(starts)
+            if np.any(shown[:, i, j])
+        ]
 
-    def _ends(self, layer: int) -> list[tuple[str, list[int]]]:
+    def _ends(self, layer: int) -> tuple[list[str], list[int]]:
+        """Returns the places of a layer (its neurons, and the others together), and the neurons' numbers."""
         shown = [int(j) for j in self.shown[layer]]
-        ends = [(f"a{layer}.{j}", [j]) for j in shown]
-        hidden = sorted(set(range(self._net.sizes[layer])) - set(shown))
-        return [*ends, (f"o{layer}", hidden)] if hidden else ends
+        hidden = len(shown) < self._net.sizes[layer]
+        return [f"a{layer}.{j}" for j in shown] + ([f"o{layer}"] if hidden else []), shown
 
 
 def _over_examples(semiring: str, values: Any) -> Any:

@@ -38,7 +38,12 @@ class Play:
         return [*self._forward(), *self._costs(), *self._backward()]
 
     def _made(
-        self, phase: str, title: str, says: Words, lit: list[Quantity], lines: Sequence[tuple[Math, float | None]]
+        self,
+        phase: str,
+        title: str,
+        says: Words,
+        lit: list[Quantity],
+        lines: Sequence[tuple[Math, float | None]],
     ) -> dict[str, Any]:
         return {
             "phase": phase,

@@ -63,6 +63,7 @@ class Sheet:
         self.formulas: list[list[Any]] = []
         self.steps: list[dict[str, Any]] = []
         self.cards: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []
         self._places: dict[Any, int] = {}
 
     def _placed(self, table: list[Any], key: Any, make: Callable[[], Any]) -> int:
@@ -156,6 +157,10 @@ class Sheet:
     def step(self, step: dict[str, Any]) -> int:
         """Returns the number of a step of a derivation."""
         return self._placed(self.steps, ("step", json.dumps(step)), lambda: step)
+
+    def line(self, line: dict[str, Any]) -> int:
+        """Returns the number of a line of a layer-wise form."""
+        return self._placed(self.lines, ("line", json.dumps(line)), lambda: line)
 
     def card(self, card: dict[str, Any]) -> int:
         """Returns the number of a factor's card."""

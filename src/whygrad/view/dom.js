@@ -1,0 +1,62 @@
+// Elements: made with createElement and textContent alone, so that no text is ever read as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+export const MATHML = "http://www.w3.org/1998/Math/MathML";
+
+function fill(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [event, handler] of Object.entries(value)) made.addEventListener(event, handler);
+    else if (name === "style") for (const [property, set] of Object.entries(value)) made.style.setProperty(property, set);
+    else if (name === "value" || name === "checked" || name === "disabled") made[name] = value;
+    else made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** Returns an HTML element; `on` maps events to handlers, children are nodes or texts. */
+export function html(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** Returns an SVG element. */
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Returns a number to six digits with a real minus sign. */
+export function number(value, digits = 6) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.map((each) => number(each, digits)).join(" … ");
+  if (value === 0) return "0";
+  let text = value.toPrecision(digits);
+  if (text.includes("e")) {
+    const [figures, exponent] = text.split("e");
+    text = `${trimmed(figures)}e${Number(exponent)}`;
+  } else if (Math.abs(value) < 1e-4) {
+    const [figures, exponent] = value.toExponential(digits - 1).split("e");
+    text = `${trimmed(figures)}e${Number(exponent)}`;
+  } else text = trimmed(text);
+  return text.replaceAll("-", "−");
+}
+
+function trimmed(figures) {
+  return figures.includes(".") ? figures.replace(/\.?0+$/, "") : figures;
+}
+
+/** Returns a share of the whole with its sign, such as +12.3%. */
+export function percent(share) {
+  if (!share) return "0%";
+  if (Math.abs(share) < 0.0005) return "<0.1%";
+  return `${share > 0 ? "+" : "−"}${(100 * Math.abs(share)).toFixed(1)}%`;
+}
+
+/** Returns a key's parts: kind, layer, to, from (or the place of a y or C). */
+export function parsed(key) {
+  const match = /^([wbazdo])(\d+)(?:\.(\d+))?(?:\.(\d+))?$/.exec(key);
+  if (match) return { kind: match[1], layer: +match[2], to: +(match[3] ?? 0), from: +(match[4] ?? 0) };
+  const end = /^([yC])(\d+)$/.exec(key);
+  return end ? { kind: end[1], to: +end[2] } : { kind: key };
+}

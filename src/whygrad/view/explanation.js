@@ -1,0 +1,158 @@
+// The explanation: the answer in words, the factors as cards, the steps with their formulas.
+
+import { html, number, parsed } from "./dom.js";
+import { hue } from "./picture.js";
+
+/** Returns a path's stations and cards, whether it is written out or begins a neuron's path. */
+export function pathsOf(sheet, explanation, of, all) {
+  const { paths } = explanation;
+  if (!explanation.after) return paths.rows.map((row) => ({ stations: row.q, cards: row.k.map((k) => sheet.cards[k]), ...row }));
+  const rest = all[`${explanation.after}|${of}`];
+  return rest.paths.rows.map((row, n) => ({
+    stations: [explanation.key, ...row.q],
+    cards: [paths.card, ...row.k].map((k) => sheet.cards[k]),
+    c: paths.c[n],
+    h: paths.h[n],
+    cost: row.cost,
+    example: null,
+  }));
+}
+
+/** Returns the numbers of the steps: its own, and those of the neuron that it leads to. */
+export function stepsOf(explanation, of, all) {
+  return explanation.after ? [...explanation.steps, ...all[`${explanation.after}|${of}`].steps] : explanation.steps;
+}
+
+/** The heading: the derivative, its value, and each cost's part of it. */
+export function heading(view, explanation) {
+  const { formulas, state, scene } = view;
+  const parts = view.document.of
+    .filter(([key]) => key !== "total" && key in explanation.costs)
+    .map(([key]) =>
+      html(
+        "button",
+        {
+          class: `part ${hue(key)}`,
+          type: "button",
+          "aria-pressed": String(state.of === key),
+          "aria-label": `${formulas.plainName(key)}: ${number(explanation.costs[key])}. Explain this cost alone.`,
+          on: { click: () => view.go({ of: state.of === key ? "total" : key }) },
+        },
+        html("span", { class: "dot", "aria-hidden": "true" }),
+        formulas.name(key, false),
+        html("span", { class: "n" }, number(explanation.costs[key])),
+      ),
+    );
+  const back = view.trail.length
+    ? html("button", { class: "back", type: "button", on: { click: () => view.back() } }, "← back")
+    : null;
+  return html(
+    "header",
+    { class: "answer" },
+    back,
+    html("h1", { tabindex: "-1" }, formulas.math(explanation.heading, "block"), html("span", { class: "is" }, `= ${number(explanation.value)}`)),
+    parts.length > 1 && parts.length <= 12 ? html("div", { class: "parts" }, html("span", { class: "faint" }, "of which"), parts) : null,
+    ...explanation.words.map((words) => html("p", {}, formulas.words(words))),
+    state.of === "total" && Object.keys(explanation.reasons).length
+      ? html(
+          "ul",
+          { class: "reasons" },
+          Object.entries(explanation.reasons).slice(0, 12).map(([key, words]) => html("li", {}, formulas.name(key), html("span", {}, ` ${number(explanation.costs[key])}: `), formulas.words(words), ".")),
+        )
+      : null,
+    scene ? null : "",
+  );
+}
+
+/** The factors of one path as cards. */
+export function cards(view, path, place) {
+  if (!path?.cards.length) return null;
+  const { formulas } = view;
+  const product = path.cards.map((card) => (card.v < 0 ? `(${number(card.v, 4)})` : number(card.v, 4)));
+  const shown = path.cards.map((card, n) =>
+    html(
+      "li",
+      { class: `card factor${n % 6}`, "data-factor": n, tabindex: "0", on: { focus: () => view.lightFactor(n), blur: () => view.lightFactor(null) } },
+      html("div", { class: "symbol" }, card.f === null ? "1" : formulas.math(card.f), html("span", { class: "n" }, `= ${number(card.v, 4)}`)),
+      card.e !== undefined ? html("div", { class: "explicit" }, "= ", formulas.math(card.e)) : null,
+      html("p", {}, formulas.words(card.says)),
+    ),
+  );
+  return html(
+    "section",
+    { class: "cards", "aria-labelledby": "cards-title" },
+    html("h2", { id: "cards-title" }, place === 0 ? "The strongest path, factor by factor" : `Path ${place + 1}, factor by factor`),
+    html("p", { class: "route" }, path.stations.map((key, n) => [n ? html("span", { class: "arrow" }, " → ") : null, formulas.name(key)])),
+    html("ol", {}, shown),
+    html(
+      "p",
+      { class: "product" },
+      path.cards.map((_, n) => [n ? " · " : "", html("span", { class: `factor${n % 6} tint`, "data-factor": n }, product[n])]),
+      html("strong", { class: "n" }, ` = ${number(path.c)}`),
+    ),
+  );
+}
+
+/** One line of mathematics with a button that copies its LaTeX. */
+export function line(view, place) {
+  const { formulas } = view;
+  const copy = html("button", { class: "copy", type: "button", "aria-label": "Copy LaTeX", title: "Copy LaTeX" }, "TeX");
+  copy.addEventListener("click", () => view.copied(formulas.latex(place), copy));
+  return html("div", { class: "line" }, html("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "formula" }, formulas.math(place, "block")), copy);
+}
+
+/** The steps of the derivation. */
+export function steps(view, explanation) {
+  const { document, formulas, state } = view;
+  const numbers = stepsOf(explanation, state.of, view.explained);
+  if (!numbers.length) return null;
+  const items = numbers.map((n, place) => {
+    const step = document.sheet.steps[n];
+    const inside = [html("p", {}, formulas.words(step.says)), html("div", { class: "lines" }, step.lines.map(([formula]) => line(view, formula)))];
+    const title = html("h3", {}, html("span", { class: "count", "aria-hidden": "true" }, place + 1), step.title);
+    if (numbers.length <= 8) return html("li", {}, title, inside);
+    return html("li", {}, html("details", { open: place < 3 || place === numbers.length - 1 }, html("summary", {}, title), inside));
+  });
+  return html("section", { class: "steps" }, html("h2", {}, "Step by step"), html("ol", {}, items));
+}
+
+/** The same in whole layers, and what the numbers stand on. */
+export function further(view, explanation) {
+  const { formulas, document, state } = view;
+  const kind = document.notations.find(([name]) => name === state.notation)?.[2];
+  const layers = (explanation.layers[kind] ?? []).map((place) => {
+    const { f, grid, mark } = typeof place === "number" ? document.sheet.lines[place] : { ...document.sheet.lines[place[0]], mark: place[1] };
+    const rows = grid?.map((row, i) =>
+      html("tr", {}, row.map((value, j) => html("td", { class: mark && mark[0] === i && mark[1] === j ? "marked" : null }, number(value, 4)))),
+    );
+    return html("div", { class: "layer" }, line(view, f), rows ? html("table", { class: "matrix", role: "presentation" }, html("tbody", {}, rows)) : null);
+  });
+  const notes = explanation.notes.map((words) => html("li", {}, formulas.words(words)));
+  const says = document.notations.find(([name]) => name === state.notation)?.[1];
+  return html(
+    "section",
+    { class: "further" },
+    layers.length ? html("details", { class: "fold" }, html("summary", {}, "The same in whole layers"), html("div", { class: "layers" }, layers)) : null,
+    html("details", { class: "fold" }, html("summary", {}, `What ${state.notation} means`), html("p", {}, says)),
+    html("ul", { class: "notes" }, notes, html("li", {}, `Network: ${document.title}.`)),
+  );
+}
+
+/** What can be said without a derivation: the value, the gradient, and where to get the rest. */
+export function brief(view) {
+  const { formulas, state, document } = view;
+  const place = document.picture.items.findIndex(([key]) => key === state.chosen);
+  const rows = document.of.map(([key]) =>
+    html("tr", {}, html("th", { scope: "row" }, formulas.name(key, false)), html("td", { class: "n" }, number(view.scene.colours.gradient[key]?.[place]))),
+  );
+  const kind = parsed(state.chosen).kind;
+  return html(
+    "header",
+    { class: "answer" },
+    view.trail.length ? html("button", { class: "back", type: "button", on: { click: () => view.back() } }, "← back") : null,
+    html("h1", { tabindex: "-1" }, formulas.name(state.chosen), html("span", { class: "is" }, `= ${number(view.scene.values[place])}`)),
+    html("p", {}, `The derivatives of the costs by this ${{ w: "weight", b: "bias", y: "target" }[kind] ?? "quantity"}:`),
+    html("table", { class: "plain" }, html("tbody", {}, rows)),
+    html("p", { class: "faint" }, "This page has no full derivation of this one. Open the network with ", html("code", {}, "whygrad view"), " to get every derivation, or choose a line that is thick."),
+  );
+}

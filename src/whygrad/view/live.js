@@ -1,0 +1,232 @@
+// Live: numbers that can be changed, equations that are checked, gradients that are diagnosed; with somebody to ask.
+
+import { html, parsed } from "./dom.js";
+
+const MOST_NUMBERS = 80;
+const LARGEST_FILE = 20e6;
+
+/** The panels that need somebody to ask; they outlive the documents that they change. */
+export class Live {
+  constructor(view) {
+    this.view = view;
+    this.numbers = structuredClone(view.document.data);
+    this.changed = {};
+    this.inputs = new Map();
+    this.status = html("p", { class: "status", role: "status" });
+    this.values = html("div", { class: "values" });
+    this.verdict = html("div", { class: "verdict", role: "status" });
+    this.diagnosis = html("div", { class: "diagnosis", role: "status" });
+    this.element = html("section", { class: "live", "aria-label": "Try it" }, this.editor(), this.equation(), this.gradients());
+    this.fill();
+  }
+
+  /** Returns what was changed, as the state of a request. */
+  get state() {
+    return this.changed;
+  }
+
+  // Numbers
+
+  editor() {
+    const reset = html("button", { type: "button", class: "quiet", on: { click: () => this.reset() } }, "as it was");
+    return html("div", { class: "panel" }, html("div", { class: "bar-above" }, html("h2", {}, "Change the numbers"), reset), this.status, this.values);
+  }
+
+  reset() {
+    this.numbers = structuredClone(this.original ?? this.view.document.data);
+    this.changed = {};
+    this.fill();
+    this.view.refresh();
+  }
+
+  fill() {
+    this.inputs.clear();
+    if (!this.numbers) {
+      this.values.replaceChildren(html("p", { class: "faint" }, "This network has too many numbers to change them here."));
+      return;
+    }
+    this.original ??= structuredClone(this.numbers);
+    const { view, numbers } = this;
+    const { formulas } = view;
+    const row = view.state.example ?? 0;
+    const field = (key, read, write) => {
+      const input = html("input", { type: "number", step: "any", value: String(read()), "aria-label": formulas.plainName(key) });
+      input.addEventListener("input", () => {
+        const value = Number(input.value);
+        if (input.value === "" || !Number.isFinite(value)) return;
+        write(value);
+        view.refresh();
+      });
+      const name = html("span", { class: "scrub", title: "drag to change" }, formulas.name(key, false));
+      scrub(name, input);
+      this.inputs.set(key, { input, read });
+      return html("label", { class: "number", "data-q": key }, name, input);
+    };
+    const row0 = (title, fields) => html("div", { class: "fields", role: "group", "aria-label": title }, html("span", { class: "faint" }, title), fields);
+    const change = (name, value) => (this.changed[name] = value);
+    const data = (kind, letter) => numbers[letter][row].map((_, n) => field(kind === "a" ? `a0.${n}` : `y${n}`, () => numbers[letter][row][n], (value) => {
+      numbers[letter][row][n] = value;
+      change(letter, numbers[letter]);
+    }));
+    const matrices = Object.entries(numbers.parameters).map(([name, array]) => {
+      const layer = Number(name.slice(1));
+      const set = () => change("parameters", { ...this.changed.parameters, [name]: array });
+      const fields = name[0] === "W"
+        ? array.flatMap((line, to) => line.map((_, from) => field(`w${layer}.${to}.${from}`, () => array[to][from], (value) => ((array[to][from] = value), set()))))
+        : array.map((_, to) => field(`b${layer}.${to}`, () => array[to], (value) => ((array[to] = value), set())));
+      return row0(name, fields);
+    });
+    const many = Object.values(numbers.parameters).flat(2).length;
+    const activations = numbers.activation.map((name, n) => {
+      const options = [...new Set([name, ...numbers.activations])];
+      const select = html("select", { "aria-label": `activation of layer ${n + 1}`, on: { change: (event) => {
+        numbers.activation[n] = event.target.value;
+        change("activation", [...numbers.activation]);
+        view.refresh();
+      } } }, options.map((each) => html("option", { value: each }, each)));
+      select.value = name;
+      return html("label", { class: "number" }, html("span", {}, `layer ${n + 1}`), select);
+    });
+    this.values.replaceChildren(
+      row0("inputs", data("a", "x").slice(0, MOST_NUMBERS)),
+      row0("targets", data("y", "y").slice(0, MOST_NUMBERS)),
+      many <= MOST_NUMBERS ? html("details", { class: "fold", open: many <= 24 }, html("summary", {}, "weights"), matrices) : row0("chosen", this.one(field)),
+      row0("activation", activations),
+    );
+  }
+
+  one(field) {
+    const { kind, layer, to, from } = parsed(this.view.state.chosen);
+    const array = this.numbers.parameters[`${kind.toUpperCase()}${layer}`] ?? this.numbers.parameters[`b${layer}`];
+    const name = kind === "w" ? `W${layer}` : `b${layer}`;
+    if (!array || (kind !== "w" && kind !== "b")) return html("span", { class: "faint" }, "choose a weight");
+    const set = () => (this.changed.parameters = { ...this.changed.parameters, [name]: array });
+    return kind === "w"
+      ? field(this.view.state.chosen, () => array[to][from], (value) => ((array[to][from] = value), set()))
+      : field(this.view.state.chosen, () => array[to], (value) => ((array[to] = value), set()));
+  }
+
+  say(text, kind = "") {
+    this.status.textContent = text;
+    this.status.className = `status ${kind}`;
+  }
+
+  // Equations
+
+  equation() {
+    const box = html("textarea", { rows: 2, spellcheck: "false", "aria-label": "An equation in LaTeX or as you would type it", placeholder: "\\frac{\\partial C^0}{\\partial a^0_1} = …" });
+    const ask = html("button", { type: "button", class: "ask" }, "Check");
+    const check = async () => {
+      if (!box.value.trim()) return;
+      this.verdict.replaceChildren(html("p", { class: "faint" }, "…"));
+      const equation = box.value;
+      const reply = await this.view.request({ do: "check", equation });
+      if (reply === null || equation !== box.value) return;
+      this.verdict.replaceChildren(...(reply.ok ? this.judged(reply.result) : [this.unread(equation, reply.error)]));
+      this.view.missing = reply.ok ? (reply.result.missing_paths ?? null) : null;
+      this.view.paint();
+    };
+    ask.addEventListener("click", check);
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey) {
+        event.preventDefault();
+        check();
+      }
+    });
+    box.addEventListener("input", () => {
+      this.verdict.replaceChildren();
+      if (this.view.missing) {
+        this.view.missing = null;
+        this.view.paint();
+      }
+    });
+    return html("div", { class: "panel" }, html("h2", {}, "Is my equation right?"), html("div", { class: "asking" }, box, ask), this.verdict);
+  }
+
+  unread(equation, error) {
+    const lines = [html("p", { class: "bad" }, error.message)];
+    if (Number.isInteger(error.caret)) lines.unshift(html("pre", { class: "caret" }, `${equation}\n${" ".repeat(error.caret)}^`));
+    return html("div", {}, lines);
+  }
+
+  judged(result) {
+    const holds = result.holds === true;
+    const word = { true: "It holds.", false: "It does not hold." }[String(result.holds)] ?? "It depends on how it is read.";
+    const terms = (title, list) => (list?.length ? html("p", {}, html("strong", {}, `${title}: `), list.map((term, n) => [n ? ", " : "", html("code", {}, typeof term === "string" ? term : JSON.stringify(term))])) : null);
+    const made = [html("p", { class: holds ? "good" : "bad" }, html("strong", {}, word), " ", result.says ?? "")];
+    for (const each of result.equalities ?? []) made.push(terms("missing", each.missing), terms("too much", each.surplus), terms("wrong", each.wrong));
+    if (!holds && result.corrected) made.push(html("p", {}, html("strong", {}, "right would be: "), html("code", {}, result.corrected)));
+    for (const sentence of result.would_hold_if ?? []) made.push(html("p", {}, `It would hold if ${sentence}.`));
+    if (result.missing_paths?.length) made.push(html("p", { class: "faint" }, "The missing paths are drawn in the picture."));
+    return made.filter(Boolean);
+  }
+
+  // Gradients
+
+  gradients() {
+    const file = html("input", { type: "file", accept: ".npz,.safetensors", "aria-label": "A file with your gradients" });
+    const zone = html("label", { class: "drop" }, html("span", {}, "Drop a file with your gradients (", html("code", {}, ".npz"), " or ", html("code", {}, ".safetensors"), " with W1, b1, …) or ", html("u", {}, "choose one")), file);
+    file.addEventListener("change", () => file.files[0] && this.diagnose(file.files[0]));
+    zone.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+    zone.addEventListener("drop", (event) => {
+      event.preventDefault();
+      zone.classList.remove("over");
+      const dropped = event.dataTransfer.files[0];
+      if (dropped) this.diagnose(dropped);
+    });
+    return html("div", { class: "panel" }, html("h2", {}, "Are my gradients right?"), zone, this.diagnosis);
+  }
+
+  async diagnose(file) {
+    if (file.size > LARGEST_FILE) {
+      this.diagnosis.replaceChildren(html("p", { class: "bad" }, `${file.name}: expected at most 20 MB, found ${(file.size / 1e6).toFixed(0)} MB.`));
+      return;
+    }
+    this.diagnosis.replaceChildren(html("p", { class: "faint" }, "…"));
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+    const reply = await this.view.request({ do: "diagnose", name: file.name, data_base64: btoa(text) });
+    if (reply === null) return;
+    if (!reply.ok) {
+      this.diagnosis.replaceChildren(html("p", { class: "bad" }, reply.error.message));
+      return;
+    }
+    const { findings, right } = reply.result;
+    const head = html("p", { class: right ? "good" : "bad" }, html("strong", {}, right ? "All gradients are right." : `${findings.length === 1 ? "One mistake" : `${findings.length} mistakes`}, drawn in the picture.`));
+    const list = findings.map((finding) => html("li", {}, html("strong", {}, finding.parameter ?? ""), " ", finding.says, finding.fix ? html("div", { class: "faint" }, finding.fix) : null));
+    this.diagnosis.replaceChildren(head, html("ul", {}, list));
+    this.view.marks = this.marked(findings);
+    this.view.paint();
+  }
+
+  /** Returns which weights and biases are right and which are not. */
+  marked(findings) {
+    const wrong = new Set(findings.flatMap((finding) => String(finding.parameter ?? "").match(/[Wb]\d+/g) ?? []));
+    const marks = new Map();
+    for (const [key] of this.view.document.picture.items) {
+      const { kind, layer } = parsed(key);
+      if (kind === "w" || kind === "b") marks.set(key, wrong.has(`${kind === "w" ? "W" : "b"}${layer}`) ? "wrong" : "right");
+    }
+    return marks;
+  }
+}
+
+/** Lets a number be dragged: to the right it grows, to the left it falls. */
+function scrub(handle, input) {
+  handle.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    const [start, from] = [event.clientX, Number(input.value) || 0];
+    handle.setPointerCapture(event.pointerId);
+    const moved = (move) => {
+      input.value = String(Number((from + (move.clientX - start) * 0.01).toFixed(4)));
+      input.dispatchEvent(new Event("input"));
+    };
+    handle.addEventListener("pointermove", moved);
+    handle.addEventListener("pointerup", () => handle.removeEventListener("pointermove", moved), { once: true });
+  });
+}

@@ -1,0 +1,100 @@
+"""The saved page: one HTML file with the viewer, the document and a picture that needs no script; nothing is loaded."""
+
+import json
+from base64 import b64encode
+from gzip import compress
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from whygrad.errors import WhygradError
+from whygrad.run import Run
+from whygrad.view.assets import script
+from whygrad.view.complete import complete
+from whygrad.view.static import static
+
+# A document larger than this is compressed; a smaller one can be read in the file.
+PLAIN_UP_TO = 600_000
+_STYLE = (
+    ":root { color-scheme: light dark; } body { margin: 0; background: light-dark(#ffffff, #12151c); } "
+    "#failure { font: 16px/1.5 system-ui, sans-serif; padding: 1rem 2rem; color: light-dark(#b02a37, #ff9aa2); }"
+)
+_START = """
+const unpacked = async () => {
+  const place = document.getElementById("document");
+  if (place.dataset.packed === undefined) return JSON.parse(place.textContent);
+  const bytes = Uint8Array.from(atob(place.textContent.trim()), (sign) => sign.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+};
+try {
+  const host = document.getElementById("whygrad");
+  const given = await unpacked();
+  mount(host, given, null);
+} catch (error) {
+  const place = document.getElementById("failure");
+  place.hidden = false;
+  place.textContent = `The interactive page could not be shown: ${error.message}`;
+}
+"""
+
+
+def page(run: Run, **options: Any) -> str:
+    """Returns the whole page as one HTML file that needs nothing from anywhere.
+
+    Args:
+        run: The run.
+        options: What is shown first: see :func:`whygrad.view.document.document`.
+
+    Example:
+        >>> import whygrad as wg
+        >>> text = page(wg.Network.default().run())
+        >>> text.startswith("<!doctype html>"), "http://" in text.replace("http://www.w3.org", "")
+        (True, False)
+    """
+    made = complete(run, **options)
+    title = f"whygrad: {made['title']}"
+    code = script().replace("export { mount };", "") + _START
+    if "</script" in code.lower() or "<!--" in code:
+        raise WhygradError("view: the viewer's own code can't stand in a page")
+    still = static(run, chosen=options.get("chosen"), of=options.get("of"), example=options.get("example"))
+    policy = f"default-src 'none'; script-src '{_hash(code)}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f'<p id="failure" role="alert" hidden></p>\n<div id="whygrad" data-address>{still}</div>\n'
+        f"{_data(made)}\n"
+        f'<script type="module">{code}</script>\n</body>\n</html>\n'
+    )
+
+
+def save(run: Run, path: Any, **options: Any) -> Path:
+    """Writes the page and returns where it is.
+
+    Raises:
+        WhygradError: The file can't be written.
+    """
+    place = Path(path)
+    text = page(run, **options)
+    try:
+        place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise WhygradError(f"{place}: can't be written: {error.strerror}") from None
+    return place
+
+
+def _hash(code: str) -> str:
+    return "sha256-" + b64encode(sha256(code.encode()).digest()).decode()
+
+
+def _data(made: dict[str, Any]) -> str:
+    """Returns the document as a block of data: no sign in it can end the block or begin markup."""
+    text = json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if len(text) <= PLAIN_UP_TO:
+        for sign in "<>&\u2028\u2029":
+            text = text.replace(sign, f"\\u{ord(sign):04x}")
+        return f'<script type="application/json" id="document">{text}</script>'
+    packed = b64encode(compress(text.encode(), 6, mtime=0)).decode()
+    return f'<script type="text/plain" id="document" data-packed>{packed}</script>'

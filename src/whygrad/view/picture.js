@@ -1,0 +1,342 @@
+// The picture: the network with what flows through it, lit for what is chosen.
+
+import { html, number, parsed, svg } from "./dom.js";
+
+const HUES = 6;
+
+/** The hue of a cost: one of a few that everybody can tell apart, then again from the first. */
+export function hue(key) {
+  const { kind, to } = parsed(key);
+  return kind === "C" ? `hue${to % HUES}` : kind === "R" ? "hueR" : "hueAll";
+}
+
+/** Draws a network; `choose`, `point` and `leave` are told what is clicked, pointed at and left. */
+export class Picture {
+  constructor(document, { choose, point, leave }) {
+    this.document = document;
+    this.handlers = { choose, point, leave };
+    this.svg = svg("svg", { class: "network", role: "group", "aria-roledescription": "network" });
+    this.scroll = html("div", { class: "scroll" }, this.svg);
+    this.element = this.scroll;
+    this.groups = new Map();
+    this.width = 0;
+    this.svg.addEventListener("keydown", (event) => this.pressed(event));
+    const found = (event) => event.target.closest?.("[data-q]");
+    this.svg.addEventListener("pointerover", (event) => {
+      const group = found(event);
+      if (group) this.handlers.point(group.dataset.q, group);
+    });
+    this.svg.addEventListener("pointerleave", () => this.handlers.leave());
+    this.svg.addEventListener("focusin", (event) => found(event) && this.handlers.point(found(event).dataset.q, found(event)));
+    this.svg.addEventListener("focusout", () => this.handlers.leave());
+    this.svg.addEventListener("click", (event) => {
+      const group = found(event);
+      if (group) this.handlers.choose(group.dataset.q, group);
+    });
+  }
+
+  update(document) {
+    this.document = document;
+    this.width = 0;
+  }
+
+  /** Places everything for a width in pixels; returns whether anything changed. */
+  resize(width, formulas) {
+    if (Math.abs(width - this.width) < 2 && formulas === this.formulas) return false;
+    this.width = width;
+    this.formulas = formulas;
+    const { layers, hidden } = this.document.picture;
+    const several = this.document.of.some(([key]) => key === "total");
+    const regular = this.document.network.l2 > 0;
+    const columns = layers.length + 1 + (several ? 1 : 0);
+    const rows = Math.max(...layers.map((neurons, layer) => neurons.length + (hidden[layer] ? 1 : 0)), layers.at(-1).length + (regular ? 1 : 0));
+    const margin = width < 480 ? 22 : 40;
+    this.gap = Math.max(width < 480 ? 46 : 58, (width - 2 * margin) / (columns - 1));
+    const tall = Math.min(520, Math.max(230, width * 0.5));
+    this.row = Math.max(22, Math.min(92, tall / rows));
+    this.radius = Math.max(5, Math.min(21, this.row * 0.27, this.gap * 0.24));
+    const across = 2 * margin + this.gap * (columns - 1);
+    const high = this.row * rows + 26;
+    this.place = new Map();
+    const x = (column) => margin + this.gap * column;
+    const column = (keys, at) =>
+      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: 22 + high / 2 + (n - (keys.length - 1) / 2) * this.row - 11 }));
+    layers.forEach((neurons, layer) =>
+      column([...neurons.map((j) => `a${layer}.${j}`), ...(hidden[layer] ? [`o${layer}`] : [])], layer),
+    );
+    column([...layers.at(-1).map((k) => `C${k}`), ...(regular ? ["R"] : [])], layers.length);
+    if (regular && !hidden.at(-1)) {
+      const outputs = layers.at(-1).map((k) => `a${layers.length - 1}.${k}`);
+      outputs.forEach((key, n) => (this.place.get(key).y = this.place.get(`C${layers.at(-1)[n]}`).y));
+    }
+    if (several) column(["total"], layers.length + 1);
+    this.svg.setAttribute("width", across);
+    this.svg.setAttribute("height", high + 14);
+    this.svg.setAttribute("viewBox", `0 0 ${across} ${high + 14}`);
+    this.draw();
+    return true;
+  }
+
+  at(key) {
+    const { kind, layer, to } = parsed(key);
+    if (kind === "z" || kind === "b") return this.place.get(`a${layer}.${to}`);
+    if (kind === "y") return this.place.get(`C${to}`);
+    return this.place.get(key);
+  }
+
+  /** Returns the curve between two places, moved down by a little. */
+  curve(start, end, shift = 0) {
+    const a = this.at(start);
+    const b = this.at(end);
+    if (!a || !b) return "";
+    const r = this.radius;
+    const [x1, x2] = [a.x + (start.startsWith("o") ? r + 4 : r), b.x - (end.startsWith("o") ? r + 4 : r)];
+    const bend = (x2 - x1) * 0.4;
+    return `M${x1} ${a.y + shift}C${x1 + bend} ${a.y + shift} ${x2 - bend} ${b.y + shift} ${x2} ${b.y + shift}`;
+  }
+
+  ends(key) {
+    const { layer, to, from } = parsed(key);
+    return [`a${layer - 1}.${from}`, `a${layer}.${to}`];
+  }
+
+  draw() {
+    this.groups.clear();
+    const { layers, hidden, items } = this.document.picture;
+    this.edges = svg("g", { class: "edges" });
+    this.glow = svg("g", { class: "strands", "aria-hidden": "true" });
+    this.chips = svg("g", { class: "chips", "aria-hidden": "true" });
+    this.nodes = svg("g", { class: "nodes" });
+    const last = layers.length - 1;
+    for (const k of layers[last]) this.edges.append(svg("path", { class: "wire", d: this.curve(`a${last}.${k}`, `C${k}`) }));
+    if (this.place.has("total"))
+      for (const key of [...layers[last].map((k) => `C${k}`), ...(this.place.has("R") ? ["R"] : [])])
+        this.edges.append(svg("path", { class: "wire", d: this.curve(key, "total") }));
+    for (const [key] of items) if (key.startsWith("w")) this.edge(key);
+    layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
+    for (const [key] of items) if (!key.startsWith("w")) this.node(key);
+    if (this.place.has("total")) this.node("total");
+    this.order();
+    this.svg.replaceChildren(this.edges, this.glow, this.nodes, this.chips);
+  }
+
+  group(key, ...children) {
+    const made = svg("g", { class: "item", "data-q": key, role: "button", tabindex: "-1" }, ...children);
+    this.groups.set(key, made);
+    return made;
+  }
+
+  edge(key) {
+    const d = this.curve(...this.ends(key));
+    this.edges.append(this.group(key, svg("path", { class: "hit", d }), svg("path", { class: "wire", d })));
+  }
+
+  label(key, x, y, width, size) {
+    const inside = html("div", { class: "label", style: { "font-size": `${size}px` } }, this.formulas.name(key, false));
+    return svg("foreignObject", { x: x - width / 2, y: y - 13, width, height: 26 }, inside);
+  }
+
+  node(key) {
+    const { kind } = parsed(key);
+    const { x, y } = this.at(key);
+    const r = this.radius;
+    const readable = r >= 11;
+    const size = Math.max(10, Math.min(15, r * 0.82));
+    let parts;
+    if (kind === "a") {
+      parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
+      if (readable) parts.push(this.label(key, x, y, 2 * r + 16, size));
+      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + 13, "text-anchor": "middle" }));
+    } else if (kind === "z") {
+      parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(3, r * 0.24) })];
+    } else if (kind === "b") {
+      parts = [svg("rect", { class: "small", x: x - r * 0.62 - 3.5, y: y - r * 1.02 - 3.5, width: 7, height: 7, rx: 1.5 })];
+    } else if (kind === "y") {
+      parts = [svg("rect", { class: "small target", x: x + r * 0.72 - 4, y: y - r * 1.02 - 4, width: 8, height: 8, rx: 4 })];
+    } else {
+      const wide = kind === "total" ? r * 1.15 : r;
+      parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
+      if (readable) parts.push(this.label(key, x, y, 2 * wide + 18, size));
+      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + 13, "text-anchor": "middle" }));
+    }
+    this.nodes.append(this.group(key, ...parts));
+  }
+
+  others(layer, many) {
+    const { x, y } = this.at(`o${layer}`);
+    const r = this.radius + 4;
+    const text = svg("text", { class: "others", x, y: y + r + 12, "text-anchor": "middle" }, `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")} others`);
+    this.nodes.append(svg("g", { class: "rest", "data-o": layer }, svg("rect", { class: "body", x: x - r, y: y - r * 0.7, width: 2 * r, height: r * 1.4, rx: 7 }), svg("text", { class: "dots", x, y: y + 4, "text-anchor": "middle" }, "···"), text));
+  }
+
+  // What is shown
+
+  /** Shows values, what is chosen, and lights the flow or a colouring. */
+  show({ chosen, of, values, flow, flip, own, colours, path, lit, missing, marks, describe, label }) {
+    const items = this.document.picture.items;
+    items.forEach(([key], place) => {
+      const group = this.groups.get(key);
+      const value = values[place];
+      const text = group.querySelector(".value");
+      if (text) text.textContent = value === null ? "" : number(value, 4);
+      group.classList.toggle("chosen", key === chosen);
+      group.classList.toggle("lit", Boolean(lit?.has(key)));
+      group.setAttribute("aria-label", describe(key, place));
+      group.setAttribute("aria-pressed", String(key === chosen));
+      group.setAttribute("tabindex", key === chosen ? "0" : "-1");
+      const mark = marks?.get(key);
+      group.classList.toggle("wrong", mark === "wrong");
+      group.classList.toggle("right", mark === "right");
+    });
+    this.groups.get("total")?.setAttribute("aria-label", describe("total", -1));
+    this.groups.get("total")?.classList.toggle("lit", Boolean(lit?.has("total")));
+    if (!this.svg.querySelector('[tabindex="0"]')) this.groups.get(items[0][0])?.setAttribute("tabindex", "0");
+    this.svg.setAttribute("aria-label", label);
+    this.svg.classList.toggle("playing", Boolean(lit));
+    this.svg.classList.toggle("dimmed", Boolean(flow) && !lit && !colours);
+    this.strands(lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
+    this.marks(path, lit ? null : chosen, missing);
+  }
+
+  /** Every weight's own value of a semiring as a line. */
+  coloured(colours, of) {
+    const items = this.document.picture.items;
+    const size = (value) => (Array.isArray(value) ? Math.max(...value.map((v) => Math.abs(v ?? 0))) : Math.abs(Number(value ?? 0)));
+    const weights = items.map(([key], place) => [key, colours[place]]).filter(([key]) => key.startsWith("w"));
+    const widest = Math.max(...weights.map(([, value]) => size(value)), 0);
+    return {
+      costs: [of],
+      widest,
+      nodes: [],
+      lines: weights.filter(([, value]) => widest && size(value) > 0.004 * widest).map(([key, value]) => {
+        const signed = Array.isArray(value) ? value.reduce((a, b) => (Math.abs(b ?? 0) > Math.abs(a ?? 0) ? b : a), 0) : Number(value);
+        return [...this.ends(key), signed];
+      }),
+    };
+  }
+
+  strands(flow, flip, own, nodesOf) {
+    this.glow.replaceChildren();
+    this.nodes.querySelectorAll(".through").forEach((each) => each.classList.remove("through"));
+    if (!flow) return;
+    const widest = flow.widest || 1;
+    const full = Math.max(4, Math.min(13, this.row * 0.15));
+    const drawn = own ? [own, ...flow.lines] : flow.lines;
+    for (const [start, end, ...parts] of drawn.toReversed()) {
+      const scale = own && start === own[0] && end === own[1] ? own.widest || 1 : widest;
+      const widths = parts.map((part) => (part ? Math.max(1.3, (full * Math.abs(part)) / scale) : 0));
+      let shift = -widths.reduce((a, b) => a + b, 0) / 2;
+      parts.forEach((part, place) => {
+        if (!part) return;
+        const negative = part * (own && start === own[0] && end === own[1] ? 1 : flip ?? 1) < 0;
+        const d = this.curve(start, end, shift + widths[place] / 2);
+        shift += widths[place];
+        if (d) this.glow.append(svg("path", { class: `strand ${hue(flow.costs[place])}${negative ? " negative" : ""}`, d, "stroke-width": widths[place].toFixed(2) }));
+      });
+    }
+    for (const [key] of nodesOf?.nodes ?? []) {
+      (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key))?.classList.add("through");
+    }
+  }
+
+  /** Labels the factors of a path on its edges, in the colours of their cards. */
+  marks(path, chosen, missing) {
+    this.chips.replaceChildren();
+    if (missing) {
+      for (const stations of missing)
+        stations.forEach((key, n) => {
+          const next = stations[n + 1];
+          const d = next && (key.startsWith("w") ? "" : this.curve(key.replace("z", "a"), next.replace("z", "a")));
+          if (d) this.chips.append(svg("path", { class: "missing", d }));
+        });
+    }
+    if (!path) return;
+    const stations = path.stations;
+    let last = null;
+    path.cards.forEach((card, n) => {
+      const [start, end] = [stations[n], stations[n + 1]];
+      if (!end) return;
+      const key = start.startsWith("w") || start.startsWith("b") ? start : null;
+      const [from, to] = key?.startsWith("w") ? this.ends(start) : [start, end];
+      const [a, b] = [this.at(from), this.at(to)];
+      if (!a || !b) return;
+      const d = a === b ? "" : this.curve(from, to);
+      if (d) this.chips.append(svg("path", { class: `trace factor${n % 6}`, d, "data-factor": n }));
+      if (this.gap < 84 || this.row < 34 || !d) return;
+      const text = number(card.v, 4);
+      const wide = 7.2 * text.length + 12;
+      const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
+      last = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 20, rx: 10 }), svg("text", { x, y: y + 4, "text-anchor": "middle" }, text));
+      this.chips.append(last);
+    });
+  }
+
+  light(keys) {
+    for (const [key, group] of this.groups) group.classList.toggle("hover", keys.includes(key));
+  }
+
+  lightFactor(n) {
+    for (const each of this.chips.querySelectorAll("[data-factor]")) each.classList.toggle("hover", each.dataset.factor === String(n));
+  }
+
+  // The keyboard
+
+  order() {
+    this.columns = [];
+    const { layers, items } = this.document.picture;
+    const keys = items.map(([key]) => key);
+    const where = (key) => this.at(key)?.y ?? 0;
+    const add = (column) => column.length && this.columns.push(column);
+    layers.forEach((_, layer) => {
+      const of = (kind) => keys.filter((key) => key.startsWith(`${kind}${layer}.`));
+      if (layer) {
+        add([...of("w"), ...of("b")].sort((one, two) => where(`a${layer}.${parsed(one).to}`) - where(`a${layer}.${parsed(two).to}`) || (one[0] === "b") - (two[0] === "b")));
+        add(of("z"));
+      }
+      add(of("a"));
+    });
+    add(keys.filter((key) => key.startsWith("y")));
+    add(keys.filter((key) => key.startsWith("C") || key === "R"));
+  }
+
+  pressed(event) {
+    const key = event.target.closest?.("[data-q]")?.dataset.q;
+    if (!key) return;
+    const next = this.next(key, event.key);
+    if (next) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.handlers.choose(next, this.groups.get(next), true);
+      this.groups.get(next).focus();
+      this.groups.get(next).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.handlers.choose(key, this.groups.get(key));
+    }
+  }
+
+  /** Returns where an arrow key leads: up and down in a column, left and right along the lines. */
+  next(key, pressed) {
+    const at = this.columns.findIndex((column) => column.includes(key));
+    const column = this.columns[at];
+    if (!column) return null;
+    const place = column.indexOf(key);
+    if (pressed === "ArrowUp") return column[place - 1] ?? null;
+    if (pressed === "ArrowDown") return column[place + 1] ?? null;
+    if (pressed === "Home") return column[0];
+    if (pressed === "End") return column.at(-1);
+    if (pressed !== "ArrowLeft" && pressed !== "ArrowRight") return null;
+    const beside = this.columns[at + (pressed === "ArrowRight" ? 1 : -1)];
+    if (!beside) return null;
+    const { kind, to, from, layer } = parsed(key);
+    const wanted = {
+      w: pressed === "ArrowRight" ? [`z${layer}.${to}`, `a${layer}.${to}`] : [`a${layer - 1}.${from}`],
+      b: [`z${layer}.${to}`, `a${layer}.${to}`],
+      a: [`z${layer}.${to}`, ...beside.filter((each) => parsed(each).kind === "w" && (pressed === "ArrowRight" ? parsed(each).from === to : parsed(each).to === to)), `y${to}`],
+      z: pressed === "ArrowRight" ? [`a${layer}.${to}`] : beside.filter((each) => parsed(each).to === to),
+      y: pressed === "ArrowRight" ? [`C${to}`] : [`a${this.document.picture.layers.length - 1}.${to}`],
+      C: [`y${to}`],
+    }[kind];
+    return wanted?.find((each) => beside.includes(each)) ?? beside[Math.min(place, beside.length - 1)];
+  }
+}

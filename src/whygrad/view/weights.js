@@ -1,0 +1,47 @@
+// Every weight as a table: another way to choose, for small screens and screen readers.
+
+import { html, number, parsed } from "./dom.js";
+
+/** Returns a table for each layer: a button for each weight, with its gradient (or what the lines show). */
+export function weightTables(view) {
+  const { document, formulas, state, scene } = view;
+  const { layers, items } = document.picture;
+  const shown = state.show === "paths" ? "gradient" : state.show;
+  const values = scene.colours[shown]?.[state.of] ?? scene.colours.gradient[state.of];
+  const place = new Map(items.map(([key], n) => [key, n]));
+  const button = (key) =>
+    html(
+      "button",
+      { type: "button", class: key === state.chosen ? "chosen" : null, "data-q": key, "aria-pressed": String(key === state.chosen), "aria-label": `${formulas.plainName(key)}: ${number(values[place.get(key)])}`, on: { click: () => view.go({ chosen: key }) } },
+      number(values[place.get(key)], 3),
+    );
+  const tables = layers.slice(1).map((neurons, before) => {
+    const layer = before + 1;
+    const head = html("tr", {}, html("td", {}, `into layer ${layer}`), layers[before].map((j) => html("th", { scope: "col" }, formulas.name(`a${before}.${j}`, false))), document.network.bias ? html("th", { scope: "col" }, "bias") : null);
+    const rows = neurons.map((i) =>
+      html("tr", {}, html("th", { scope: "row" }, formulas.name(`a${layer}.${i}`, false)), layers[before].map((j) => html("td", {}, button(`w${layer}.${i}.${j}`))), document.network.bias ? html("td", {}, button(`b${layer}.${i}`)) : null),
+    );
+    return html("div", { class: "wide" }, html("table", { class: "weights" }, html("thead", {}, head), html("tbody", {}, rows)));
+  });
+  return tables;
+}
+
+/** Returns a sentence that says what the picture shows. */
+export function alternative(view) {
+  const { document, formulas, state } = view;
+  const sizes = document.network.sizes.join(", ");
+  return `A network with layers of ${sizes} neurons and ${document.of.filter(([key]) => key !== "total").length} costs. Chosen: ${formulas.plainName(state.chosen)}. Arrow keys move to other weights and neurons.`;
+}
+
+/** Returns what a screen reader says of an item. */
+export function described(view, key, place) {
+  const { document, formulas, scene, state } = view;
+  const { kind, layer, to, from } = parsed(key);
+  const name = formulas.plainName(key);
+  const what = { w: "weight", b: "bias", a: layer === 0 ? "input" : "activation", z: "pre-activation", y: "target", C: "cost", R: "cost" }[kind] ?? "total";
+  const ends = kind === "w" ? `, from ${formulas.plainName(`a${layer - 1}.${from}`)} to ${formulas.plainName(`a${layer}.${to}`)}` : "";
+  if (place < 0) return `${what} ${name}, value ${number(scene.total)}`;
+  const value = scene.values[place];
+  const slope = scene.colours.gradient[state.of]?.[place] ?? scene.colours.gradient.total[place];
+  return `${what} ${name}${ends}, ${value === null ? "one value for each example" : `value ${number(value, 4)}`}, derivative of ${formulas.plainName(state.of)}: ${number(slope, 4)}`;
+}

@@ -138,7 +138,8 @@ def _equality(each: Judged, conventions: list[str]) -> Equality:
         codes = _codes("", conventions)
         return Equality(left, right, False, codes=codes, says=says, wrong=(right,), span=pair.right.span)
     part = fix.part or pair.right.span
-    wrong = () if fix.missing and not fix.surplus else (pair.text[part[0] : part[1]].strip(),)
+    lacking = bool(fix.missing) and not fix.surplus
+    wrong = () if lacking else (pair.text[part[0] : part[1]].strip(),)
     return Equality(
         left,
         right,

@@ -10,7 +10,8 @@ from whygrad.equation.arithmetic import Absent, Unfit
 from whygrad.equation.evaluate import Evaluator
 from whygrad.equation.judge import Outcome, Pair, close, holds_so, numeric
 from whygrad.equation.setting import with_values
-from whygrad.equation.tree import BigSum, Node, Number, Symbol, parts, replaced
+from whygrad.equation.tree import BigSum, Derivative, Node, Number, Symbol, parts, replaced, walk
+from whygrad.equation.vocabulary import stands_for
 from whygrad.equation.writing import Writer
 from whygrad.errors import EquationError
 
@@ -50,6 +51,7 @@ class Trial:
         self.setting = pair.setting
         self.numeric = numeric(pair)
         self.writer = Writer(pair.text, pair.setting.vocabulary)
+        self.writer.upwards = _upwards(pair)
         if self.numeric:
             self.points = pair.setting.own
         else:
@@ -193,3 +195,15 @@ def outside_sums(node: Node) -> Iterator[Node]:
         yield part
         if not isinstance(part, BigSum | Symbol):
             waiting.extend(parts(part))
+
+
+def _upwards(pair: Pair) -> bool:
+    """Returns whether the first derivative of the right side is by what the left side's derivative is by."""
+    left = stands_for(pair.left)
+    inside = sorted(
+        (part for part in walk(pair.right) if isinstance(part, Derivative)), key=lambda part: part.span
+    )
+    if not isinstance(left, Derivative) or len(inside) < 2:
+        return False
+    first, by = stands_for(inside[0].by), stands_for(left.by)
+    return isinstance(first, Symbol) and isinstance(by, Symbol) and first.meanings == by.meanings

@@ -32,6 +32,8 @@ class Writer:
         self.vocabulary = vocabulary
         self.notation = vocabulary.notation
         self.layout = vocabulary.layout
+        self.upwards = False
+        """Whether the writer's chains start with what is derived by."""
         if "\\" in text or re.search(r"\bfrac\s*\{|partial", text):
             self.style = "latex"
         else:
@@ -151,7 +153,8 @@ class Writer:
         return f"{shown}'({self.ref(z)})"
 
     def product(self, factors: list[str]) -> str:
-        """Returns factors side by side."""
+        """Returns factors side by side, from the cost down or, where the writer does so, from below up."""
+        factors = factors[::-1] if self.upwards else factors
         between = (
             "" if self.style == "latex" and all(factor.startswith("\\frac") for factor in factors) else " "
         )

@@ -52,13 +52,14 @@ def missing_terms(trial: Trial) -> Iterator[Fix]:
     )
     if found.missing:
         code = "MC" if by_cost else "MP"
-        what = "the cost" if code == "MC" else "the path"
+        what = "cost" if code == "MC" else "path"
         named = any((ref := ref_of(node)) is not None and ref.kind in ("C", "total") for node in walk(right))
         if by_cost and not named and derivative_of(trial, trial.pair.left, trial.values[0]) is not None:
             # Who writes with deltas thinks of paths.
-            code, what = "MP MC", "the path"
-        many = "s are" if len(missing) > 1 else " is"
-        says = f"{what}{many} missing: {', '.join(missing)}"
+            code, what = "MP MC", "path"
+        every = f" of {len(found.whole)}" if len(found.whole) > len(missing) else ""
+        counted = f"{len(missing)}{every} {what}s are" if len(missing) > 1 else f"a {what} is"
+        says = f"{counted} missing: {', '.join(missing)}"
         if found.surplus:
             says += f"; too many: {', '.join(surplus)}"
     else:

@@ -1,0 +1,181 @@
+"""Makes a report: sweeps, sums by parameter, the tree of modules, the depth profile."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.branches import residuals, spectrum
+from whygrad.errors import NotSupportedError
+from whygrad.model_record import Record
+from whygrad.report.record import Layer, Numbers, Part, Report
+from whygrad.report.units import units
+from whygrad.report.verdict import findings
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+Progress: TypeAlias = Callable[[str, float], None]
+
+SEMIRINGS = ("total", "entropy", "spectrum")
+# With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
+COSTS_WITH_TOTAL = 12
+
+
+def report(
+    record: Record, semirings: Sequence[str] | None = None, progress: Progress | None = None
+) -> Report:
+    """Returns what each cost does to each parameter, where costs pull against each other, and what to try.
+
+    Args:
+        record: What was computed.
+        semirings: What is worked out beside the gradients, each by a sweep of its own: ``total`` (for the
+            cancellation), ``entropy`` (for the effective number of paths; brings ``total`` along), ``spectrum`` (by
+            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs.
+        progress: Told what is being worked out, and which share of all is done.
+
+    Raises:
+        NotSupportedError: There is no such semiring in a report; or no parameter is trained.
+    """
+    asked = _asked(record, semirings)
+    if not record.parameters:
+        raise NotSupportedError(
+            "report: there is no parameter to report on\n"
+            "expected: a model with parameters that require gradients\n"
+            "try:      model.requires_grad_(True), or record the model that is trained"
+        )
+    tell = progress or (lambda what, done: None)
+    tell("gradients", 0.0)
+    record.graph_sweep("gradient")
+    sweeps: dict[str, Sweep] = {}
+    for place, name in enumerate(asked):
+        tell(name, 0.1 + 0.4 * place / len(asked))
+        if name != "spectrum":
+            sweeps[name] = Sweep(record.graph, name)
+    leaves: list[Part] = []
+    names = list(record.parameters)
+    for place, name in enumerate(names):
+        tell(name, 0.5 + 0.4 * place / len(names))
+        shape = tuple(record.parameters[name].shape)
+        leaves.append(Part(name, name, _numbers(record, name, sweeps), (), shape))
+    model = _tree("", "", leaves)
+    tell("layers", 0.9)
+    layers = _layers(record, model)
+    activations = units(record)
+    split = spectrum(record) if "spectrum" in asked and residuals(record) else None
+    frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
+    exact = min(_precision(value) for value in record.parameters.values())
+    tell("findings", 1.0)
+    found = findings(dict(record.costs), model, layers, activations, exact)
+    stops = tuple(record.node_name(number) for number in record.stops)
+    return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split)
+
+
+def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[str, ...]:
+    if semirings is None:
+        return ("total",) if len(record.graph.costs) <= COSTS_WITH_TOTAL else ()
+    chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
+    for name in chosen:
+        if name not in SEMIRINGS:
+            raise NotSupportedError(
+                f"report: semirings: expected some of {', '.join(SEMIRINGS)}, found {name!r}"
+            )
+    needed = (*chosen, "total") if "entropy" in chosen else chosen
+    return tuple(name for name in SEMIRINGS if name in needed)
+
+
+def _precision(value: Array) -> float:
+    """Returns the number of decimal digits of a parameter's type, about."""
+    return {2: 2.5, 4: 6.5, 8: 15.0}.get(int(value.dtype.itemsize), 6.5)
+
+
+def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
+    gradients, node = record.gradients(), record.leaves[name].node
+    costs = len(record.graph.costs)
+    gradient = gradients[name]
+    reached = np.zeros(costs, bool)
+    cotangent = record.graph_sweep("gradient").cotangent(node)
+    if cotangent is not None:
+        reached[list(cotangent.rows)] = True
+    total = surprise = None
+    if "total" in sweeps:
+        carried = _read(sweeps["total"], node, 0.0)
+        total = carried.sum(axis=1)
+        if "entropy" in sweeps:
+            entropy = _read(sweeps["entropy"], node, np.nan)
+            surprise = (np.where(carried > 0, entropy, 0.0) * carried).sum(axis=1)
+    flat = _wide(gradient).reshape(costs, -1)
+    gramian = _wide(gradients.gramian(name))
+    if not gramian.diagonal().all():
+        # The squares of small numbers may be 0 in single precision.
+        gramian = flat @ flat.T
+    return Numbers(flat.shape[1], gramian, reached, np.abs(flat).sum(axis=1), total, surprise)
+
+
+def _read(sweep: Sweep, node: int, absent: float) -> Array:
+    """Returns a sweep's values at a node in double precision, (costs, entries): sums over many layers overflow floats."""
+    made = np.full((len(sweep.graph.costs), sweep.graph.size(node)), absent)
+    cotangent = sweep.cotangent(node)
+    if cotangent is not None:
+        parts = tuple(None if part is None else _wide(part) for part in cotangent.parts)
+        values = sweep.semiring.read(parts, cotangent.exponent, np)
+        made[list(cotangent.rows)] = values.reshape(len(cotangent.rows), -1)
+    return made
+
+
+def _wide(values: Array) -> Array:
+    return in_numpy(values).astype(np.float64)
+
+
+def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
+    """Returns the parameters folded by the modules that their names spell; modules with one part are one with it."""
+    groups: dict[str, list[Part]] = {}
+    for leaf in leaves:
+        rest = leaf.name.removeprefix(f"{name}.") if name else leaf.name
+        groups.setdefault(rest.partition(".")[0], []).append(leaf)
+    parts = []
+    for head, members in groups.items():
+        path = f"{name}.{head}" if name else head
+        if len(members) == 1 and members[0].name == path:
+            parts.append(members[0]._replace(label=head))
+            continue
+        part = _tree(path, head, members)
+        if len(part.parts) == 1 and part.parts[0].shape is None:
+            part = part.parts[0]._replace(label=f"{head}.{part.parts[0].label}")
+        parts.append(part)
+    numbers = leaves[0].numbers
+    for leaf in leaves[1:]:
+        numbers = numbers + leaf.numbers
+    return Part(name, label, numbers, tuple(parts))
+
+
+def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
+    """Returns the layers in the order of the forward pass, with the derivatives by their outputs."""
+    graph, sweep = record.graph, record.graph_sweep("gradient")
+    users = graph.users()
+    modules = record.modules
+    named = {node.name: number for number, node in reversed(list(enumerate(graph.nodes)))}
+    found = []
+    for layer in model.layers:
+        leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
+        uses = [user for leaf in leaves for user, _ in users[leaf]]
+        if not uses:
+            continue
+        last = uses[-1]
+        inside = [number for number, path in enumerate(modules) if path == modules[last] and number >= last]
+        own = named.get(layer.name) if layer.name else None
+        output = own if own is not None and own >= min(uses) else (inside[-1] if layer.name else last)
+        cotangent = sweep.cotangent(output)
+        norms = np.full(len(graph.costs), np.nan)
+        if cotangent is not None:
+            values = _wide(sweep.values(output)).reshape(len(norms), -1)
+            norms[list(cotangent.rows)] = _norms(values)[list(cotangent.rows)]
+        found.append((output, Layer(layer.name, norms)))
+    return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
+
+
+def _norms(rows: Array) -> Array:
+    """Returns the Euclidean norms of rows whose squares may be out of range."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.linalg.norm(rows / safe[:, None], axis=1) * safe

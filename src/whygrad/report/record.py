@@ -1,0 +1,289 @@
+"""The records of a report. Every number of a module is the sum of its parameters' numbers, so that folding is exact."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.branches import Spectrum, cosines_of
+from whygrad.errors import NotSupportedError
+
+Array: TypeAlias = Any
+
+
+class Numbers(NamedTuple):
+    """What the costs do to some entries of parameters; those of disjoint parameters are added up.
+
+    Args:
+        entries: How many entries.
+        gramian: The inner products of the costs' gradients, (costs, costs).
+        reached: Whether there is a path from the entries to each cost, (costs,).
+        absolute: The sum of the absolute values of each cost's gradient, (costs,).
+        total: The sum of all absolute contributions, (costs,); nothing where the report was made without.
+        surprise: The sum over entries of the entropy of an entry's paths, each weighted by the entry's *total*,
+            (costs,); nothing where the report was made without.
+    """
+
+    entries: int
+    gramian: Array
+    reached: Array
+    absolute: Array
+    total: Array | None = None
+    surprise: Array | None = None
+
+    def __add__(self, other: Any) -> "Numbers":
+        def both(a: Array | None, b: Array | None) -> Array | None:
+            return None if a is None or b is None else a + b
+
+        return Numbers(
+            self.entries + other.entries,
+            self.gramian + other.gramian,
+            self.reached | other.reached,
+            self.absolute + other.absolute,
+            both(self.total, other.total),
+            both(self.surprise, other.surprise),
+        )
+
+    @property
+    def norms(self) -> Array:
+        """The Euclidean norm of each cost's gradient, (costs,)."""
+        return np.sqrt(np.maximum(np.diag(self.gramian), 0.0))
+
+    @property
+    def shares(self) -> Array:
+        """Each cost's norm as a share of the sum of all norms, (costs,); NaN where all are zero."""
+        norms = self.norms
+        return norms / norms.sum() if norms.sum() else np.full(len(norms), np.nan)
+
+    @property
+    def shares_of_squares(self) -> Array:
+        """Each cost's squared norm as a share of the sum of all squares, (costs,); NaN where all are zero."""
+        squares = self.norms**2
+        return squares / squares.sum() if squares.sum() else np.full(len(squares), np.nan)
+
+    @property
+    def cosines(self) -> Array:
+        """The cosines between the costs' gradients, (costs, costs); NaN where one is zero."""
+        return cosines_of(self.gramian)
+
+    @property
+    def along(self) -> Array:
+        """The cosine between each cost's gradient and the sum of all, (costs,).
+
+        Where it is negative, a small step down the sum of the costs makes that cost worse.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            made = self.gramian.sum(axis=1) / self.norms / np.sqrt(max(float(self.gramian.sum()), 0.0))
+        return np.clip(made, -1.0, 1.0)
+
+    @property
+    def cancellation(self) -> Array:
+        """Which share of what the paths carry cancels, 1 - |gradient| / total, (costs,); NaN where not known."""
+        if self.total is None:
+            return np.full(len(self.reached), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.clip(1.0 - self.absolute / self.total, 0.0, 1.0)
+
+    @property
+    def entropy(self) -> Array:
+        """The mean entropy in nats of an entry's paths, weighted by the entries' totals, (costs,); NaN where not known.
+
+        Its exponential is the effective number of paths to a typical entry.
+        """
+        if self.surprise is None or self.total is None:
+            return np.full(len(self.reached), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.surprise / self.total
+
+
+class Part(NamedTuple):
+    """A parameter, or a module with all that is in it.
+
+    Args:
+        name: The full name; empty for the whole model.
+        label: What is added to the name of the module around it.
+        numbers: What the costs do to it.
+        parts: What is in it; nothing for a parameter.
+        shape: A parameter's shape.
+    """
+
+    name: str
+    label: str
+    numbers: Numbers
+    parts: "tuple[Part, ...]" = ()
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def parameters(self) -> "Iterator[Part]":
+        """The parameters in it, in the model's order."""
+        if self.shape is not None:
+            yield self
+        for part in self.parts:
+            yield from part.parameters
+
+    @property
+    def layers(self) -> "Iterator[Part]":
+        """The smallest modules in it: those that have parameters of their own."""
+        if self.shape is None and any(part.shape is not None for part in self.parts):
+            yield self
+        for part in self.parts:
+            yield from part.layers
+
+
+class Layer(NamedTuple):
+    """One layer in the order of the forward pass, and how strongly each cost acts on its output.
+
+    Args:
+        name: The module's path.
+        norms: The norm of each cost's derivative by the layer's output, (costs,); NaN for costs without a path.
+    """
+
+    name: str
+    norms: Array
+
+
+class Units(NamedTuple):
+    """The units of one activation function.
+
+    Args:
+        name: The node.
+        operation: The function.
+        units: How many there are.
+        dead: How many are 0 for every example and place, where the function has a flat side at 0.
+        silent: How many, beyond those, get no gradient from any cost.
+        kinks: How many entries stand exactly on a kink.
+        entries: How many entries there are.
+    """
+
+    name: str
+    operation: str
+    units: int
+    dead: int
+    silent: int
+    kinks: int
+    entries: int
+
+
+class Finding(NamedTuple):
+    """One thing that the numbers say.
+
+    Args:
+        kind: ``domination``, ``conflict``, ``agreement``, ``apart``, ``vanishing``, ``exploding``, ``dead``,
+            ``unreached``, ``cancels``, ``not finite`` or ``single``.
+        says: What it is, with the numbers.
+        tries: What to try; nothing where nothing has to be mended.
+        names: The modules or parameters that it is about.
+        costs: The costs that it is about.
+    """
+
+    kind: str
+    says: str
+    tries: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> bool:
+        """Whether there is something to mend."""
+        return bool(self.tries)
+
+
+class Report(NamedTuple):
+    """What each cost does to each parameter: what :meth:`whygrad.Record.report` returns.
+
+    Prints in a terminal, renders in a notebook; ``to_html()``, ``to_json()``, and ``rows()`` for a table.
+
+    Args:
+        costs: The costs' values by name.
+        model: The whole model with all its modules and parameters.
+        layers: The depth profile: layers in the order of the forward pass.
+        units: The activation functions.
+        frozen: The parameters that are not trained.
+        findings: What the numbers say, the most important first.
+        stops: Operations without a declaration, at which all but the plain gradient stops.
+        spectrum: The gradient by number of blocks, where that was asked for.
+    """
+
+    costs: Mapping[str, float]
+    model: Part
+    layers: tuple[Layer, ...]
+    units: tuple[Units, ...]
+    frozen: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    stops: tuple[str, ...] = ()
+    spectrum: Spectrum | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns a dictionary for each parameter and cost: ``pandas.DataFrame(report.rows())`` is a table."""
+        names = tuple(self.costs)
+        return [
+            {
+                "parameter": part.name,
+                "shape": part.shape,
+                "cost": cost,
+                "reached": bool(numbers.reached[k]),
+                "norm": float(numbers.norms[k]),
+                "share": float(numbers.shares[k]),
+                "share_of_squares": float(numbers.shares_of_squares[k]),
+                "cosine_with_sum": float(numbers.along[k]),
+                "cancellation": float(numbers.cancellation[k]),
+                "entropy": float(numbers.entropy[k]),
+                **{f"cosine_{other}": float(numbers.cosines[k, j]) for j, other in enumerate(names)},
+            }
+            for part in self.model.parameters
+            for numbers in (part.numbers,)
+            for k, cost in enumerate(names)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the report as dictionaries, lists, texts and numbers."""
+        from whygrad.render.report_json import report_json
+
+        return report_json(self)
+
+    def to_html(self) -> str:
+        """Returns the report as a self-contained HTML page."""
+        from whygrad.render.report_html import report_page
+
+        return report_page(self)
+
+    def to_text(self, width: int = 80, unicode: bool = True, color: bool = False) -> str:
+        """Returns the report as text of some width."""
+        from whygrad.render.report_text import report_text
+
+        return report_text(self, width, unicode, color)
+
+    def plot_depth(self, axes: Any = None) -> Any:
+        """Returns Matplotlib axes with the norm of each cost's derivative by each layer's output, by depth."""
+        from whygrad.render.report_plots import plot_depth
+
+        return plot_depth(self, axes)
+
+    def plot_cosines(self, axes: Any = None) -> Any:
+        """Returns Matplotlib axes with the cosines between the costs' gradients, by layer (or as a matrix)."""
+        from whygrad.render.report_plots import plot_cosines
+
+        return plot_cosines(self, axes)
+
+    def plot_spectrum(self, axes: Any = None) -> Any:
+        """Returns Matplotlib axes with the norm of the gradient's parts by number of blocks passed.
+
+        Raises:
+            NotSupportedError: The report was made without the spectrum.
+        """
+        from whygrad.render.report_plots import plot_spectrum
+
+        if self.spectrum is None:
+            raise NotSupportedError(
+                "plot_spectrum: this report has no spectrum\n"
+                'try:      rec.report(semirings=("total", "spectrum"))'
+            )
+        return plot_spectrum(self.spectrum, axes)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        from whygrad.render.report_html import report_html
+
+        return report_html(self)

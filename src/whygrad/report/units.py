@@ -1,0 +1,111 @@
+"""Activation functions in a recorded computation: dead units, silent units, entries on a kink."""
+
+from math import prod
+from typing import Any, TypeAlias
+
+from whygrad.arrays import in_numpy, style
+from whygrad.formula import compiled, symbols
+from whygrad.graph import Graph
+from whygrad.model_record import Record
+from whygrad.report.record import Units
+from whygrad.structures import Elementwise, Selection, settled
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+
+
+def units(record: Record) -> tuple[Units, ...]:
+    """Returns what became of the units of each activation function that has a kink, and other entries on a kink."""
+    graph, sweep = record.graph, record.graph_sweep("gradient")
+    leaves = {leaf.node for leaf in record.leaves.values()}
+    made = []
+    for number, node in enumerate(graph.nodes):
+        op = node.op
+        if op is None or not op.kinks or not isinstance(op.structure, Elementwise) or len(node.inputs) != 1:
+            continue
+        if node.inputs[0] in leaves or len(node.value.shape) < 2:
+            continue
+        flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
+        name, entries = record.node_name(number), prod(node.value.shape)
+        if not flat and not op.activation:
+            if on_kink:
+                made.append(Units(name, op.name, 0, 0, 0, on_kink, entries))
+            continue
+        axis = _unit_axis(graph, number)
+        zero = _all_but(axis, node.value == 0)
+        quiet = _all_but(axis, _no_gradient(graph, sweep, number))
+        made.append(
+            Units(
+                name,
+                op.name,
+                int(zero.shape[0]),
+                int(in_numpy(zero).sum()) if flat else 0,
+                int(in_numpy(quiet & ~zero if flat else quiet).sum()),
+                on_kink,
+                entries,
+            )
+        )
+    return tuple(made)
+
+
+def _unit_axis(graph: Graph, number: int) -> int:
+    """Returns the axis of the units: 1 after a convolution, else the last."""
+    source = graph.nodes[number].inputs[0]
+    rank = len(graph.nodes[number].value.shape)
+    while graph.nodes[source].op is not None:
+        name = graph.nodes[source].op.name  # type: ignore[union-attr]
+        if "conv" in name:
+            return 1
+        if "norm" not in name and not isinstance(graph.nodes[source].op.structure, Selection):  # type: ignore[union-attr]
+            break
+        source = graph.nodes[source].inputs[0]
+    return rank - 1
+
+
+def _all_but(axis: int, mask: Array) -> Array:
+    """Returns, for each place along an axis, whether the mask holds everywhere: (units,)."""
+    order = (axis, *(other for other in range(len(mask.shape)) if other != axis))
+    moved = mask.transpose(order) if not hasattr(mask, "permute") else mask.permute(order)
+    return moved.reshape(moved.shape[0], -1).all(1)
+
+
+def _no_gradient(graph: Graph, sweep: Sweep, number: int) -> Array:
+    """Returns where no cost has a derivative by an activation function's input."""
+    values = sweep.values(graph.nodes[number].inputs[0])
+    return (values == 0).all(0)
+
+
+def _flat_at_zero(graph: Graph, number: int) -> bool:
+    """Returns whether an output of 0 means no slope: relu and its like, but not leaky_relu or abs."""
+    local = graph.local(number)
+    structure = local.xp.asarray
+    op = graph.nodes[number].op
+    assert op is not None
+    assert isinstance(op.structure, Elementwise)
+    left = structure([-1.0], dtype=local.output.dtype, device=local.output.device)
+    value = op.structure.value((left,), local.settings, local.xp)
+    slope = op.structure.partial(local._replace(inputs=(left,), output=value), 0)
+    return float(value[0]) == 0 and float(local.xp.asarray(slope).reshape(-1)[0]) == 0
+
+
+def _on_kinks(graph: Graph, number: int) -> int:
+    """Returns how many entries stand exactly on a kink, as the operation declares it (``x = 0``)."""
+    node, local = graph.nodes[number], graph.local(number)
+    op = node.op
+    assert op is not None
+    known = dict(zip(op.arguments, local.inputs, strict=True))
+    there = None
+    for condition in op.kinks.values():
+        for one in condition.split(" or "):
+            sides = [settled(side.strip(), local.settings) for side in one.split("=")]
+            if len(sides) != 2 or not all(symbols(side) <= known.keys() for side in sides):
+                continue
+            left, right = (
+                compiled(side, tuple(sorted(symbols(side))), style(local.xp))(
+                    *(known[name] for name in sorted(symbols(side)))
+                )
+                for side in sides
+            )
+            at = left == right
+            there = at if there is None else there | at
+    return 0 if there is None else int(in_numpy(there).sum())

@@ -8,15 +8,14 @@ products of such gradients need no gradient:
 Which form is cheaper hangs on the sizes, and is counted for each parameter.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.affine import Affine
 from whygrad.errors import QuantityError
-from whygrad.per_example import PerExample
 from whygrad.graph import Graph
-from whygrad.structures import Contraction
+from whygrad.per_example import PerExample
+from whygrad.structures import Affine, Contraction
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -36,12 +35,16 @@ class Factored(NamedTuple):
 class ModelGradients(Mapping[str, Array]):
     """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
 
-    def __init__(self, graph: Graph, sweep: Sweep, nodes: Mapping[str, int]) -> None:
+    def __init__(self, graph: Graph, sweep: Callable[[], Sweep], nodes: Mapping[str, int]) -> None:
         self._graph = graph
-        self._sweep = sweep
+        self._swept = sweep
         self._nodes = nodes
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
+
+    @property
+    def _sweep(self) -> Sweep:
+        return self._swept()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.affine import Affine
 from whygrad.contraction import contract_sum
 from whygrad.graph import Entry, Graph, Node
 from whygrad.ops import OPS
 from whygrad.semirings import SEMIRINGS
 from whygrad.structures import (
+    Affine,
     Contraction,
+    Convolution,
     DenseAlongAxis,
     Elementwise,
     Local,
@@ -80,8 +81,9 @@ def _dense(structure: Any, local: Local, which: int, at: Where, examples: int) -
 
 def _selection(structure: Any, local: Local, which: int, at: Where, examples: int) -> Where | None:
     xp, out = local.xp, local.output
-    sources = xp.asarray(structure._sources(local, which)).reshape(-1)
-    known = sources >= 0
+    before = sum(prod(x.shape) for x in local.inputs[:which])
+    sources = structure.sources(local) - before - 1
+    known = (sources >= 0) & (sources < prod(local.inputs[which].shape))
     found = sources[known]
     index = xp.arange(prod(out.shape), device=sources.device)[known]
     wanted = _example(index, tuple(out.shape), at, examples)
@@ -110,6 +112,7 @@ def _convolution(structure: Any, local: Local, which: int, at: Where, examples: 
 AXES: dict[type, Callable[[Any, Local, int, Where, int], Where | None]] = {
     Elementwise: _elementwise,
     Contraction: _contraction,
+    Convolution: _convolution,
     Affine: _affine,
     Reduction: _reduction,
     DenseAlongAxis: _dense,
@@ -120,8 +123,6 @@ AXES: dict[type, Callable[[Any, Local, int, Where, int], Where | None]] = {
 def where(structure: Structure, local: Local, which: int, at: Where, examples: int) -> Where | None:
     """Returns where the examples are in an input, given where they are in the output; nothing where it is shared."""
     rule = AXES.get(type(structure))
-    if rule is None and type(structure).__name__ == "Convolution":
-        rule = _convolution
     if rule is None:
         raise _MixedError
     return rule(structure, local, which, at, examples)
@@ -205,7 +206,7 @@ class PerExample(NamedTuple):
                 ),
                 xp,
             )
-        if type(structure).__name__ == "Convolution":
+        if isinstance(structure, Convolution):
             return structure.weight_by_example(part, local)
         return self._apart(structure, local, which, at, part)
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.arrays import cast, in_numpy
-from whygrad.graph import Entry, Graph
+from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Contraction, DenseAlongAxis
 
@@ -96,8 +96,11 @@ class Sweep:
     def _run(self) -> None:
         graph = self.graph
         pending: dict[int, Cotangent] = {}
+        rows: dict[int, list[int]] = {}
         for row, cost in enumerate(graph.costs):
-            self._join(pending, cost.node, self._seed(row, cost))
+            rows.setdefault(cost.node, []).append(row)
+        for number, here in rows.items():
+            pending[number] = self._seed(number, here)
         block = 0
         for number in range(len(graph.nodes) - 1, -1, -1):
             cotangent = pending.pop(number, None)
@@ -123,14 +126,16 @@ class Sweep:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact
         return self.graph.xp.float64 if exact else self.graph.nodes[number].value.dtype
 
-    def _seed(self, row: int, cost: Entry) -> Cotangent:
-        shape = self.graph.nodes[cost.node].value.shape
+    def _seed(self, number: int, rows: list[int]) -> Cotangent:
+        """Returns one at each cost that is an entry of a node, in a row of its own."""
+        shape = self.graph.nodes[number].value.shape
+        positions = [self.graph.costs[row].position for row in rows]
         parts = []
         for one, none in zip(self.semiring.one, self.semiring.absent(), strict=True):
-            part = self._full((1, self.graph.size(cost.node)), none, cost.node)
-            part[0, cost.position] = one
-            parts.append(part.reshape((1, *shape)))
-        return Cotangent((row,), tuple(parts))
+            part = self._full((len(rows), self.graph.size(number)), none, number)
+            part[list(range(len(rows))), positions] = one
+            parts.append(part.reshape((len(rows), *shape)))
+        return Cotangent(tuple(rows), tuple(parts))
 
     def _full(self, shape: tuple[int, ...], value: float, number: int) -> Array:
         """Returns an array of one value with the type and on the device of a node's."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from whygrad.formula import Number, Tree
 from whygrad.arrays import in_numpy
+from whygrad.formula import Number, Tree
 from whygrad.structures import Column, Local
 
 if TYPE_CHECKING:

@@ -85,7 +85,9 @@ class Memory:
     def __init__(self) -> None:
         self._known: dict[int, Known] = {}
         self._storages: dict[int, _Storage] = {}
-        self._detached: dict[int, tuple[Tensor, int]] = {}  # (kept, so that its identity stays its own; its family)
+        self._detached: dict[
+            int, tuple[Tensor, int]
+        ] = {}  # (kept, so that its identity stays its own; its family)
 
     @staticmethod
     def place(tensor: Tensor) -> int:
@@ -113,7 +115,9 @@ class Memory:
         if not self._detached:
             return
         families = {
-            self.place(tensor): self._detached[id(tensor)][1] for tensor in inputs if id(tensor) in self._detached
+            self.place(tensor): self._detached[id(tensor)][1]
+            for tensor in inputs
+            if id(tensor) in self._detached
         }
         for tensor in made if families else ():
             family = families.get(self.place(tensor))

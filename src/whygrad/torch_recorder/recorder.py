@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
-from whygrad.errors import NotSupportedError, ShapeError
+from whygrad.errors import ShapeError
 from whygrad.graph import Entry
 from whygrad.model_record import Leaf, Made, Record
 from whygrad.torch_recorder.rules import RULES
@@ -80,7 +80,7 @@ def _paths(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> tuple[Leaf, ...]:
-    """Notes the parameters and the floating-point tensors of the batch; tied parameters are one, by their first name."""
+    """Notes the parameters, and the floating-point tensors of the batch; tied parameters are one."""
     leaves: dict[int, Leaf] = {}
     for prefix, module in modules.items():
         for path, parameter in module.named_parameters(remove_duplicate=False):

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from whygrad.affine import Affine
 from whygrad.ops import OPS, Op
-from whygrad.structures import Contraction, Elementwise, Structure
+from whygrad.structures import Affine, Contraction, Elementwise, Structure
 from whygrad.torch_recorder.deposit import Deposit
 from whygrad.torch_recorder.selections import selected
-from whygrad.torch_recorder.tracer import Call, Rule
+from whygrad.torch_recorder.tracer import Call, Rule, tensors
 
 aten = torch.ops.aten
 
@@ -50,7 +48,7 @@ SELECTIONS = """
     select_scatter slice_scatter diagonal_scatter as_strided_scatter masked_scatter where masked_fill index_fill
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
     copy repeat_interleave _to_copy view_copy expand_copy fill zero
-""".split()
+""".split()  # noqa: SIM905
 
 # Numbers that are written into an array come from nowhere.
 WRITTEN_NUMBERS = ("value", "fill_value")
@@ -60,7 +58,7 @@ WRITTEN_NUMBERS = ("value", "fill_value")
 def _selection(call: Call) -> Any:
     if not all(t.is_floating_point() for t in _outs(call.out)):
         return NotImplemented
-    values = [value for value in _floats(call.given) if value.is_floating_point()]
+    values = [value for value in tensors(call.given) if value.is_floating_point()]
     live = [value for value in values if call.live(value)]
     dead = [value for value in values if not call.live(value)]
     given = {
@@ -73,7 +71,7 @@ def _selection(call: Call) -> Any:
 
     def run(place: int | None) -> Callable[..., Tensor]:
         def made(*places: Tensor) -> Tensor:
-            swapped = {id(value): torch.zeros(value.shape, dtype=torch.float64) for value in dead}
+            swapped = {id(value): torch.zeros_like(value, dtype=torch.float64) for value in dead}
             swapped |= {id(value): at for value, at in zip(live, places, strict=True)}
             found = positions.again(swapped)
             return found if place is None else found[place]
@@ -87,16 +85,6 @@ def _selection(call: Call) -> Any:
 
 def _outs(out: Any) -> list[Tensor]:
     return [out] if isinstance(out, Tensor) else [t for t in out if isinstance(t, Tensor)]
-
-
-def _floats(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return list({id(t): t for item in value for t in _floats(item)}.values())
-    return []
 
 
 @_rule("_to_copy", "to")
@@ -149,9 +137,9 @@ def _max_pool(call: Call) -> Any:
 
 
 @_rule(
-    *"""zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full new_empty
-    new_empty_strided empty_strided bernoulli normal poisson binomial multinomial floor ceil round trunc sign signbit
-    floor_divide heaviside argmax argmin""".split()
+    *"""zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full
+    new_empty new_empty_strided empty_strided bernoulli normal poisson binomial multinomial floor ceil round trunc sign
+    signbit floor_divide heaviside argmax argmin""".split()  # noqa: SIM905
 )
 def _nothing(call: Call) -> Any:
     return None
@@ -167,7 +155,7 @@ def _deposit(call: Call) -> Any:
     if call.name.endswith("index_put"):
         if not given["accumulate"]:
             return _selection(call)
-        source, indices = given["values"], [i for i in given["indices"]]
+        source, indices = given["values"], list(given["indices"])
     else:
         source, indices = given.get("src", given.get("source")), given["index"]
     if given.get("alpha", 1) != 1:

@@ -1,7 +1,7 @@
 """Operations that move, pick or repeat entries: PyTorch says itself which entry goes where.
 
-The operation is run on positions instead of values: float64, which holds whole numbers up to 2**53 exactly and which
-every operation takes, from 1 on; 0 marks what comes from nowhere (padding, a mask).
+The operation is run on positions instead of values (see :class:`whygrad.structures.Selection`): what is filled in
+(padding, a mask) must be 0 then, which marks what comes from nowhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,35 +32,23 @@ def moved(name: str, inputs: int) -> Op:
     )
 
 
-def by_positions(run: Callable[..., Tensor]) -> Callable[..., Any]:
-    """Returns what moves positions (from 0 on, -1: from nowhere) through an operation."""
-
-    def apply(*places: Any) -> Tensor:
-        made = run(*(torch.as_tensor(x).to(torch.float64) + 1 for x in places))
-        return made.to(torch.int64) - 1
-
-    return apply
-
-
 def selected(
     tracer: "Tracer", name: str, run: Callable[..., Tensor], nodes: Sequence[int], out: Tensor
 ) -> int:
     """Returns the node of an operation that moves entries; ``run`` does it with positions in the place of values."""
-    return tracer.apply(name, moved(name, len(nodes)), nodes, {"apply": by_positions(run)}, out)
+    return tracer.apply(name, moved(name, len(nodes)), nodes, {"apply": run}, out)
 
 
 def picked(source: Source, like: Tensor) -> Op:
     """Returns the operation that picks a tensor's entries from the nodes that were written to its memory."""
     shape = like.shape
 
-    def select(*arrays: Any) -> Any:
-        tensors = [torch.as_tensor(x) for x in arrays]
-        flat = torch.cat([x.reshape(-1) for x in tensors])
-        starts = torch.tensor([0, *(x.numel() for x in tensors)])[:-1].cumsum(0)
-        index = starts[source.which.clamp(min=0)] + source.place
-        nowhere = -1 if flat.dtype == torch.int64 else 0
-        made = torch.where(source.which >= 0, flat[index], torch.full((), nowhere, dtype=flat.dtype))
-        return made.reshape(shape)
+    def select(*arrays: Tensor) -> Tensor:
+        flat = torch.cat([x.reshape(-1) for x in arrays])
+        starts = torch.tensor([0, *(x.numel() for x in arrays)])[:-1].cumsum(0)
+        index = (starts[source.which.clamp(min=0)] + source.place).to(flat.device)
+        known = (source.which >= 0).to(flat.device)
+        return torch.where(known, flat[index], flat.new_zeros(())).reshape(shape)
 
     arguments = tuple(f"x{number}" for number in range(len(source.nodes)))
     structure = Selection(arguments, select)

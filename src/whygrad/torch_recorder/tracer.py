@@ -176,7 +176,7 @@ class Tracer(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         known = info(func)
-        given = {name: default for name, default in known.arguments}
+        given = dict(known.arguments)
         given.update(zip(given, args, strict=False))
         given.update(kwargs or {})
         if known.name == "detach":
@@ -203,7 +203,7 @@ class Tracer(TorchDispatchMode):
         for target in targets:
             if self.memory.seen(target):
                 self.memory.write(target, None)
-        self.memory.inherit(_tensors(given), _tensors(out))
+        self.memory.inherit(tensors(given), tensors(out))
         return out
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
@@ -234,13 +234,13 @@ class Tracer(TorchDispatchMode):
         rule = self._rules.get(name)
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
-            if any(t.is_complex() for t in _tensors(out)):
+            if any(t.is_complex() for t in tensors(out)):
                 self.refuse(f"{name} (complex numbers)")
-            if not any(t.is_floating_point() for t in _tensors(out)):
+            if not any(t.is_floating_point() for t in tensors(out)):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
-                self.memory.inherit(_tensors(given), _tensors(out))
+                self.memory.inherit(tensors(given), tensors(out))
                 self._hold(out, nodes)
                 return out
         decomposition = torch._decomp.decomposition_table.get(func)
@@ -279,7 +279,7 @@ class Tracer(TorchDispatchMode):
 
     def opaque(self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any) -> Any:
         """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
-        inputs = [value for value in _tensors(given) if self.node(value) is not None]
+        inputs = [value for value in tensors(given) if self.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
         nodes = []
         for place, made in enumerate(outs):
@@ -324,11 +324,12 @@ class Tracer(TorchDispatchMode):
         return self.recording.graph(costs, names)
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors(value: Any) -> list[Tensor]:
+    """Returns the tensors in a nest of tuples, lists and mappings, each once."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
-        return list({id(t): t for item in value for t in _tensors(item)}.values())
+        return list({id(t): t for item in value for t in tensors(item)}.values())
     return []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.formula import Number, Tree
-from whygrad.structures import Column, Local, Structure
+from whygrad.structures.local import Column, Local, Structure
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

@@ -663,8 +663,9 @@ class Mutant:
         right = Pass(world).run()
         for one, at in planted:
             one.plant(self._pass, at)
-        made = self._pass.run()
-        self._made = {name: np.asarray(value, dtype) for name, value in made.items()}
+        with np.errstate(over="ignore"):
+            made = self._pass.run()
+            self._made = {name: np.asarray(value, dtype) for name, value in made.items()}
         wrong = [
             n
             for n, v in made.items()
@@ -697,7 +698,7 @@ def mutants(worlds: tuple[World, ...] = WORLDS, dtype: Any = np.float64) -> Iter
         for one in MUTATIONS:
             for at in one.where(Pass(world)):
                 made = Mutant(world, [(one, at)], dtype)
-                if made.truth["codes"]:
+                if made.truth["codes"] and all(np.any(made._made[name]) for name in made.truth["wrong"]):
                     yield made
 
 

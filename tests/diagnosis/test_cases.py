@@ -83,7 +83,7 @@ def test_no_case_takes_long() -> None:
     gradients = {"W2": d.T @ a, "b2": d.sum(axis=0), "W1": back.T @ x, "b1": back.sum(axis=0)}
     started = time.perf_counter()
     found = run.diagnose(gradients)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 2
     assert found.codes == ("hidden_slope_missing",)
 
 

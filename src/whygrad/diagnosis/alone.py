@@ -184,7 +184,7 @@ class Alone:
 
     def _parts(self, name: str, given: Array) -> Iterator[tuple[int, int, int]]:
         """Yields which neighbouring shares of a sum alone make a gradient: how many there are, the first, the end."""
-        if self.reader is None:
+        if self.reader is None or not np.any(given):
             return
         for one in (one for one in self._sums if one.parameter == name):
             rows = shares(self.reader, one, self._cotangents)

@@ -33,6 +33,8 @@ class Layer:
     def __init__(self, at: At, targets: Mapping[str, Array], ruler: Ruler) -> None:
         self.at, self.targets, self.ruler = at, targets, ruler
         self.names = [name for name in (f"W{at.layer}", f"b{at.layer}") if name in targets]
+        #: Whether everything that was handed in for the layer is 0.
+        self.silent = not any(np.any(targets[name]) for name in self.names)
         generator = np.random.default_rng(0)
         self._along = generator.uniform(0.5, 1.0, at.inputs.shape[1])
         self._inputs = at.inputs @ self._along

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from whygrad.diagnosis.describe import direction
-from whygrad.diagnosis.handed import precision, widened
+from whygrad.diagnosis.handed import precision, rounded_throughout, widened
 from whygrad.diagnosis.judge import judged
 from whygrad.diagnosis.misfits import fitted_to, misshapen
 from whygrad.diagnosis.parts import Ways, by_parts
@@ -185,7 +185,8 @@ def _by_tape(
             "The forward function can't be written down: right gradients are differences of the cost, good to 9 digits."
         )
     wrong = [name for name in arrays if not parameters[name].right]
-    if wrong and eps < 1e-10 and all(_nearly(arrays[name], right[name], totals[name]) for name in wrong):
+    noisy = bool(wrong) and eps < 1e-10 and rounded_throughout(arrays, right)
+    if noisy and all(_nearly(arrays[name], right[name], totals[name]) for name in wrong):
         notes.append(
             "The gradients agree to five digits or more: that is rounding in a coarser type, not a mistake."
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.diagnosis.conventions import Convention, conventions
 from whygrad.diagnosis.describe import describe
-from whygrad.diagnosis.handed import Handed, handed, widened
+from whygrad.diagnosis.handed import Handed, handed, rounded_throughout, widened
 from whygrad.diagnosis.misfits import misfit_finding
 from whygrad.diagnosis.mistake import sentence
 from whygrad.diagnosis.reading import Reading, Step
@@ -179,7 +179,7 @@ def _parameters(
 
 
 def _nearly(setting: Setting, arrays: Mapping[str, Array]) -> bool:
-    return all(
+    return rounded_throughout(arrays, setting.gradients) and all(
         float(np.max(np.abs(array - setting.gradients[name]), initial=0.0))
         <= COARSE * float(np.max(setting.totals[name], initial=0.0))
         for name, array in arrays.items()

@@ -123,7 +123,7 @@ class Kernels:
         steps = self.tape.steps
         users = [steps[user] for user, _ in self.users.get(leaf, [])]
         return any(
-            step.name == "getitem"
+            (step.name == "getitem" and step.value.size < steps[leaf].value.size)
             or (step.value.shape == steps[leaf].value.shape and step.name == "multiply")
             or (step.kind == "contract" and any(self._from_windows(source) for source in step.inputs))
             for step in users

@@ -201,7 +201,11 @@ class Walk:
         layer = Layer(at, self._targets, self.ruler)
         if sum(layer.targets[name].size for name in layer.names) < 8:
             return None  # few numbers are near to many things
-        whole = sum(layer.squares(name, setting.deltas[number]) for name in layer.names)
+        # Both the difference and what was handed in have to be met: something near 0 is near to anything small.
+        whole = min(
+            sum(layer.squares(name, setting.deltas[number]) for name in layer.names),
+            sum(float(np.sum(layer.targets[name] ** 2)) for name in layer.names),
+        )
         shares: dict[str, tuple[Step, float]] = {}
         for candidate in layer.singles():
             step = candidate.steps[0]
@@ -218,8 +222,8 @@ class Walk:
 
     def _explained(self, layer: Layer, state: Reading, candidate: Candidate, thorough: bool) -> list[Reading]:
         """Returns the readings that start from a delta; with ``thorough``, those with more mistakes after it."""
-        if not np.isfinite(candidate.value).all():
-            return []
+        if not np.isfinite(candidate.value).all() or (candidate.steps and layer.silent):
+            return []  # nothing but zeros speaks for no mistake more than for another
         right: dict[str, bool] = {}
         for name in reversed(layer.names):
             right[name] = layer.fits(name, candidate.value)

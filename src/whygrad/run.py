@@ -16,6 +16,8 @@ from whygrad.notation import Quantity
 from whygrad.ops import OPS
 
 if TYPE_CHECKING:
+    import pathlib
+
     from whygrad.derive import Derivation
     from whygrad.diagnosis import Diagnosis
     from whygrad.equation import Verdict
@@ -489,6 +491,35 @@ class Run:
         from whygrad.programs import program_text
 
         return program_text(self, style)
+
+    def view(self, **options: Any) -> Any:
+        """Returns the interactive page for a notebook: a widget whose numbers can be changed.
+
+        Needs anywidget (``pip install 'whygrad[notebook]'``). See :func:`whygrad.view.document.document` for the
+        options: what is chosen first, of which cost, the notation, the semiring, the example.
+        """
+        from whygrad.view.widget import widget
+
+        return widget(self, **options)
+
+    def save_html(self, path: Any, **options: Any) -> "pathlib.Path":
+        """Writes the interactive page as one file that needs nothing from a network, and returns its path.
+
+        Args:
+            path: The file.
+            options: What is chosen first: see :func:`whygrad.view.document.document`.
+
+        Raises:
+            WhygradError: The file can't be written.
+        """
+        from whygrad.view.page import save
+
+        return save(self, path, **options)
+
+    def _repr_html_(self) -> str:
+        from whygrad.view.static import static
+
+        return static(self)
 
     def __repr__(self) -> str:
         many = "1 example" if self.examples == 1 else f"{self.examples} examples"

@@ -91,7 +91,7 @@ class Document:
         self.example = None if example is None or run.examples == 1 else run._example(example)
         self.studies = {self.example: Study(run, self.sheet, self.example)}
         study = self.studies[self.example]
-        self.chosen = asked(run, chosen, None) if chosen is not None else _first(study.run)
+        self.chosen = asked(run, chosen, None) if chosen is not None else first_choice(study.run)
         if self.chosen.kind == "total":
             raise QuantityError("view: expected a quantity to differentiate by, found the total")
         self.picture = Picture(study.run, self.chosen, self._strongest(study))
@@ -227,7 +227,7 @@ def asked(run: Run, given: Any, default: Quantity | None) -> Quantity:
     return found._replace(kind="z") if found.kind == "delta" else found
 
 
-def _first(run: Run) -> Quantity:
+def first_choice(run: Run) -> Quantity:
     """Returns the first weight, or the first that has a derivative."""
     sweep = run.sweep("gradient").sweep
     for layer in range(1, run.network.layered.depth + 1):

@@ -58,7 +58,11 @@ def page(run: Run, **options: Any) -> str:
     if "</script" in code.lower() or "<!--" in code:
         raise WhygradError("view: the viewer's own code can't stand in a page")
     still = static(run, chosen=options.get("chosen"), of=options.get("of"), example=options.get("example"))
-    policy = f"default-src 'none'; script-src '{_hash(code)}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    # The style is the page's own, but pieces of it stand in the still picture's elements.
+    policy = (
+        f"default-src 'none'; script-src '{_hash(code)}'; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'"
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'

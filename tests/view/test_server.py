@@ -463,14 +463,14 @@ def test_the_command_prints_its_address_and_ends_with_ctrl_c() -> None:
         address = process.stdout.readline().strip()
         found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/([\w-]{32})/", address)
         assert found is not None
+        assert process.stdout.readline() == "Ctrl-C ends it.\n"
         with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=10)) as connection:
             connection.request("GET", f"/{found[2]}/")
             assert connection.getresponse().status == 200
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=10)
         assert process.returncode == 0
         assert errors == ""
-        assert rest == "Ctrl-C ends it.\n\n"
 
 
 def test_the_command_fails_clearly(served: Server, tmp_path: Path) -> None:

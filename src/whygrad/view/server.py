@@ -27,6 +27,7 @@ from whygrad.view.assets import script
 from whygrad.view.document import document
 from whygrad.view.handler import Handler
 from whygrad.view.live import Session
+from whygrad.view.static import static
 
 MOST_AT_ONCE = 32
 """Connections; those beyond are closed at once."""
@@ -39,11 +40,10 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>{title}</title>
-<style>body {{ margin: 0 }}</style>
+<style>body {{ margin: 0; background: light-dark(#ffffff, #12151c); }}</style>
 </head>
 <body>
-<noscript><p>This page needs JavaScript. Without it: <code>whygrad explain</code>, or a notebook.</p></noscript>
-<main id="whygrad"></main>
+<div id="whygrad" data-address>{still}</div>
 <script type="application/json" id="document">{document}</script>
 <script type="module" src="served.js"></script>
 </body>
@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
             raise WhygradError(f"view: expected a port from 0 to 65535, found {port}")
         self.session = Session(run)
         self.token = secrets.token_urlsafe(24)
-        self.contents = _contents(document(run, **chosen))
+        self.contents = _contents(document(run, **chosen), static(run, **chosen))
         self.calculating = threading.Lock()
         self._connections = threading.BoundedSemaphore(MOST_AT_ONCE)
         try:
@@ -167,10 +167,10 @@ def _refused(host: str, port: int, error: Exception) -> str:
     return f"view: can't listen on {host}: {getattr(error, 'strerror', None) or error}"
 
 
-def _contents(shown: dict[str, Any]) -> dict[str, Content]:
+def _contents(shown: dict[str, Any], still: str) -> dict[str, Content]:
     # In a script element only "<" can end the text: </script>, <!--.
     data = json.dumps(shown, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    page = PAGE.format(title=escape(f"whygrad: {shown['title']}"[:200]), document=data)
+    page = PAGE.format(title=escape(f"whygrad: {shown['title']}"[:200]), document=data, still=still)
     served = (Path(__file__).parent / "served.js").read_text(encoding="utf-8")
     return {
         "": Content("text/html; charset=utf-8", page.encode()),

@@ -78,6 +78,4 @@ def _forward(trial: Trial, ref: Ref) -> list[str]:
     inner = weighted + bias
     if ref.kind == "z":
         return [inner]
-    slope = writer.slope(ref._replace(kind="z"))
-    head = slope.partition("'")[0]
-    return [f"{head}({inner})"] if "(" not in head else [inner]
+    return [f"{writer.function(ref._replace(kind='z'))}({inner})"]

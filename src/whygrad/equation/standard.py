@@ -36,7 +36,7 @@ def standard_forms(trial: Trial) -> list[str]:
         slope = writer.slope(z)
     except (KeyError, ValueError):
         return []
-    times = " \\odot " if z.array and writer.style == "latex" else " ⊙ " if z.array else writer.times()
+    times = writer.elementwise() if z.array else writer.times()
     deltas += [f"({a} - {y})", f"({a} - {y}){times}{slope}", f"2 ({a} - {y}){times}{slope}", f"2 ({a} - {y})"]
     if net.cost == "cross_entropy" and not z.array and z.to is not None:
         total = writer.ref(Ref("y", None, Index("k", 0)))

@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 
 from whygrad.equation.tree import Call, Index, Ref, Stands, Symbol
-from whygrad.equation.vocabulary import Vocabulary, constant_ref, quantity_of
+from whygrad.equation.vocabulary import EXAMPLES, Vocabulary, constant_ref, quantity_of
 from whygrad.notation import Quantity
 from whygrad.notation.template import plain, short, typeset
 
@@ -17,6 +17,11 @@ _SLOPES = {
     "classic": "f",
     "d2l": "\\phi",
 }
+
+
+_PRIMED = re.compile(
+    r"(\\?(?:sigma|phi|varphi)|[σφfgh])\s*(?:\^\{\[?\(?\w+\)?\]?\})?\s*(?:'|\\prime|′|\^\{?[^{}]*(?:\\prime|'))"
+)
 
 
 class Writer:
@@ -134,23 +139,35 @@ class Writer:
         """Returns the slope of the activation function at a pre-activation."""
         if ("slope", z) in self._aliases:
             return self._own(self._aliases["slope", z])
-        names = self.layout.activations
-        layer = z.layer.offset if z.layer is not None and z.layer.letter is None else None
-        kind = names[layer - 1] if layer and names else (names[0] if len(set(names)) == 1 else "")
-        uses = re.search(
-            r"(\\?(?:sigma|phi|varphi)|[σφfgh])\s*(?:\^\{\[?\(?\w+\)?\]?\})?\s*(?:'|\\prime|′|\^\{?[^{}]*(?:\\prime|'))",
-            self.text,
-        )
-        explicit = uses is None and not z.array and re.search(r"\(\s*1\s*[-−]", self.text) is not None
+        explicit = not self._primes and not z.array and re.search(r"\(\s*1\s*[-−]", self.text) is not None
+        kind = self._activation(z)
         if explicit and kind in ("sigmoid", "tanh"):
             a = self.ref(z._replace(kind="a"))
             return f"{a}(1 - {a})" if kind == "sigmoid" else f"(1 - {a} {a})"
-        letter = uses.group(1) if uses else "\\" + _SLOPES.get(self.notation.name, "sigma").lstrip("\\")
-        letter = letter if uses or self.notation.name not in _SLOPES else _SLOPES[self.notation.name]
+        return f"{self.primed(self.function(z))}({self.ref(z)})"
+
+    def function(self, z: Ref) -> str:
+        """Returns what the activation function of a pre-activation's layer is called."""
+        own = self._primes.group(1) if self._primes else _SLOPES.get(self.notation.name, "\\sigma")
         if self.notation.name == "ng" and z.layer is not None:
-            letter += f"^{{[{self._layer(z)}]}}"
-        shown = self._looks(letter) if letter.startswith("\\") else letter
-        return f"{shown}'({self.ref(z)})"
+            own += f"^{{[{self._layer(z)}]}}"
+        return self._looks(own) if own.startswith("\\") else own
+
+    @cached_property
+    def _primes(self) -> "re.Match[str] | None":
+        """Where the writer has a slope: what stands before the prime."""
+        return _PRIMED.search(self.text)
+
+    def _activation(self, z: Ref) -> str:
+        names = self.layout.activations
+        layer = z.layer.offset if z.layer is not None and z.layer.letter is None else None
+        return names[layer - 1] if layer and names else (names[0] if len(set(names)) == 1 else "")
+
+    def primed(self, function: str) -> str:
+        """Returns a function's name with a prime; inside of a raised number, since nothing is raised twice."""
+        if "^{" in function and function.endswith("}"):
+            return function[:-1] + ("\\prime" if self.style == "latex" else "'") + "}"
+        return f"{function}'"
 
     def product(self, factors: list[str]) -> str:
         """Returns factors side by side, from the cost down or, where the writer does so, from below up."""
@@ -168,6 +185,20 @@ class Writer:
         if bracketed is not None:
             return f"{bracketed.group(1)}T{bracketed.group(2)}"
         return f"{text}^T" if "^" not in text or text.startswith("(") else f"({text})^T"
+
+    def elementwise(self) -> str:
+        """Returns the sign of an elementwise product."""
+        if self.vocabulary.code or self.notation.name == "ng":
+            return " * "
+        return {"latex": " \\odot ", "unicode": " ⊙ "}.get(self.style, " .* ")
+
+    def fraction(self, above: str, below: str) -> str:
+        """Returns a fraction."""
+        return f"\\frac{{{above}}}{{{below}}}" if self.style == "latex" else f"({above}/{below})"
+
+    def examples(self) -> str | None:
+        """Returns what the number of examples is called, where it has a name."""
+        return next(iter(EXAMPLES.get(self.notation.name, ())), None)
 
     def times(self) -> str:
         """Returns the sign of a product with what is put beside something."""

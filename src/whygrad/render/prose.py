@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-_FORMULA = re.compile(r"[\\^_∂Σσδ′ᵀ]|^[()\[\]]*\w+'\(")
+_FORMULA = re.compile(r"[\\^_∂Σσδ′ᵀ⁰¹²³₀-₉ᵢⱼₖ]|^[()\[\]]*\w+'\(")
 _WORD = re.compile(r"\(?[a-z]+(?:_[a-z]{3,})+\)?[.,;:]?")
 """`half_squared_error` is no formula."""
 _JOINING = frozenset({"+", "-", "*", "=", "·", "⊙", "/"})

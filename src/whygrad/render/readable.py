@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from whygrad.notation.canonical import ABOVE, BELOW, GREEK
+from whygrad.notation.canonical import ABOVE, BELOW, FROM_ABOVE, FROM_BELOW, GREEK
 
 _SIGNS = {
     "partial": "∂", "nabla": "∇", "cdot": " · ", "times": " × ", "odot": " ⊙ ", "circ": " ∘ ", "otimes": " ⊗ ",
@@ -14,6 +14,10 @@ _SIGNS = {
     "lt": " < ", "in": " ∈ ", "forall": "∀", "cdots": " ⋯ ", "ldots": "…", "dots": "…", "infty": "∞", "prime": "′",
     "ell": "ℓ", "quad": "  ", "qquad": "  ", "top": "ᵀ", "intercal": "ᵀ", "therefore": "∴ ",
     "lVert": "‖", "rVert": "‖", "Vert": "‖", "varphi": "φ", "triangleq": " ≜ ", "coloneqq": " := ",
+}  # fmt: skip
+_COMMANDS = {sign.strip(): f"\\{name} " for name, sign in reversed((_SIGNS | GREEK).items()) if not sign.isascii()} | {
+    "Σ": "\\sum ", "∑": "\\sum ", "−": "-", "′": "'", "ŷ": "\\hat{y}", "⋅": "\\cdot ", "•": "\\odot ",
+    "ℒ": "\\mathcal{L}", "𝜕": "\\partial ", "…": "\\dots ", "√": "\\surd ",
 }  # fmt: skip
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac", "nicefrac"})
 _LOOKS = frozenset(
@@ -47,6 +51,37 @@ def is_latex(text: str) -> bool:
     return "\\" in text or _LOST.search(text) is not None
 
 
+def restored(text: str, *, words: bool = False) -> str:
+    r"""Returns LaTeX with the backslashes that a copy lost; with `words`, Greek letters that were typed out too.
+
+    Example:
+        >>> restored("frac{partialsum C}{partial a^0_3} = delta^0_3"), restored("delta^0_3", words=True)
+        ('\\frac{\\partial\\sum C}{\\partial a^0_3} = \\delta^0_3', '\\delta^0_3')
+    """
+    text = _typeset(text)
+    if not words and _LOST.search(text) is None:
+        return text
+    text = re.sub(r"(?<![A-Za-z\\])partial(?=sum)", r"\\partial\\", text)
+    known = (*_FRACTIONS, *GREEK, *_SIGNS, "sum", "left", "right", "log", "exp")
+    every = "|".join(sorted(known, key=len, reverse=True))
+    return re.sub(rf"(?<![A-Za-z\\])({every})(?![a-zA-Z])", r"\\\1", text)
+
+
+def _typeset(text: str) -> str:
+    """Returns LaTeX for the Unicode signs in a formula."""
+    if text.isascii():
+        return text
+    above, below = ("[" + re.escape("".join(table)) + "]" for table in (FROM_ABOVE, FROM_BELOW))
+
+    def script(found: "re.Match[str]") -> str:
+        signs = found.group()
+        table, mark = (FROM_ABOVE, "^") if signs[0] in FROM_ABOVE else (FROM_BELOW, "_")
+        return mark + "{" + "".join(table.get(sign, sign) for sign in signs) + "}"
+
+    text = re.sub(rf"{above}+|{below}(?:,?{below})*", script, text)
+    return "".join(_COMMANDS.get(sign, sign) for sign in text)
+
+
 def readable(latex: str, *, always: bool = False) -> list[Piece]:
     r"""Returns a formula as Unicode; text that is no LaTeX stays as it is, but for `always`.
 
@@ -60,7 +95,7 @@ def readable(latex: str, *, always: bool = False) -> list[Piece]:
     """
     if not always and not is_latex(latex):
         return [Piece(latex, 0, len(latex))]
-    lost = _LOST.search(latex) is not None
+    lost = always or _LOST.search(latex) is not None
     return _spaced(_Converter(latex, lost).range(0, len(latex)))
 
 

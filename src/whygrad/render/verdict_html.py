@@ -1,66 +1,143 @@
-"""Verdicts as a piece of HTML; it needs no script and no other file."""
+"""Verdicts as a piece of HTML with MathML; it needs no script and no other file."""
 
+import re
 from html import escape
 
 from whygrad.equation.verdict import Verdict
-from whygrad.render.verdict_text import JUDGED, headline, reasons
+from whygrad.render.as_html import mathml, stylesheet
+from whygrad.render.prose import cut
+from whygrad.render.readable import is_latex, readable, restored, shown
+from whygrad.render.verdict_text import JUDGED, headline, left_out, reasons
 
 STYLE = """
-.wg-check{font:15px/1.5 system-ui,sans-serif;max-width:60em;color:#1a1a1a}
-.wg-check code,.wg-check pre{font:13px/1.5 ui-monospace,monospace;background:#f2f2f2;border-radius:3px}
-.wg-check code{padding:0 .3em}.wg-check pre{padding:.5em .8em;overflow-x:auto;white-space:pre-wrap}
-.wg-check .wg-head{font-weight:600}.wg-check .wg-right{color:#0a6b2d}.wg-check .wg-wrong{color:#a3150a}
-.wg-check .wg-unsure{color:#8a6100}.wg-check mark{background:#fde0dc;color:#a3150a;text-decoration:underline wavy}
-.wg-check .wg-faint{color:#5c5c5c;font-size:13px}.wg-check math{font-size:1.1em}
-@media (prefers-color-scheme:dark){.wg-check{color:#e8e8e8}.wg-check code,.wg-check pre{background:#333}
-.wg-check .wg-right{color:#6fce8d}.wg-check .wg-wrong{color:#ff8f85}.wg-check .wg-unsure{color:#e8b84a}
-.wg-check mark{background:#5a201a;color:#ffb3aa}.wg-check .wg-faint{color:#a8a8a8}}
+.whygrad.verdict{--right:#0a6b2d;--wrong:#b3261e;--unsure:#8a6100;--wrong-paper:#fde4e1}
+@media (prefers-color-scheme:dark){.whygrad.verdict{--right:#6fce8d;--wrong:#ff8f85;--unsure:#e8b84a;
+--wrong-paper:#4a1f1b}}
+.whygrad.verdict .head{font-size:1.2rem;font-weight:600;margin:0 0 .4rem}
+.whygrad.verdict .right{color:var(--right)}.whygrad.verdict .wrong{color:var(--wrong)}
+.whygrad.verdict .unsure{color:var(--unsure)}
+.whygrad.verdict .equation{background:var(--soft);border-radius:6px;padding:.5rem .9rem;margin:.6rem 0 1rem;
+overflow-x:auto}
+.whygrad.verdict .equation math,.whygrad.verdict li math{display:block math;text-align:left;margin:0;
+width:max-content}.whygrad.verdict .equation math{margin:.35rem 0}.whygrad.verdict .equation math+math{margin-left:2rem}
+.whygrad.verdict .equation pre{margin:0;font:14px/1.6 ui-monospace,monospace;white-space:pre-wrap}
+.whygrad.verdict mark,.whygrad.verdict .bad{background:var(--wrong-paper);color:var(--wrong);border-radius:3px}
+.whygrad.verdict mark{text-decoration:underline wavy;text-decoration-thickness:1px;text-underline-offset:3px}
+.whygrad.verdict ul{margin:.2rem 0 1rem;padding-left:1.4rem}.whygrad.verdict li{margin:.35rem 0}
+.whygrad.verdict .equation.right{color:inherit;border-left:3px solid var(--right)}
+.whygrad.verdict .about{color:var(--faint);font-size:.88em;border-top:1px solid var(--line);padding-top:.6rem;
+margin:1rem 0 0}
+.whygrad.verdict details{font-size:.88em;margin:-.5rem 0 1rem}
+.whygrad.verdict summary{color:var(--faint);cursor:pointer}
+.whygrad.verdict details pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3rem 0;
+font:13px/1.5 ui-monospace,monospace}
 """
+# Marks a part on its way through the converter; a style sheet gives it the colour.
+_COLOR = "#123456"
 
 
-def _mathml(latex: str) -> str:
-    """Returns MathML where the converter can read the LaTeX, else the text."""
-    from latex2mathml.converter import convert
-
-    if "\\" not in latex and "^" not in latex and "_" not in latex:
-        return f"<code>{escape(latex)}</code>"
+def _math(latex: str, display: str = "inline") -> str | None:
+    """Returns MathML, one formula a line; None where the converter can't read the LaTeX."""
+    bare = re.sub(
+        r"\\(?:label|tag)\{[^{}]*\}|\\(?:begin|end)\{(?!cases|.?matrix)\w+\*?\}(?:\[[tbc]\])?", "", latex
+    )
+    bare = re.sub(r"^\s*(?:\$+|\\\[)|(?:\$+|\\\])\s*$", "", bare)
+    parts = [bare] if "\\begin" in bare else re.split(r"\\\\(?:\[[^\]]*\])?", bare.replace("&", " "))
     try:
-        return convert(latex, display="inline")
+        made = "".join(mathml(line.strip(), display) for line in parts if line.strip())
     except Exception:  # the converter raises whatever it stumbles over
-        return f"<code>{escape(latex)}</code>"
+        return None
+    return made.replace(f'mathcolor="{_COLOR}"', 'class="bad"')
 
 
-def _marked(verdict: Verdict) -> str:
-    spans = sorted({e.span for e in verdict.equalities if e.holds is False and e.span})
-    out, at = [], 0
-    for low, high in spans:
-        if low < at or low >= high:
-            continue
-        out += [escape(verdict.text[at:low]), "<mark>", escape(verdict.text[low:high]), "</mark>"]
-        at = high
-    return "".join([*out, escape(verdict.text[at:])])
+def _inline(latex: str, always: bool, display: str = "inline") -> str:
+    made = _math(restored(latex, words=True), display) if "\\" in latex or always else None
+    return made if made is not None else f"<code>{escape(shown(latex, always=always))}</code>"
+
+
+def _sentence(sentence: str, latex: bool) -> str:
+    return "".join(
+        _inline(part, True) if formula and latex else escape(part) for formula, part in cut(sentence)
+    )
+
+
+def _spans(verdict: Verdict) -> list[tuple[int, int]]:
+    """Returns where the wrong parts stand, none inside of another; those that lack something are points."""
+    found: list[tuple[int, int]] = []
+    for equality in verdict.equalities:
+        if equality.holds is False and equality.span:
+            low, high = equality.span
+            span = (high, high) if left_out(equality) else (low, high)
+            if all(span[0] >= other[1] or span[1] <= other[0] for other in found):
+                found.append(span)
+    return sorted(set(found))
+
+
+def _equation(verdict: Verdict) -> str:
+    """Returns the equation with its wrong parts marked: typeset where it is LaTeX, else as it was typed."""
+    text, spans = verdict.text, _spans(verdict)
+    pieces = [text[low:high] for low, high in spans]
+    whole = all(
+        piece.count("{") == piece.count("}") and not re.search(r"&|\\left|\\right|\\\\|\\begin|\\end", piece)
+        for piece in pieces
+    )
+    if is_latex(text) and whole:
+        colored = text
+        for low, high in reversed(spans):
+            piece = colored[low:high] or r" + \cdots"
+            colored = f"{colored[:low]}\\color{{{_COLOR}}}{{{piece}}}{colored[high:]}"
+        made = _math(restored(colored), "block")
+        if made is not None:
+            return f'<div class="equation">{made}</div>'
+    return f'<div class="equation"><pre>{_typed(text, spans)}</pre></div>'
+
+
+def _typed(text: str, spans: list[tuple[int, int]]) -> str:
+    out: list[str] = []
+    waiting = [low for low, high in spans if low == high]
+    inside = False
+    for piece, start, _ in readable(text):
+        verbatim = piece == text
+        for offset, sign in enumerate(piece):
+            at = start + offset if verbatim else start
+            while waiting and at >= waiting[0]:
+                waiting.pop(0)
+                out.append("<mark> + …</mark>")
+            wrong = any(low <= at < high for low, high in spans)
+            if wrong != inside:
+                out.append("<mark>" if wrong else "</mark>")
+                inside = wrong
+            out.append(escape(sign))
+    out += ["</mark>"] * inside + ["<mark> + …</mark>"] * len(waiting)
+    return "".join(out)
 
 
 def html(verdict: Verdict) -> str:
     """Returns a verdict as HTML: the verdict in words, the equation with its wrong part marked, what is missing."""
+    latex = is_latex(verdict.text)
     look = "right" if verdict.holds else "unsure" if verdict.holds is None else "wrong"
-    rows = [f'<p class="wg-head wg-{look}">{escape(headline(verdict))}</p>']
-    rows += [f"<p>{escape(reason)}</p>" for reason in reasons(verdict)]
-    rows.append(f"<pre>{_marked(verdict)}</pre>")
+    rows = [f'<p class="head {look}">{escape(headline(verdict))}</p>']
+    rows += [f"<p>{_sentence(reason, latex)}</p>" for reason in reasons(verdict)]
+    rows.append(_equation(verdict))
     for title, terms in (("Missing", verdict.missing), ("Too many", verdict.surplus)):
         if terms:
-            items = "".join(f"<li>{_mathml(term)}</li>" for term in terms)
+            items = "".join(f"<li>{_inline(term, latex, 'block')}</li>" for term in terms)
             rows.append(f"<p>{title}:</p><ul>{items}</ul>")
     if verdict.corrected:
-        rows.append(f'<p>Right would be:</p><pre class="wg-right">{escape(verdict.corrected)}</pre>')
-    rows += [f"<p>It would hold if {escape(sentence)}.</p>" for sentence in verdict.would_hold_if]
+        made = _math(restored(verdict.corrected), "block") if is_latex(verdict.corrected) else None
+        right = made or f"<pre>{escape(shown(verdict.corrected))}</pre>"
+        rows.append(f'<p>Right would be:</p><div class="equation right">{right}</div>')
+        if latex:
+            source = f"<pre>{escape(verdict.corrected)}</pre>"
+            rows.append(f"<details><summary>as LaTeX</summary>{source}</details>")
+    rows += [f"<p>It would hold if {_sentence(sentence, latex)}.</p>" for sentence in verdict.would_hold_if]
     if verdict.readings:
         items = "".join(
-            f"<li>It {'holds' if r.holds else 'does not hold'} where {escape(r.says)}.</li>"
+            f"<li>It {'holds' if r.holds else 'does not hold'} where {_sentence(r.says, latex)}.</li>"
             for r in verdict.readings
         )
         rows.append(f"<ul>{items}</ul>")
     about = f"{verdict.network}; {verdict.notation}; {JUDGED[verdict.judged]}"
-    read = f"Read as: {escape(verdict.reads_as)}<br>" if verdict.reads_as else ""
-    rows.append(f'<p class="wg-faint">{read}{escape(about)}</p>')
-    return f'<div class="wg-check"><style>{STYLE}</style>{"".join(rows)}</div>'
+    read = f"Read as: {_sentence(verdict.reads_as, latex)}<br>" if verdict.reads_as else ""
+    rows.append(f'<p class="about">{read}{escape(about)}</p>')
+    return f'<div class="whygrad verdict"><style>{stylesheet()}{STYLE}</style>{"".join(rows)}</div>'

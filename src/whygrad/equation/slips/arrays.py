@@ -28,9 +28,7 @@ def wrong_product(trial: Trial) -> Iterator[Fix]:
             signs = (*every.signs[:place], "@" if elementwise else "⊙", *every.signs[place + 1 :])
             one, other = every.factors[place : place + 2]
             new = Product(every.span, every.factors, signs)
-            latex = trial.writer.style == "latex"
-            ng = trial.setting.vocabulary.notation.name == "ng" or trial.setting.vocabulary.code
-            mark = " " if elementwise else " * " if ng else " \\odot " if latex else " ⊙ "
+            mark = " " if elementwise else trial.writer.elementwise()
             wanted = "a matrix product" if elementwise else "elementwise"
             says = f"the product with {as_written(trial, other)} should be {wanted}"
             change = Change(one.span[1], other.span[0], mark)

@@ -73,6 +73,4 @@ def ratio_text(trial: Trial, ratio: Ratio) -> str:
     """Returns a number as the writer would write it."""
     if ratio.denominator == 1:
         return str(ratio.numerator)
-    if trial.writer.style == "latex":
-        return f"\\frac{{{ratio.numerator}}}{{{ratio.denominator}}}"
-    return f"({ratio.numerator}/{ratio.denominator})"
+    return trial.writer.fraction(str(ratio.numerator), str(ratio.denominator))

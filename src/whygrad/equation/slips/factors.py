@@ -12,7 +12,9 @@ from whygrad.equation.tree import (
     Node,
     Number,
     Product,
+    Special,
     Sum,
+    Symbol,
     replaced,
     walk,
 )  # fmt: skip
@@ -147,6 +149,8 @@ def _scaled(trial: Trial, ratio: Ratio) -> Iterator[Fix]:
                 yield fix
     new = Product(right.span, (Number(right.span, repr(float(ratio))), right), ("·",))
     shown = ("-" if ratio < 0 else "") + ratio_text(trial, abs(ratio))
+    many = trial.writer.examples()
+    share = trial.points.examples > 1 and abs(ratio) == Ratio(1, trial.points.examples) and many is not None
     text = as_written(trial, right)
     inner = f"({text})" if isinstance(right, Sum | Negative) and not text.startswith("(") else text
     says = f"the right side is {_times_too(1 / ratio)} what it should be"
@@ -154,6 +158,12 @@ def _scaled(trial: Trial, ratio: Ratio) -> Iterator[Fix]:
     exact = Fraction(
         right.span, Number(right.span, str(abs(ratio.numerator))), Number(right.span, str(ratio.denominator))
     )
+    if share and many is not None:
+        # As many examples as there are, and not as many as these data have.
+        count = Symbol(right.span, many, (Special("examples"),))
+        exact = Fraction(right.span, Number(right.span, "1"), count)
+        shown = ("-" if ratio < 0 else "") + trial.writer.fraction("1", many)
+        says = f"the mean over the examples is missing: a factor 1/{many}"
     new = Product(right.span, (exact, right), ("·",))
     made: Node = Negative(right.span, new) if ratio < 0 else new
     fix = swapped_in(trial, right, made, f"{shown}{trial.writer.times()}{inner}", says)

@@ -33,7 +33,7 @@ def function_for_slope(trial: Trial) -> Iterator[Fix]:
         head = text[:opened]
         for mark in ("'", "^{\\prime}", "^\\prime", "\\prime", "′"):
             head = head.replace(mark, "")
-        head += "'" if primes else ""
+        head = trial.writer.primed(head) if primes else head
         new = Call(node.span, node.function._replace(primes=primes), node.arguments, node.options)
         right, wrong = ("slope", "value") if primes else ("value", "slope")
         says = f"{text} is the {wrong} of the function where its {right} belongs"
@@ -81,12 +81,12 @@ def without_function(trial: Trial) -> Iterator[Fix]:
     layer = ref.layer if ref.layer.letter is None else None
     kind = trial.setting.layered.activations[layer.offset - 1 if layer else 0]
     new = Call(right.span, Function("", 0, ref.layer if ref.layer.letter != "@" else None), (right,))
-    head = writer.slope(ref._replace(kind="z")).partition("'")[0]
+    head = writer.function(ref._replace(kind="z"))
     text = as_written(trial, right)
     fix = swapped_in(
         trial, right, new, f"{head}({text})", f"the activation function ({kind.name}) is missing", "MA"
     )
-    if "(" not in head and holds_with(trial, fix):
+    if holds_with(trial, fix):
         yield fix
 
 

@@ -73,7 +73,7 @@ def _beside(trial: Trial, node: Node, atoms: tuple[Atom, ...], sign: float = 1.0
     between = "⊙" if array else "·"
     new: Node = Product(node.span, tuple(factors), (between,) * len(atoms))
     new = Negative(node.span, new) if sign < 0 else new
-    times = (" \\odot " if trial.writer.style == "latex" else " ⊙ ") if array else trial.writer.times()
+    times = trial.writer.elementwise() if array else trial.writer.times()
     text = trial.pair.text[node.span[0] : node.span[1]].rstrip()
     bare = isinstance(node, Sum | Negative) or (array and isinstance(node, Product))
     bracketed = text.startswith(("(", "\\left(", "[")) and isinstance(node, Sum)

@@ -21,6 +21,7 @@ import numpy as np
 from whygrad.formula import Tree
 from whygrad.structures import (
     Contraction,
+    Convolution,
     DenseAlongAxis,
     Elementwise,
     Reduction,
@@ -132,12 +133,24 @@ def contraction(signature: str, pattern: str, samples: Samples, **more: Any) -> 
 
 def reduction(signature: str, of: str, partials: Mapping[str, str], samples: Samples, **more: Any) -> Op:
     """Returns, and enters in the table, a sum over axes of a formula of each entry; ``n``: how many."""
-    return _declare(signature, lambda arguments: Reduction(arguments[0], of, partials), samples, **more)
+    return _declare(signature, lambda arguments: Reduction(arguments, of, partials), samples, **more)
 
 
-def dense(signature: str, of: str, partials: Mapping[str, str], samples: Samples, **more: Any) -> Op:
+def dense(
+    signature: str,
+    of: str,
+    partials: Mapping[str, str],
+    samples: Samples,
+    quantities: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Op:
     """Returns, and enters in the table, an operation in which all entries along one axis depend on each other."""
-    return _declare(signature, lambda arguments: DenseAlongAxis(arguments[0], of, partials), samples, **more)
+    return _declare(
+        signature,
+        lambda arguments: DenseAlongAxis(arguments[0], of, partials, quantities or {}),
+        samples,
+        **more,
+    )
 
 
 def selection(signature: str, select: Callable[..., Any], samples: Samples, **more: Any) -> Op:
@@ -354,4 +367,20 @@ absolute_error = elementwise(
     kinks={"a": "a = t", "t": "a = t"},
     source="0 at the kink, as PyTorch has it",
     cost=Cost(says="the absolute error"),
+)
+
+convolution = _declare(
+    "convolution(x, W)",
+    Convolution,
+    reals(-2, 2, (2, 2, 5, 4), (3, 2, 3, 2)),
+    torch="convolution",
+    settings={
+        "stride": (1,),
+        "padding": (0,),
+        "dilation": (1,),
+        "transposed": False,
+        "output_padding": (0,),
+        "groups": 1,
+    },
+    symbol="x * W",
 )

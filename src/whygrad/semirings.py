@@ -65,10 +65,10 @@ class SumSemiring(NamedTuple):
     normalise: Callable[[Array], Array] | None = None
     unit: bool = False  # lift is 1 for every partial that exists
     exact: bool = False  # components are whole numbers: carry them in float64
+    linear: bool = False  # lift is linear: the sum of two partials acts as the sum of what each does
 
-    def _combined(
-        self, left: Element, right: Element, marked: bool, product: Callable[..., Array]
-    ) -> Element:
+    def combine(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
+        """Returns cotangent times lifted partials, where ``product`` multiplies (bilinearly) two components."""
         results: dict[int, Array] = {}
         for out, i, j in self.products(len(left), len(right), marked):
             if left[i] is None or right[j] is None:
@@ -87,13 +87,13 @@ class SumSemiring(NamedTuple):
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
-        return self._combined(left, right, marked, lambda a, b: a * b)
+        return self.combine(left, right, marked, lambda a, b: a * b)
 
     def contract(
         self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
     ) -> Element:
         """Returns the sum over the labels that the result lacks of cotangent times lifted partials."""
-        return self._combined(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
+        return self.combine(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
 
     def compose(self, left: Element, right: Element, labels: Labels, xp: Any) -> Element:
         """Returns the contraction of two cotangents, one after the other: the beginnings of paths and their ends."""
@@ -112,6 +112,19 @@ class SumSemiring(NamedTuple):
         return self._normal(
             None if part is None else xp.sum(part, axis=axes, keepdims=True) for part in element
         )
+
+    def others(self, element: Element, xp: Any) -> Element:
+        """Returns, at each place of the last axis, the sum over all other places.
+
+        Nothing is taken off again, which would leave rounding where one place has nearly everything.
+        """
+
+        def without(part: Array) -> Array:
+            if self.exact or self.unit:
+                return xp.sum(part, axis=-1, keepdims=True) - part
+            return _before(part, xp) + xp.flip(_before(xp.flip(part, axis=-1), xp), axis=-1)
+
+        return self._normal(None if part is None else without(part) for part in element)
 
     def absent(self) -> tuple[float, ...]:
         """Returns the components of zero: the value of an empty sum of paths."""
@@ -143,6 +156,7 @@ class OrderSemiring(NamedTuple):
     rescale: Callable[[Element, int, Any], Element] | None = None
     unit: bool = False
     exact: bool = False
+    linear: bool = False
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
@@ -186,6 +200,25 @@ class OrderSemiring(NamedTuple):
             results.append(result)
         return self.finish(tuple(results), xp)
 
+    def others(self, element: Element, xp: Any) -> Element:
+        """Returns, at each place of the last axis, the best of all other places."""
+        before = self._before(element, xp)
+        turned = self._before(tuple(xp.flip(part, axis=-1) for part in element), xp)
+        return self.plus(before, tuple(xp.flip(part, axis=-1) for part in turned), xp)
+
+    def _before(self, element: Element, xp: Any) -> Element:
+        """Returns, at each place of the last axis, the best of the places before it."""
+        size = element[0].shape[-1]  # type: ignore[union-attr]
+
+        def shifted(step: int) -> Element:
+            parts = zip(element, self.none, strict=True)
+            return tuple(_shifted(part, step, none, xp) for part, none in parts)
+
+        element, step = shifted(1), 1
+        while step < size:
+            element, step = self.plus(element, shifted(step), xp), 2 * step
+        return element
+
     def absent(self) -> tuple[float, ...]:
         """Returns the components of zero: the value where there is no live path."""
         return self.none
@@ -204,6 +237,18 @@ class OrderSemiring(NamedTuple):
 
 
 Semiring: TypeAlias = SumSemiring | OrderSemiring
+
+
+def _shifted(part: Array, step: int, none: float, xp: Any) -> Array:
+    """Returns the part moved along its last axis, with ``none`` where nothing was."""
+    made = xp.full_like(part, none)
+    made[..., step:] = part[..., :-step]
+    return made
+
+
+def _before(part: Array, xp: Any) -> Array:
+    """Returns, at each place of the last axis, the sum of the places before it."""
+    return xp.cumsum(_shifted(part, 1, 0.0, xp), axis=-1)
 
 
 def _scaled(element: Element, exponent: int, xp: Any) -> Element:
@@ -280,6 +325,7 @@ SEMIRINGS: dict[str, Semiring] = {
             products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            linear=True,
         ),
         SumSemiring(
             "total",
@@ -356,6 +402,7 @@ SEMIRINGS: dict[str, Semiring] = {
             products=_polynomial,
             rescale=_scaled,
             read=_stacked,
+            linear=True,
         ),
     )
 }

@@ -164,7 +164,7 @@ class Sweep:
         structure = node.op.structure
         parts = structure.pull(self.semiring, cotangent.parts, self.graph.local(number), which, node.marked)
         value = self.graph.nodes[node.inputs[which]].value
-        if value.dtype != node.value.dtype:
+        if value.dtype != node.value.dtype and self.graph.xp.isdtype(value.dtype, "real floating"):
             # a cast in the computation is one on the way back
             dtype = self._dtype(node.inputs[which])
             parts = tuple(None if part is None else cast(part, dtype) for part in parts)

@@ -90,6 +90,9 @@ def test_pulling_back_on_tensors(name: str, dtype: Any, marked: bool, semiring: 
             if left is not None:
                 assert left.dtype == (torch.float64 if exact else dtype)
                 assert left.device == x.device
+                if semiring == "strongest" and dtype != torch.float64:
+                    # rounding decides which of two that are nearly as strong it is
+                    left, right = left.abs(), np.abs(right)
                 np.testing.assert_allclose(in_numpy(left), right, **TOLERANCES[dtype])
 
 

@@ -30,6 +30,11 @@ def variants(name: str) -> list[Settings]:
     """Returns an operation's settings: the declared ones, other numbers, and other axes."""
     op = OPS[name]
     made = [dict(op.settings)]
+    if name == "convolution":
+        plain = {"stride": (2, 1), "padding": (1, 2), "dilation": (2, 1)}
+        turned = {"transposed": True, "groups": 1}
+        extra = {"stride": (3, 2), "padding": (1, 0), "output_padding": (2, 1)}
+        return [dict(op.settings) | more for more in ({}, plain, turned, turned | plain, turned | extra)]
     numbers = {k: v for k, v in op.settings.items() if isinstance(v, (int, float)) and k != "axis"}
     if numbers:
         made.append(dict(op.settings) | {k: 1.5 * v + 0.25 for k, v in numbers.items()})
@@ -51,8 +56,11 @@ def applied(op: Op, inputs: tuple[Any, ...], settings: Settings) -> Local:
     return Local(inputs, op.structure.value(inputs, settings, np), settings, np)
 
 
-def drawn(op: Op, seed: int = 0) -> tuple[Any, ...]:
-    return op.samples(np.random.default_rng(seed))
+def drawn(op: Op, seed: int = 0, settings: Settings | None = None) -> tuple[Any, ...]:
+    inputs = op.samples(np.random.default_rng(seed))
+    if settings and settings.get("transposed"):
+        return inputs[0], inputs[1].swapaxes(0, 1)
+    return inputs
 
 
 def by_differences(op: Op, inputs: tuple[Any, ...], settings: Settings, which: int) -> Any:
@@ -93,7 +101,7 @@ def columned(op: Op, local: Local, which: int) -> tuple[Any, Any]:
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=IDS)
 def test_partials_agree_with_finite_differences(name: str, settings: Settings) -> None:
     op = OPS[name]
-    inputs = drawn(op)
+    inputs = drawn(op, 0, settings)
     local = applied(op, inputs, settings)
     for which in range(len(inputs)):
         differences = by_differences(op, inputs, settings, which)
@@ -103,7 +111,7 @@ def test_partials_agree_with_finite_differences(name: str, settings: Settings) -
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=IDS)
 def test_pulling_back_and_columns_are_one_jacobian(name: str, settings: Settings) -> None:
     op = OPS[name]
-    inputs = drawn(op, 1)
+    inputs = drawn(op, 1, settings)
     local = applied(op, inputs, settings)
     for which in range(len(inputs)):
         jacobian, exists = columned(op, local, which)
@@ -160,7 +168,9 @@ def torch_functions(op: Op) -> Iterator[Any]:
 def by_torch(name: str, function: Any, inputs: tuple[Any, ...], settings: Settings) -> tuple[Any, list[Any]]:
     """Returns PyTorch's value and its Jacobians by each input, (entries of the output, entries of the input)."""
     tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
-    if name == "__getitem__":
+    if name == "convolution":
+        value = function(*tensors, None, *settings.values())
+    elif name == "__getitem__":
         value = function(tensors[0], tuple(torch.tensor(i) for i in settings["index"]))
     else:
         named = {ARGUMENTS.get(key, key): v for key, v in settings.items()}
@@ -175,7 +185,7 @@ def by_torch(name: str, function: Any, inputs: tuple[Any, ...], settings: Settin
 @pytest.mark.parametrize(("name", "settings"), CASES, ids=IDS)
 def test_values_and_partials_agree_with_pytorch(name: str, settings: Settings) -> None:
     op = OPS[name]
-    inputs = drawn(op, 4)
+    inputs = drawn(op, 4, settings)
     local = applied(op, inputs, settings)
     for called, function in torch_functions(op):
         value, jacobians = by_torch(called, function, inputs, settings)
@@ -323,7 +333,7 @@ PRINTED = [place for place, (name, _) in enumerate(CASES) if isinstance(OPS[name
 @pytest.mark.parametrize(("name", "settings"), [CASES[i] for i in PRINTED], ids=[IDS[i] for i in PRINTED])
 def test_printed_code_computes_the_same_numbers(name: str, settings: Settings) -> None:
     op = OPS[name]
-    inputs = drawn(op, 8)
+    inputs = drawn(op, 8, settings)
     local = applied(op, inputs, settings)
     assert isinstance(op.structure, Elementwise)
     known = dict(zip(op.arguments, inputs, strict=True)) | {"y": local.output} | settings

@@ -1,0 +1,385 @@
+"""Convolutions in any number of dimensions, with strides, padding, dilation and groups; and transposed ones.
+
+A convolution goes from the larger side to the smaller: each place of the smaller side sees a window of the larger. A
+transposed convolution goes the other way with the same windows. So either is a selection of windows and one labelled
+product, which is how NumPy and the orders compute; sums on PyTorch's tensors take PyTorch's own kernels.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product as every
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.contraction import contract_sum
+from whygrad.formula import Tree, parse
+from whygrad.semirings import SEMIRINGS, OrderSemiring
+from whygrad.structures.local import Array, Column, Local, Settings, each
+
+if TYPE_CHECKING:
+    from whygrad.semirings import Element, Semiring
+
+# What the windows of some rows of a cotangent may take.
+BLOCK_BYTES = 64 * 1024 * 1024
+
+
+def _numbers(setting: Any, spatial: int) -> tuple[int, ...]:
+    made = (setting,) if isinstance(setting, int) else tuple(int(number) for number in setting)
+    return made * spatial if len(made) == 1 else made
+
+
+class _Windows(NamedTuple):
+    """The geometry of a convolution: where the windows of the larger side lie."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    larger: tuple[int, ...]
+    smaller: tuple[int, ...]
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """How long the larger side is with its padding, and as far as the last window goes."""
+        spread = zip(*self, strict=True)
+        return tuple(max((t - 1) * s + d * (k - 1) + 1, p + n) for k, s, p, d, n, t in spread)
+
+    def of(self, larger: Array, none: float, xp: Any) -> Array:
+        """Returns (…, *kernel, *smaller): the windows of an array (…, *larger), as a view of a padded copy."""
+        lead = tuple(larger.shape[: -len(self.larger)])
+        whole = xp.full((*lead, *self.padded), none, dtype=larger.dtype, device=larger.device)
+        inside = tuple(slice(p, p + n) for p, n in zip(self.padding, self.larger, strict=True))
+        whole[(..., *inside)] = larger
+        steps = _strides((*lead, *self.padded))
+        own = steps[len(lead) :]
+        strides = (
+            *steps[: len(lead)],
+            *(step * d for step, d in zip(own, self.dilation, strict=True)),
+            *(step * s for step, s in zip(own, self.stride, strict=True)),
+        )
+        shape = (*lead, *self.kernel, *self.smaller)
+        if xp is np:
+            return np.lib.stride_tricks.as_strided(whole, shape, [step * whole.itemsize for step in strides])
+        return whole.as_strided(shape, strides)
+
+    def joined(
+        self, windows: "Element", none: tuple[float, ...], plus: Callable[..., "Element"], xp: Any
+    ) -> "Element":
+        """Returns (…, *larger): windows (…, *kernel, *smaller) joined where they overlap."""
+        spatial = len(self.kernel)
+
+        def blank(place: int, part: Array) -> Array:
+            shape = (*part.shape[: -2 * spatial], *self.padded)
+            return xp.full(shape, none[min(place, len(none) - 1)], dtype=part.dtype, device=part.device)
+
+        whole = tuple(None if part is None else blank(place, part) for place, part in enumerate(windows))
+        for offset in every(*map(range, self.kernel)):
+            spans = zip(offset, self.dilation, self.stride, self.smaller, strict=True)
+            at = (..., *(slice(k * d, k * d + (t - 1) * s + 1, s) for k, d, s, t in spans))
+            inside = (..., *offset, *(slice(None),) * spatial)
+            made = plus(each(whole, lambda p, at=at: p[at]), each(windows, lambda p, i=inside: p[i]))
+            for part, new in zip(whole, made, strict=True):
+                if part is not None:
+                    part[at] = new
+        inside = (..., *(slice(p, p + n) for p, n in zip(self.padding, self.larger, strict=True)))
+        return each(whole, lambda part: part[inside])
+
+    def seen_by(self, place: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+        """Returns for each dimension the (place in the kernel, place on the smaller side) that see a place."""
+        found = []
+        for at, k, s, p, d, t in zip(
+            place, self.kernel, self.stride, self.padding, self.dilation, self.smaller, strict=True
+        ):
+            starts = [(offset, at + p - offset * d) for offset in range(k)]
+            found.append([(o, start // s) for o, start in starts if start % s == 0 and 0 <= start // s < t])
+        return found
+
+    def under(self, offset: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+        """Returns for each dimension the (place on the larger side, on the smaller) that a kernel's entry joins."""
+        spread = zip(offset, self.stride, self.padding, self.dilation, self.larger, self.smaller, strict=True)
+        return [
+            [(t * s + k * d - p, t) for t in range(smaller) if 0 <= t * s + k * d - p < larger]
+            for k, s, p, d, larger, smaller in spread
+        ]
+
+    def looks_into(self, place: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+        """Returns for each dimension the (place in the kernel, place on the larger side) that a place sees."""
+        spread = zip(place, self.kernel, self.stride, self.padding, self.dilation, self.larger, strict=True)
+        return [
+            [(k, t * s + k * d - p) for k in range(kernel) if 0 <= t * s + k * d - p < larger]
+            for t, kernel, s, p, d, larger in spread
+        ]
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+# The labels of the windows (larger side), of the smaller side and of the weight, without the rows of a cotangent.
+# g: group, b: channel of the larger side in its group, s: of the smaller, k: place in the kernel, t: window.
+LARGER, SMALLER, WEIGHT = ("n", "g", "b", "k", "t"), ("n", "g", "s", "t"), ("g", "s", "b", "k")
+
+
+class Convolution(NamedTuple):
+    """``y = x * W``: x (examples, channels, *sizes), W (channels out, channels in / groups, *kernel).
+
+    With the setting ``transposed``, W is (channels in, channels out / groups, *kernel). The other settings are
+    ``stride``, ``padding``, ``dilation``, ``output_padding`` (one number or one for each dimension) and ``groups``,
+    as PyTorch has them.
+    """
+
+    arguments: tuple[str, ...]
+
+    @staticmethod
+    def _windows(x_shape: tuple[int, ...], w_shape: tuple[int, ...], settings: Settings) -> _Windows:
+        kernel, sizes = tuple(w_shape[2:]), tuple(x_shape[2:])
+        spatial = len(kernel)
+        stride, padding, dilation, extra = (
+            _numbers(settings.get(name, default), spatial)
+            for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+        )
+        spread = zip(sizes, kernel, stride, padding, dilation, extra, strict=True)
+        if settings.get("transposed", False):
+            larger = tuple((n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, d, e in spread)
+            return _Windows(kernel, stride, padding, dilation, larger, sizes)
+        smaller = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d, _ in spread)
+        return _Windows(kernel, stride, padding, dilation, sizes, smaller)
+
+    def _of(self, local: Local) -> _Windows:
+        x, W = local.inputs
+        return self._windows(tuple(x.shape), tuple(W.shape), local.settings)
+
+    @staticmethod
+    def _labels(transposed: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Returns the labels of the input and of the output."""
+        return (SMALLER, LARGER) if transposed else (LARGER, SMALLER)
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the convolution."""
+        x, W = inputs
+        transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
+        spatial = len(W.shape) - 2
+        if xp is not np:
+            stride, padding, dilation, extra = (
+                _numbers(settings.get(name, default), spatial)
+                for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+            )
+            return xp.convolution(x, W, None, stride, padding, dilation, transposed, extra, groups)
+        windows = self._windows(x.shape, W.shape, settings)
+        weight = _grouped_weight(W, groups)
+        if not transposed:
+            seen = _flat_windows(windows.of(x, 0.0, xp), groups, spatial, xp)
+            made = contract_sum(seen, weight, (LARGER, WEIGHT, SMALLER), xp)
+            return xp.reshape(made, (x.shape[0], W.shape[0], *windows.smaller))
+        small = xp.reshape(x, (x.shape[0], groups, -1, prod(windows.smaller)))
+        made = contract_sum(small, weight, (SMALLER, WEIGHT, LARGER), xp)
+        open_windows = xp.reshape(made, (x.shape[0], groups * W.shape[1], *windows.kernel, *windows.smaller))
+        (joined,) = windows.joined((open_windows,), (0.0,), lambda a, b: (a[0] + b[0],), xp)
+        return joined
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns the name of the other input."""
+        return parse(self.arguments[1 - which])
+
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
+        """Returns the contraction of the cotangent with the other input's windows."""
+        if local.xp is not np and not isinstance(semiring, OrderSemiring):
+            lifted = semiring.lift(local.inputs[1 - which], local.xp)
+            return semiring.combine(cotangent, lifted, marked, lambda a, b: _by_kernels(a, b, local, which))
+        transposed = bool(local.settings.get("transposed", False))
+        pulled = self._by_windows if which == 0 else self._weight_by_windows
+        return pulled(semiring, cotangent, local, transposed, marked)
+
+    def _by_windows(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, transposed: bool, marked: bool
+    ) -> "Element":
+        """Returns the input's cotangent, some rows at a time: all windows at once would take the kernel's size more."""
+        xp, (x, W) = local.xp, local.inputs
+        windows, groups = self._of(local), local.settings.get("groups", 1)
+        weight = semiring.lift(_grouped_weight(W, groups), xp)
+        mine, out = self._labels(transposed)
+        labels = (("row", *out), WEIGHT, ("row", *mine))
+
+        def rows(part: "Element") -> "Element":
+            if transposed:
+                made = semiring.contract(
+                    self._open(semiring, part, windows, groups, xp), weight, labels, xp, marked
+                )
+                return each(made, lambda p: xp.reshape(p, (p.shape[0], *x.shape)))
+            flat = each(part, lambda p: xp.reshape(p, (*p.shape[:2], groups, -1, prod(windows.smaller))))
+            made = semiring.contract(flat, weight, labels, xp, marked)
+            shape = (*x.shape[:2], *windows.kernel, *windows.smaller)
+            seen = each(made, lambda p: xp.reshape(p, (p.shape[0], *shape)))
+            return windows.joined(seen, semiring.absent(), lambda a, b: semiring.plus(a, b, xp), xp)
+
+        return _row_by_row(rows, cotangent, prod(x.shape if transposed else local.output.shape), windows, xp)
+
+    def _weight_by_windows(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, transposed: bool, marked: bool
+    ) -> "Element":
+        xp, (x, W) = local.xp, local.inputs
+        windows, groups = self._of(local), local.settings.get("groups", 1)
+        mine, out = self._labels(transposed)
+        labels = (("row", *out), mine, ("row", *WEIGHT))
+        lifted = semiring.lift(x, xp)
+        if transposed:
+            other = each(lifted, lambda p: xp.reshape(p, (p.shape[0], groups, -1, prod(windows.smaller))))
+        else:
+            # Padding is no entry: it is absent, not a partial of 0.
+            with_rows = each(lifted, lambda p: p[None])
+            other = each(self._open(semiring, with_rows, windows, groups, xp), lambda p: p[0])
+
+        def rows(part: "Element") -> "Element":
+            if transposed:
+                flat = self._open(semiring, part, windows, groups, xp)
+            else:
+                flat = each(part, lambda p: xp.reshape(p, (*p.shape[:2], groups, -1, prod(windows.smaller))))
+            made = semiring.contract(flat, other, labels, xp, marked)
+            return each(made, lambda p: xp.reshape(p, (p.shape[0], *W.shape)))
+
+        return _row_by_row(rows, cotangent, prod(local.output.shape), windows, xp)
+
+    def weight_by_example(self, cotangent: Array, local: Local) -> Array:
+        """Returns the weight's cotangent without the sum over the examples: (rows, examples, *shape of W)."""
+        xp, (x, W) = local.xp, local.inputs
+        windows, groups = self._of(local), local.settings.get("groups", 1)
+        transposed = bool(local.settings.get("transposed", False))
+        mine, out = self._labels(transposed)
+        small, large = (x, cotangent) if transposed else (cotangent, x)
+        small = small.reshape(*small.shape[: -len(windows.kernel) - 1], groups, -1, prod(windows.smaller))
+        opened = _flat_windows(windows.of(large, 0.0, xp), groups, len(windows.kernel), xp)
+        other, part = (small, opened) if transposed else (opened, small)
+        made = contract_sum(part, other, (("row", *out), mine, ("row", "n", *WEIGHT)), xp)
+        return made.reshape(*made.shape[:2], *W.shape)
+
+    @staticmethod
+    def _open(semiring: "Semiring", element: "Element", windows: _Windows, groups: int, xp: Any) -> "Element":
+        """Returns (row, n, g, b, k, t): the windows of elements (row, n, channels, *larger)."""
+        none = semiring.absent()
+        return tuple(
+            None
+            if part is None
+            else _flat_windows(
+                windows.of(part, none[min(number, len(none) - 1)], xp), groups, len(windows.kernel), xp
+            )
+            for number, part in enumerate(element)
+        )
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns the outputs whose windows have the input's entry in them, or all that a weight is used for."""
+        places = self._steps(local, which, position)
+        other = local.inputs[1 - which]
+        at, positions = [], []
+        full = tuple(local.output.shape)
+        for target, source in places:
+            positions.append(np.ravel_multi_index(target, full))
+            at.append(source)
+        if not positions:
+            return Column(np.zeros(0, dtype=np.int64), in_numpy(other[:0]).reshape(-1))
+        index = tuple(np.array(axis) for axis in zip(*at, strict=True))
+        return Column(np.array(positions), in_numpy(other[index]))
+
+    def _steps(
+        self, local: Local, which: int, position: int
+    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Yields the entries of the output that an entry acts on, each with the entry of the other input it meets."""
+        x, W = local.inputs
+        windows, groups = self._of(local), local.settings.get("groups", 1)
+        transposed = bool(local.settings.get("transposed", False))
+        entry = tuple(int(i) for i in np.unravel_index(position, tuple(local.inputs[which].shape)))
+        first, second = W.shape[0] // groups, W.shape[1]
+        if which == 0:
+            n, channel, *place = entry
+            group, inner = divmod(channel, x.shape[1] // groups)
+            spans = windows.looks_into(tuple(place)) if transposed else windows.seen_by(tuple(place))
+            for out in range(second if transposed else first):
+                for pairs in every(*spans):
+                    kernel, target = tuple(k for k, _ in pairs), tuple(t for _, t in pairs)
+                    if transposed:
+                        yield (n, group * second + out, *target), (channel, out, *kernel)
+                    else:
+                        yield (n, group * first + out, *target), (group * first + out, inner, *kernel)
+            return
+        a, b, *place = entry
+        group = a // first
+        for n in range(x.shape[0]):
+            for pairs in every(*windows.under(tuple(place))):
+                larger, smaller = tuple(p for p, _ in pairs), tuple(t for _, t in pairs)
+                if transposed:
+                    yield (n, group * second + b, *larger), (n, a, *smaller)
+                else:
+                    yield (n, a, *smaller), (n, group * second + b, *larger)
+
+
+def _grouped_weight(W: Array, groups: int) -> Array:
+    return W.reshape(groups, W.shape[0] // groups, W.shape[1], -1)
+
+
+def _flat_windows(windows: Array, groups: int, spatial: int, xp: Any) -> Array:
+    """Returns (…, g, b, k, t) from windows (…, channels, *kernel, *smaller)."""
+    lead = windows.shape[: -2 * spatial - 1]
+    channels = windows.shape[-2 * spatial - 1]
+    k, t = prod(windows.shape[-2 * spatial : -spatial]), prod(windows.shape[-spatial:])
+    return xp.reshape(windows, (*lead, groups, channels // groups, k, t))
+
+
+def _row_by_row(
+    rows: Callable[["Element"], "Element"], cotangent: "Element", entries: int, windows: _Windows, xp: Any
+) -> "Element":
+    """Returns what ``rows`` makes of a cotangent, of so many rows at a time that their windows fit."""
+    known = next(part for part in cotangent if part is not None)
+    size = max(1, entries * prod(windows.kernel) * known.itemsize)
+    height = max(1, BLOCK_BYTES // size)
+    made = [
+        rows(each(cotangent, lambda part, top=top: part[top : top + height]))
+        for top in range(0, known.shape[0], height)
+    ]
+    if len(made) == 1:
+        return made[0]
+    return tuple(None if parts[0] is None else xp.concat(parts, axis=0) for parts in zip(*made, strict=True))
+
+
+def _by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
+    """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
+    xp, (x, W) = local.xp, local.inputs
+    settings, spatial = local.settings, len(W.shape) - 2
+    stride, padding, dilation, extra = (
+        _numbers(settings.get(name, default), spatial)
+        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+    )
+    transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
+    shape = tuple(local.inputs[which].shape)
+
+    def pulled(delta: Array) -> Array:
+        # Of the input that is asked for, PyTorch reads the shape alone.
+        blank = other.new_empty(1).expand((delta.shape[0] if which == 0 else W.shape[0], *shape[1:]))
+        pair = (blank, other) if which == 0 else (other, blank)
+        wanted = [which == 0, which == 1, False]
+        return xp.ops.aten.convolution_backward(
+            delta, *pair, None, stride, padding, dilation, transposed, extra, groups, wanted
+        )[which]
+
+    on_host = x.device.type == "cpu"
+    if which == 1 and on_host and cotangent.dtype == xp.float64:
+        return _weight_by_products(cotangent, other, local)
+    if which == 0 and not on_host:
+        return pulled(cotangent.reshape(-1, *cotangent.shape[2:])).reshape(-1, *shape)
+    # One row at a time stays in the caches: three times faster than all of them as one batch.
+    made = xp.empty((cotangent.shape[0], *shape), dtype=cotangent.dtype, device=cotangent.device)
+    for row, delta in enumerate(cotangent):
+        made[row] = pulled(delta)
+    return made
+
+
+def _weight_by_products(cotangent: Array, x: Array, local: Local) -> Array:
+    """Returns a weight's sums as matrix products: PyTorch has no fast kernel for float64 on the host."""
+    structure = Convolution(("x", "W"))
+    plain = SEMIRINGS["gradient"]
+    transposed = bool(local.settings.get("transposed", False))
+    at = local._replace(inputs=(x, local.inputs[1]))
+    (made,) = structure._weight_by_windows(plain, (cotangent,), at, transposed, False)
+    return made

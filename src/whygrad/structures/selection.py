@@ -1,0 +1,167 @@
+"""Operations that pick, move or repeat entries: reshape, transpose, index, gather, padding, concatenation."""
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from whygrad.arrays import cast, in_numpy
+from whygrad.formula import Number, Tree
+from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like
+
+if TYPE_CHECKING:
+    from whygrad.semirings import Element, Semiring
+
+
+class Window(NamedTuple):
+    """A view of an array's memory: where it begins, and its strides, in entries."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+    def once(self) -> bool:
+        """Returns whether no two places show the same entry, axes along which entries are repeated apart."""
+        reach = 0
+        for stride, size in sorted(zip(self.strides, self.shape, strict=True)):
+            if size > 1 and stride:
+                if stride <= reach:
+                    return False
+                reach += stride * (size - 1)
+        return all(stride >= 0 for stride in self.strides)
+
+    def repeated(self) -> tuple[int, ...]:
+        """Returns the axes along which one entry is shown again and again."""
+        axes = enumerate(zip(self.strides, self.shape, strict=True))
+        return tuple(axis for axis, (stride, size) in axes if stride == 0 and size > 1)
+
+    def whole(self, size: int) -> bool:
+        """Returns whether all of an array's entries are shown, in their order."""
+        steps = tuple(prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+        axes = zip(self.strides, steps, self.shape, strict=True)
+        return prod(self.shape) == size and all(s == step or n == 1 for s, step, n in axes)
+
+
+class Selection(NamedTuple):
+    """Each output entry is one entry of an input, or none (a number that was filled in): zeros and ones.
+
+    ``select`` makes the output from arrays. Applied to arrays of positions it says where each output entry came
+    from: floating-point whole numbers, from 1 on and through all inputs, in which 0 stands for nowhere. So padding
+    and masks must fill in 0 there, whatever they fill in among values.
+    """
+
+    arguments: tuple[str, ...]
+    select: Callable[..., Array]
+
+    def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
+        """Returns the selected entries."""
+        return self.select(*inputs, **settings)
+
+    def formula(self, which: int, settings: Settings) -> Tree:
+        """Returns 1: an entry that is selected is passed on as it is."""
+        return Number(1)
+
+    def sources(self, local: Local) -> Array:
+        """Returns, for each output entry, its position among the entries of all inputs, from 1 on; 0: from nowhere."""
+        xp, start, places = local.xp, 1, []
+        for x in local.inputs:
+            stop = start + prod(x.shape)
+            # every operation takes float64, which holds whole numbers up to 2**53
+            place = xp.arange(start, stop, dtype=xp.float64, device=x.device)
+            places.append(xp.reshape(place, x.shape))
+            start = stop
+        return xp.reshape(cast(self.select(*places, **local.settings), xp.int64), (-1,))
+
+    def _window(self, local: Local) -> Window | None:
+        """Returns how the output lies in the input's memory, where the operation makes a view of its input."""
+        if len(local.inputs) != 1:
+            return None
+        (x,) = local.inputs
+        blank = local.xp.empty(x.shape, dtype=local.xp.float64, device=x.device)
+        made = self.select(blank, **local.settings)
+        if local.xp is np:
+            if not np.may_share_memory(made, blank):
+                return None
+            strides = tuple(stride // blank.itemsize for stride in made.strides)
+            start = made.__array_interface__["data"][0] - blank.__array_interface__["data"][0]
+            window = Window(made.shape, strides, start // blank.itemsize)
+        else:
+            if made.untyped_storage().data_ptr() != blank.untyped_storage().data_ptr():
+                return None
+            window = Window(tuple(made.shape), made.stride(), made.storage_offset())
+        return window if window.once() else None
+
+    def pull(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
+    ) -> "Element":
+        """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
+        xp, shape = local.xp, tuple(local.inputs[which].shape)
+        window = self._window(local)
+        if window is not None:
+            made = _seen_back(semiring, cotangent, window, prod(shape), xp)
+        else:
+            made = self._scattered(semiring, cotangent, local, which)
+        shaped = each(made, lambda part: xp.reshape(part, (part.shape[0], *shape)))
+        return counted(semiring, shaped, local.output, xp) if marked else shaped
+
+    def _scattered(self, semiring: "Semiring", cotangent: "Element", local: Local, which: int) -> "Element":
+        xp, shape = local.xp, tuple(local.inputs[which].shape)
+        size = prod(shape)
+        before = sum(prod(x.shape) for x in local.inputs[:which])
+        sources = self.sources(local) - before
+        flat = each(cotangent, lambda part: xp.reshape(part, (part.shape[0], -1)))
+        run = _run(sources, shape, local.output.shape, xp) if len(local.inputs) == 1 else 1
+        if run > 1:
+            blocks = each(flat, lambda part: xp.reshape(part, (part.shape[0], -1, run)))
+            rows = (sources[::run] - 1) // run
+            return semiring.scatter(blocks, rows, size // run, xp)
+        (mine,) = xp.nonzero((sources > 0) & (sources <= size))
+        picked = each(flat, lambda part: part[:, mine])
+        return semiring.scatter(picked, sources[mine] - 1, size, xp)
+
+    def column(self, local: Local, which: int, position: int) -> Column:
+        """Returns every output entry that is this entry."""
+        xp = local.xp
+        flags = [xp.zeros(prod(x.shape), dtype=xp.float64, device=x.device) for x in local.inputs]
+        flags[which][position] = 1.0
+        shaped = [xp.reshape(flag, x.shape) for flag, x in zip(flags, local.inputs, strict=True)]
+        made = in_numpy(self.select(*shaped, **local.settings))
+        places = np.flatnonzero(np.ravel(made) > 0)
+        return Column(places, partials_like(1, local.output, places.shape))
+
+
+def _seen_back(semiring: "Semiring", cotangent: "Element", window: Window, size: int, xp: Any) -> "Element":
+    """Returns what a view's cotangent is for the entries of the memory that it shows."""
+    again = window.repeated()
+    if again:
+        cotangent = semiring.reduce(cotangent, tuple(axis + 1 for axis in again), xp)
+        shape = tuple(1 if axis in again else n for axis, n in enumerate(window.shape))
+        window = window._replace(shape=shape)
+    if window.whole(size):
+        return cotangent
+    absent = semiring.absent()
+
+    def placed(number: int, part: Array) -> Array:
+        none = absent[min(number, len(absent) - 1)]
+        made = xp.full((part.shape[0], size), none, dtype=part.dtype, device=part.device)
+        shape, strides = (part.shape[0], *window.shape), (size, *window.strides)
+        if xp is np:
+            steps = tuple(stride * made.itemsize for stride in strides)
+            np.lib.stride_tricks.as_strided(made[:, window.offset :], shape, steps)[...] = part
+        else:
+            made.as_strided(shape, strides, window.offset).copy_(part)
+        return made
+
+    return tuple(None if part is None else placed(number, part) for number, part in enumerate(cotangent))
+
+
+def _run(sources: Array, shape: tuple[int, ...], full: tuple[int, ...], xp: Any) -> int:
+    """Returns how many entries are moved together, as embeddings and picked rows are; 1 where that isn't seen."""
+    run = shape[-1] if shape else 1
+    if run < 2 or not full or full[-1] % run:
+        return 1
+    rows = xp.reshape(sources, (-1, run))
+    first = rows[:, :1]
+    together = xp.all((rows - first == xp.arange(run, device=sources.device)) & ((first - 1) % run == 0))
+    return run if bool(together) and bool(xp.all(first > 0)) else 1

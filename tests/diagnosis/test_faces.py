@@ -143,7 +143,9 @@ def test_the_mask_shows_the_entries(run: wg.Run, right: dict[str, Any]) -> None:
     right["W1"][2, 0] += 0.5
     found = diagnose(run, right)
     np.testing.assert_array_equal(np.argwhere(found.parameters["W1"].wrong), [[2, 0]])
-    assert "only the rows 2 differ" in found.findings[0].says
+    assert "only the entry [2, 0] differs: 0.57" in found.findings[0].says
+    right["W1"][2] += 0.5
+    assert "only row 2 differs (the weights into this neuron)" in diagnose(run, right).findings[0].says
 
 
 # Conventions
@@ -252,7 +254,8 @@ def test_text(run: wg.Run, right: dict[str, Any]) -> None:
     assert plain.startswith("W1 is wrong; b1, W2 and b2 are right.\n")
     assert plain.isascii()
     assert max(map(len, plain.splitlines())) <= 80
-    assert "# # #" in plain
+    assert "W1: all 12 wrong" in plain
+    assert "##" in plain
     assert "mend: leave the factor out" in plain
     assert str(found) == found.to_text()
     assert diagnose(run, right).says == "All 4 gradients are right."

@@ -16,17 +16,30 @@ def _listed(numbers: Array, most: int = 6) -> str:
     )
 
 
-def _only_some(wrong: Array, name: str) -> str | None:
+def _only_some(wrong: Array) -> str | None:
     if wrong.all():
         return None
     if wrong.ndim == 1:
-        return f"only the entries {_listed(np.flatnonzero(wrong))} differ"
+        return f"only {_named('the entry', 'the entries', np.flatnonzero(wrong))}"
     rows, columns = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
     if len(rows) < wrong.shape[0] and len(rows) <= len(columns):
-        return f"only the rows {_listed(rows)} differ (the weights into these neurons)"
+        what = "the weights into this neuron" if len(rows) == 1 else "the weights into these neurons"
+        return f"only {_named('row', 'the rows', rows)} ({what})"
     if len(columns) < wrong.shape[1]:
-        return f"only the columns {_listed(columns)} differ (the weights from these neurons)"
+        what = "the weights from this neuron" if len(columns) == 1 else "the weights from these neurons"
+        return f"only {_named('column', 'the columns', columns)} ({what})"
     return f"{int(wrong.sum())} of {wrong.size} entries differ"
+
+
+def _named(one: str, several: str, numbers: Array) -> str:
+    return f"{one} {int(numbers[0])} differs" if len(numbers) == 1 else f"{several} {_listed(numbers)} differ"
+
+
+def _one_entry(given: Array, right: Array, wrong: Array) -> str:
+    place = tuple(int(number) for number in np.argwhere(wrong)[0])
+    found, wanted = float(given[place]), float(right[place])
+    times = f", {found / wanted:.6g} times as much" if wanted else ""
+    return f"only the entry {list(place)} differs: {found:.6g} instead of {wanted:.6g}{times}"
 
 
 def _proportional(difference: Array, to: Array, tolerance: float) -> float | None:
@@ -56,8 +69,10 @@ def describe(setting: Setting, name: str, given: Array, wrong: Array, ruler: Rul
         return f"d{name} is all zeros: it is never filled, or what arrives there is lost"
     difference = given - right
     tolerance = ruler.tolerance(name, given)
+    if np.count_nonzero(wrong) == 1 and wrong.size > 1:
+        return f"d{name}: {_one_entry(given, right, wrong)}"
     seen: list[str] = []
-    some = _only_some(wrong, name)
+    some = _only_some(wrong)
     if some:
         seen.append(some)
     factor = _proportional(given, right, tolerance)

@@ -211,17 +211,29 @@ def _at_kinks(tape: Tape, right: Mapping[str, Array], given: Mapping[str, Array]
     ]
     if not ties:
         return right
-    for share in (1.0, 0.0):
-        trial = Tape()
-        trial.leaves, trial.cost, trial.steps = tape.leaves, tape.cost, list(tape.steps)
-        for number in ties:
-            first, second = tape.steps[number].data
-            data = (np.where(first == 0.5, share, first), np.where(second == 0.5, 1 - share, second))
-            trial.steps[number] = tape.steps[number]._replace(data=data)
-        made = trial.backward()
-        if all(name in given and _same(np.ravel(given[name]), made[name].ravel()) for name in made):
+    first, second = (_with_share(tape, ties, share) for share in (1.0, 0.0))
+    known = [name for name in first if name in given and given[name].size == first[name].size]
+    along = np.concatenate([(first[name] - second[name]).ravel() for name in known] or [np.zeros(0)])
+    apart = np.concatenate(
+        [(np.ravel(given[name]) - second[name].ravel()) for name in known] or [np.zeros(0)]
+    )
+    size = float(along @ along)
+    between = min(1.0, max(0.0, float(along @ apart) / size)) if size else 0.5
+    for made in (first, second, _with_share(tape, ties, between)):
+        if len(known) == len(made) and all(_same(np.ravel(given[name]), made[name].ravel()) for name in made):
             return made
     return right
+
+
+def _with_share(tape: Tape, ties: list[int], share: float) -> dict[str, Array]:
+    """Returns the gradients where ties of maximum and minimum go to the first by some share."""
+    trial = Tape()
+    trial.leaves, trial.cost, trial.steps = tape.leaves, tape.cost, list(tape.steps)
+    for number in ties:
+        first, second = tape.steps[number].data
+        data = (np.where(first == 0.5, share, first), np.where(second == 0.5, 1 - share, second))
+        trial.steps[number] = tape.steps[number]._replace(data=data)
+    return trial.backward()
 
 
 def _nearly(given: Array, right: Array, total: Array) -> bool:

@@ -110,7 +110,7 @@ def rounded_throughout(arrays: Mapping[str, Array], right: Mapping[str, Array]) 
     wanted = np.concatenate([right[name].ravel() for name in arrays])
     live = wanted != 0
     off = np.abs(given - wanted)[live] > 1e-12 * np.abs(wanted[live])
-    return bool(2 * np.count_nonzero(off) >= max(1, np.count_nonzero(live)))
+    return 2 * int(np.count_nonzero(off)) >= max(1, int(np.count_nonzero(live)))
 
 
 def _bfloat16(array: Array) -> Array:

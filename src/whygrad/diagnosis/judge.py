@@ -61,7 +61,7 @@ def judged(
         given = given._replace(eps=eps)
     options, own = conventions(run, whole, eps, reduction, sign, learning_rate, cost)
     readings = list(options)
-    extra = (own.note,) if own.note else ()
+    extra: tuple[str, ...] = (own.note,) if own.note else ()
     if given.missing:
         extra += (f"Not handed in, so not judged: {', '.join(given.missing)}.",)
     for roundings in ROUNDINGS if eps > COARSE else (128.0,):
@@ -102,13 +102,22 @@ def _kinked(run: "Run", convention: Convention, most: int, eps: float, roundings
     if not on_kink and not np.any(old.a[old.depth] == old.target):
         return None
     best = None
-    for kink in (0.0, 1.0, 0.5):
+    for kink in (0.0, 1.0, 0.5, _between(old, convention.arrays)):
         setting = old.with_kink(kink)
         option = convention._replace(setting=setting)
         right = option.rights(Ruler(setting.totals, eps, roundings))
         if right > most:
             best, most = option, right
     return best
+
+
+def _between(setting: Setting, arrays: Mapping[str, Array]) -> float:
+    """Returns which slope, from 0 for the left one to 1 for the right one, comes nearest at the kinks."""
+    left, right = (setting.with_kink(kink).gradients for kink in (0.0, 1.0))
+    along = np.concatenate([(right[name] - left[name]).ravel() for name in arrays])
+    apart = np.concatenate([(arrays[name] - left[name]).ravel() for name in arrays])
+    size = float(along @ along)
+    return min(1.0, max(0.0, float(along @ apart) / size)) if size else 0.5
 
 
 def _diagnosis(

@@ -33,6 +33,14 @@ class Finding(NamedTuple):
     instead_of: tuple[str, ...] = ()
     layer: int | None = None
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with a capital (unless a name stands first) and a full stop."""
+        first = self.says.split(" ", 1)[0].rstrip(":,;")
+        named = first.removeprefix("d") in self.parameters
+        head = self.says[:1] if named else self.says[:1].upper()
+        return head + self.says[1:] + ("" if self.says.endswith((".", "?")) else ".")
+
     def to_json(self) -> dict[str, Any]:
         """Returns the finding as a dictionary of plain values."""
         return {
@@ -101,6 +109,23 @@ class Diagnosis(NamedTuple):
     def codes(self) -> tuple[str, ...]:
         """The codes of the mistakes that reproduce the numbers, each once; what is only likely isn't among them."""
         return tuple(dict.fromkeys(one.mistake for one in self.findings if one.mistake and one.exact))
+
+    @property
+    def groups(self) -> tuple[tuple[Finding, ...], ...]:
+        """The findings, those together that have the same numbers: one of them is the mistake."""
+        made: list[list[Finding]] = []
+        for one in self.findings:
+            alike = (
+                group
+                for group in made
+                if group[0].parameters == one.parameters and group[0].mistake in one.instead_of
+            )
+            group = next(alike, None)
+            if group is None:
+                made.append([one])
+            else:
+                group.append(one)
+        return tuple(tuple(group) for group in made)
 
     @property
     def says(self) -> str:

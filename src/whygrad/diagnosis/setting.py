@@ -220,6 +220,11 @@ class Setting:
         """The sums of the absolute contributions: what rounding scales with."""
         made: dict[str, Array] = {}
         carried = np.abs(self.error)
+        if self.net.cost in ("squared_error", "half_squared_error"):
+            # Where outputs meet their targets, what is left of a - y is the rounding of a and y.
+            eps = max(self.near, float(np.finfo(float).eps))
+            largest = np.abs(self.a[self.depth]) + np.abs(self.target)
+            carried = carried + largest * abs(self.scale) * 4 * eps / max(128 * eps, 1e-9)
         for layer in range(self.depth, 0, -1):
             if self.dense(layer):
                 carried = np.einsum("mi,mij->mj", carried, np.abs(self.jacobian(layer)))

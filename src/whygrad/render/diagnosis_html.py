@@ -12,6 +12,7 @@ STYLE = """
 .wg-diagnosis .wg-verdict{font-weight:600}
 .wg-diagnosis .wg-right{color:#0a6b2d}.wg-diagnosis .wg-wrong{color:#a3150a}
 .wg-diagnosis .wg-finding{border-left:3px solid #a3150a;padding:.1em .8em;margin:.8em 0}
+.wg-diagnosis .wg-mend{margin-bottom:.3em}.wg-diagnosis svg{max-width:100%;height:auto}
 .wg-diagnosis .wg-likely{border-color:#8a6100}
 .wg-diagnosis .wg-faint{color:#5c5c5c;font-size:13px}
 .wg-diagnosis figure{display:inline-block;margin:.5em 1.5em .5em 0;vertical-align:top}
@@ -25,24 +26,27 @@ CELL = 12
 MOST_CELLS = 4096
 
 
-def _sentence(says: str) -> str:
-    return escape(says[:1].upper() + says[1:] + ("" if says.endswith((".", "?")) else "."))
-
-
-def _finding(finding: Finding) -> str:
-    places = ", ".join(finding.parameters)
-    name = f"<code>{escape(finding.mistake)}</code>" if finding.mistake else "not a known mistake"
+def _group(group: tuple[Finding, ...]) -> str:
+    """Returns one mistake; or those that have the same numbers, of which one is the mistake."""
+    first = group[0]
+    places = ", ".join(first.parameters)
+    codes = " or ".join(f"<code>{escape(one.mistake)}</code>" for one in group if one.mistake)
     how = (
-        ""
-        if finding.exact or not finding.mistake
-        else f" (likely: explains {finding.match:.1%} of the difference)"
+        "" if first.exact or not first.mistake else f" (likely: explains {first.match:.1%} of the difference)"
     )
-    rows = [f"<div><b>{escape(places)}</b> {name}{how}</div>", f"<div>{_sentence(finding.says)}</div>"]
-    if finding.fix:
-        rows.append(f'<div><span class="wg-faint">mend</span> <code>{escape(finding.fix)}</code></div>')
-    if finding.instead_of:
-        rows.append(f'<div class="wg-faint">The same numbers: {escape(", ".join(finding.instead_of))}.</div>')
-    likely = "" if finding.exact else " wg-likely"
+    rows = [f"<div><b>{escape(places)}</b> {codes or 'not a known mistake'}{how}</div>"]
+    if len(group) > 1:
+        rows.append(f'<div class="wg-faint">These {len(group)} mistakes give the same numbers here:</div>')
+    for one in group:
+        rows.append(f"<div>{escape(one.sentence)}</div>")
+        if one.fix:
+            rows.append(
+                f'<div class="wg-mend"><span class="wg-faint">mend</span> <code>{escape(one.fix)}</code></div>'
+            )
+    others = [code for code in first.instead_of if code not in {one.mistake for one in group}]
+    if others:
+        rows.append(f'<div class="wg-faint">The same numbers: {escape(", ".join(others))}.</div>')
+    likely = "" if first.exact else " wg-likely"
     return f'<div class="wg-finding{likely}">{"".join(rows)}</div>'
 
 
@@ -51,7 +55,10 @@ def _map(name: str, judged: Judged) -> str:
         return f'<p class="wg-faint">{escape(name)}: its shape doesn\'t fit {judged.expected.shape}.</p>'
     wrong = judged.wrong.reshape(1, -1) if judged.wrong.ndim < 2 else judged.wrong
     apart = np.abs(np.asarray(judged.given) - judged.expected).reshape(wrong.shape)
-    caption = f"{escape(name)}: {int(wrong.sum())} of {wrong.size} entries are wrong"
+    many = int(wrong.sum())
+    is_ = "is" if many == 1 else "are"
+    said = "every entry is wrong" if many == wrong.size else f"{many} of {wrong.size} entries {is_} wrong"
+    caption = f"{escape(name)}: {said}"
     if wrong.size > MOST_CELLS:
         rows = -(-wrong.shape[0] // 64)
         columns = -(-wrong.shape[1] // 64)
@@ -78,7 +85,7 @@ def html(diagnosis: Diagnosis) -> str:
     """Returns a diagnosis as a piece of HTML: the verdict, the findings, and a heat map for each wrong parameter."""
     colour = "wg-right" if diagnosis.right else "wg-wrong"
     rows = [f'<p class="wg-verdict {colour}">{escape(diagnosis.says)}</p>']
-    rows += [_finding(finding) for finding in diagnosis.findings]
+    rows += [_group(group) for group in diagnosis.groups]
     rows += [_map(name, judged) for name, judged in diagnosis.parameters.items() if not judged.right]
     rows += [
         f'<p class="wg-faint">{escape(sentence)}</p>' for sentence in (*diagnosis.notes, *diagnosis.unseen)

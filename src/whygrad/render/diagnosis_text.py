@@ -5,6 +5,7 @@ from io import StringIO
 from typing import Any
 
 import numpy as np
+from rich.columns import Columns
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
@@ -12,59 +13,82 @@ from rich.text import Text
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
 
 GOOD, BAD, LIKELY, FAINT = "green", "bold red", "yellow", "dim"
-MOST_ROWS, MOST_COLUMNS = 16, 48
+MOST_ROWS, MOST_COLUMNS = 16, 28
 
 
-def _grid(mask: Any) -> tuple[Any, int, int]:
-    """Returns a mask in at most so many rows and columns, and how many entries each of its cells stands for."""
-    shaped = mask.reshape(1, -1) if mask.ndim < 2 else mask
-    rows, columns = shaped.shape
+#: Right entries, and wrong ones by how far they are off, compared with the one that is off most.
+SHADES, ASCII_SHADES = "·░▒▓█", ".-+*#"
+
+
+def _grid(mask: Any, apart: Any) -> tuple[Any, int, int]:
+    """Returns shades (0 right, 1 to 4 wrong) in not too many rows and columns, and how many entries each is for."""
+    rows, columns = mask.shape
     down, across = -(-rows // MOST_ROWS), -(-columns // MOST_COLUMNS)
-    padded = np.zeros((-(-rows // down) * down, -(-columns // across) * across), bool)
-    padded[:rows, :columns] = shaped
+    size = float(np.max(apart[mask & np.isfinite(apart)], initial=0.0)) or 1.0
+    with np.errstate(invalid="ignore"):
+        shares = np.where(np.isfinite(apart), apart / size, 1.0)
+    shades = np.where(mask, np.clip(np.ceil(4 * shares), 1, 4), 0).astype(int)
+    padded = np.zeros((-(-rows // down) * down, -(-columns // across) * across), int)
+    padded[:rows, :columns] = shades
     blocks = padded.reshape(padded.shape[0] // down, down, padded.shape[1] // across, across)
-    return blocks.any(axis=(1, 3)), down, across
+    return blocks.max(axis=(1, 3)), down, across
 
 
-def _map(name: str, judged: Judged, unicode: bool) -> Iterator[Any]:
-    if judged.wrong is None:
-        yield Text(f"{name}: its shape doesn't fit {judged.expected.shape}", style=FAINT)
-        return
-    cells, down, across = _grid(judged.wrong)
-    wrong, right = ("■", "·") if unicode else ("#", ".")
-    many = int(judged.wrong.sum())
-    per = "" if down * across == 1 else f", one sign for {down} x {across}"
-    yield Text(f"{name}: {many} of {judged.wrong.size} entries are wrong{per}", style=FAINT)
+def _map(name: str, judged: Judged, unicode: bool) -> Text:
+    """Returns a heat map of a parameter's wrong entries under a line that counts them."""
+    if judged.wrong is None or judged.given is None:
+        return Text(f"{name}: its shape doesn't fit {judged.expected.shape}", style=FAINT)
+    wrong = judged.wrong.reshape(1, -1) if judged.wrong.ndim < 2 else judged.wrong
+    wrong = wrong.reshape(len(wrong), -1)
+    apart = np.abs(np.asarray(judged.given, float) - judged.expected).reshape(wrong.shape)
+    cells, down, across = _grid(wrong, apart)
+    signs = SHADES if unicode else ASCII_SHADES
+    many = int(wrong.sum())
+    said = f"all {many}" if many == wrong.size > 1 else f"{many} of {wrong.size}"
+    made = Text(f"{name}: {said} wrong", style=FAINT)
+    if down * across > 1:
+        made.append(f"\n(a sign for {down} x {across})")
     for row in cells:
-        line = Text("  ")
+        made.append("\n")
         for cell in row:
-            line.append(f"{wrong if cell else right} ", style=BAD if cell else FAINT)
-        yield line
+            made.append(2 * signs[cell] if cell else f"{signs[0]} ", style=BAD if cell else FAINT)
+    return made
 
 
-def _finding(finding: Finding, unicode: bool) -> Iterator[Any]:
-    places = ", ".join(finding.parameters)
+def _maps(diagnosis: Diagnosis, unicode: bool) -> Iterator[Any]:
+    """Yields the heat maps of the wrong parameters, side by side."""
+    maps = [_map(name, judged, unicode) for name, judged in diagnosis.parameters.items() if not judged.right]
+    if maps:
+        yield Columns(maps, padding=(1, 3))
+
+
+def _group(group: tuple[Finding, ...], unicode: bool) -> Iterator[Any]:
+    """Yields one mistake; or those that have the same numbers, of which one is the mistake."""
+    first = group[0]
     head = Text()
-    head.append(places, style="bold")
+    head.append(", ".join(first.parameters), style="bold")
     head.append("  ")
-    if finding.mistake:
-        head.append(finding.mistake, style=BAD if finding.exact else LIKELY)
+    if first.mistake:
+        codes = " or ".join(one.mistake or "" for one in group)
+        head.append(codes, style=BAD if first.exact else LIKELY)
         head.append(
-            "  exact" if finding.exact else f"  likely: explains {finding.match:.1%} of the difference",
+            "  exact" if first.exact else f"  likely: explains {first.match:.1%} of the difference",
             style=FAINT,
         )
     else:
         head.append("not a known mistake", style=LIKELY)
     yield head
-    yield Padding(Text(_plain(_sentence(finding.says), unicode)), (0, 0, 0, 2))
-    if finding.fix:
-        yield Padding(Text.assemble(("mend: ", FAINT), (finding.fix, "cyan")), (0, 0, 0, 2))
-    if finding.instead_of:
-        yield Padding(Text(f"The same numbers: {', '.join(finding.instead_of)}.", style=FAINT), (0, 0, 0, 2))
-
-
-def _sentence(says: str) -> str:
-    return says[:1].upper() + says[1:] + ("" if says.endswith((".", "?")) else ".")
+    if len(group) > 1:
+        yield Padding(
+            Text(f"These {len(group)} mistakes give the same numbers here:", style=FAINT), (0, 0, 0, 2)
+        )
+    for one in group:
+        yield Padding(Text(_plain(one.sentence, unicode)), (0, 0, 0, 2))
+        if one.fix:
+            yield Padding(Text.assemble(("mend: ", FAINT), (one.fix, "cyan")), (0, 0, 0, 2))
+    others = [code for code in first.instead_of if code not in {one.mistake for one in group}]
+    if others:
+        yield Padding(Text(f"The same numbers: {', '.join(others)}.", style=FAINT), (0, 0, 0, 2))
 
 
 def _plain(text: str, unicode: bool) -> str:
@@ -74,14 +98,12 @@ def _plain(text: str, unicode: bool) -> str:
 def lines(diagnosis: Diagnosis, unicode: bool = True) -> Iterator[Any]:
     """Yields a diagnosis as rich's renderables: the verdict, the findings, heat maps, and what can't be seen."""
     yield Text(diagnosis.says, style=GOOD if diagnosis.right else BAD)
-    for finding in diagnosis.findings:
+    for group in diagnosis.groups:
         yield Text("")
-        yield from _finding(finding, unicode)
-    wrong = {name: judged for name, judged in diagnosis.parameters.items() if not judged.right}
-    if wrong:
+        yield from _group(group, unicode)
+    if any(not judged.right for judged in diagnosis.parameters.values()):
         yield Text("")
-    for name, judged in wrong.items():
-        yield from _map(name, judged, unicode)
+    yield from _maps(diagnosis, unicode)
     for sentences in (diagnosis.notes, diagnosis.unseen):
         if sentences:
             yield Text("")

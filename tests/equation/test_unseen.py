@@ -1,4 +1,4 @@
-"""Five hundred equations beside the posted ones: verdict, cause, and a correction that holds."""
+"""Six hundred equations beside the posted ones: verdict, cause, and a correction that holds."""
 
 import pytest
 
@@ -7,8 +7,12 @@ from tests.equation.unseen import CASES, UNREADABLE
 from whygrad.equation import check
 from whygrad.errors import EquationError
 
-# What a general claim should have been isn't told: `dC^k/dw = 0` for every k.
-NOT_PUT_RIGHT = {r"\frac{\partial C^k}{\partial w^0_{0,2}}=0"}
+# What should stand there isn't told: a claim about every k, a slope with a constant, a sum of numbers with one missing.
+NOT_PUT_RIGHT = {
+    r"\frac{\partial C^k}{\partial w^0_{0,2}}=0",
+    r"\frac{\partial a^0_1}{\partial z^0_1}=\begin{cases}1 & z^0_1>0\\ 0 & z^0_1 < 0\end{cases}",
+    r"\frac{\partial \sum C}{\partial w^0_{0,1}}= 62 + 4 + 372 = 438",
+}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from whygrad.equation.vocabulary import stands_for
 _COSTS = {
     "squared_error": "2 ({a} - {y})",
     "half_squared_error": "{a} - {y}",
+    "absolute_error": "sign({a} - {y})",
     "cross_entropy": "-{y} / {a}",
     "binary_cross_entropy": "({a} - {y}) / ({a} (1 - {a}))",
 }

@@ -52,6 +52,7 @@ class Scanner:
         self.vocabulary = vocabulary
         self.tokens: list[Token] = []
         self.deep = 0
+        self.bars = 0
 
     def scan(self) -> list[Token]:
         """Returns the tokens of the whole text."""
@@ -154,6 +155,8 @@ class Scanner:
             return handled
         if text.startswith("\\|", at) or sign == "‖":
             return self.norm(at, at + (1 if sign == "‖" else 2))
+        if sign == "|":
+            return self.bar(at, at + 1)
         if sign == "∇":
             return self.nabla(at, at + 1, end)
         if sign in SIGNS and sign not in "'′":
@@ -237,6 +240,8 @@ class Scanner:
                 return self.sum(at, stop, end)
             if name == "nabla":
                 return self.nabla(at, stop, end)
+            if name in ("lvert", "rvert", "vert"):
+                return self.bar(at, stop)
             if name in ("lVert", "rVert", "Vert"):
                 return self.norm(at, stop)
             if name in COMMANDS and (slash or name != "to"):
@@ -280,6 +285,16 @@ class Scanner:
         """Cuts one of the two signs of a norm."""
         opened = sum((token.type == "NORM") - (token.type == "NORMED") for token in self.tokens)
         self.emit("NORMED" if opened else "NORM", "‖", at, stop)
+        return stop
+
+    def bar(self, at: int, stop: int) -> int:
+        """Cuts one of the two bars of an absolute value."""
+        self.bars += 1
+        if self.bars % 2:
+            self.emit("CALL", Function("abs"), at, at)
+            self.emit("LPAR", "(", at, stop)
+        else:
+            self.emit("RPAR", ")", at, stop)
         return stop
 
     def look(self, at: int, stop: int, end: int) -> int | None:

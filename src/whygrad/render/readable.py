@@ -130,7 +130,7 @@ class _Converter:
             self.after = command.end()
             return self.command(command.group(1) or command.group(2), at, command.end(), end)
         sign = text[at]
-        if sign == "\\":
+        if sign == "\\" and at + 1 < end:
             kept = text[at + 1 : at + 2].replace("|", "‖")
             space = " " if kept in ",:; " else ""
             return [Piece(space if kept in ",;:!>[]() " else kept, at, at + 2)], at + 2
@@ -139,7 +139,7 @@ class _Converter:
         if sign == "{":
             close = self.closing(at, end)
             return self.range(at + 1, close), close + 1
-        if sign in "$}&":
+        if sign in "$}&\\":
             return [Piece("", at, at + 1)], at + 1
         if sign == "'":
             return [Piece("′", at, at + 1)], at + 1
@@ -289,9 +289,11 @@ def _spaced(pieces: list[Piece]) -> list[Piece]:
             continue
         bare = text.strip(" ")
         if not bare:
-            if text and last() not in (" ", "\n", ""):
+            if text and last() not in (" ", "\n", "", "(", "["):
                 made.append(Piece(" ", start, end))
             continue
+        if bare[0] in ")]" and last() == " ":
+            made[-1] = made[-1]._replace(text=made[-1].text.rstrip(" "))
         if edge:
             joins = bare[0].isalnum() or bare[0] in "([{∂√∇Σ‖"
             if joins and last() not in "([{/·*×⊙∘=+-−←→, \n":

@@ -138,6 +138,6 @@ def html(verdict: Verdict) -> str:
         )
         rows.append(f"<ul>{items}</ul>")
     about = f"{verdict.network}; {verdict.notation}; {JUDGED[verdict.judged]}"
-    read = f"Read as: {_sentence(verdict.reads_as, latex)}<br>" if verdict.reads_as else ""
+    read = f"Read as: {_sentence(verdict.reads_as, latex)}<br/>" if verdict.reads_as else ""
     rows.append(f'<p class="about">{read}{escape(about)}</p>')
     return f'<div class="whygrad verdict"><style>{stylesheet()}{STYLE}</style>{"".join(rows)}</div>'

@@ -15,11 +15,13 @@ from whygrad.equation.tree import (
     Power,
     Product,
     Ref,
+    Special,
     Sum,
     Symbol,
     walk,
 )
 from whygrad.equation.trial import Fix, Trial, outside_sums
+from whygrad.equation.vocabulary import stands_for
 
 MOST_PLACES = 24
 
@@ -28,6 +30,7 @@ def missing_inside(trial: Trial) -> Iterator[Fix]:
     """A term that is missing inside of a side: a bias, or the target or the output of an error `a - y`."""
     if trial.numeric or not trial.values:
         return
+    yield from _penalty(trial)
     if trial.letters.free or any(
         isinstance(node, BigSum) or is_array(node) for node in walk(trial.pair.right)
     ):
@@ -49,6 +52,23 @@ def missing_inside(trial: Trial) -> Iterator[Fix]:
             for sign in (1, -1):
                 if same(sign * np.asarray(atom.value), gap):
                     yield from _with_term(trial, node, atom.ref, sign)
+
+
+def _penalty(trial: Trial) -> Iterator[Fix]:
+    """The weight's part in the regularisation, which is missing."""
+    left = stands_for(trial.pair.left)
+    ref = ref_of(left.by if isinstance(left, Derivative) else left)
+    if not trial.setting.layered.l2 or ref is None or ref.kind != "w":
+        return
+    ref, right, span = ref._replace(derived=False), trial.pair.right, trial.pair.right.span
+    strength = "\\lambda" if trial.writer.style == "latex" else "λ"
+    name = f"{strength}{trial.writer.times()}{trial.writer.ref(ref)}"
+    term = Product(span, (Symbol(span, strength, (Special("l2"),)), Symbol(span, "", (ref,))), ("",))
+    new = Sum(span, (*(right.terms if isinstance(right, Sum) else (right,)), term))
+    text = f"{as_written(trial, right)} + {name}"
+    fix = swapped_in(trial, right, new, text, f"the cost of the weights is missing: {name}", "MC")
+    if holds_with(trial, fix):
+        yield fix._replace(missing=(name,))
 
 
 def _lettered_inside(trial: Trial) -> Iterator[Fix]:

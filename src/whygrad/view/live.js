@@ -17,7 +17,6 @@ export class Live {
     this.verdict = html("div", { class: "verdict", role: "status" });
     this.diagnosis = html("div", { class: "diagnosis", role: "status" });
     this.element = html("section", { class: "live", "aria-label": "Try it" }, this.editor(), this.equation(), this.gradients());
-    this.fill();
   }
 
   /** Returns what was changed, as the state of a request. */

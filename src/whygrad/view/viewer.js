@@ -159,7 +159,7 @@ class View {
       if (moved && !quiet) history.pushState(null, "", address);
       else history.replaceState(null, "", address);
     }
-    if ("example" in changes) this.live?.fill();
+    if (moved || "example" in changes) this.live?.fill();
     this.render();
     if (moved) this.announce();
     if (this.needs()) this.refresh();
@@ -291,10 +291,12 @@ class View {
   // Rendering
 
   render() {
-    if (this.formulas === null || this.notation !== this.state.notation) {
+    const renamed = this.notation !== this.state.notation;
+    if (this.formulas === null || renamed) {
       this.formulas = new Formulas(this.document.sheet, this.state.notation, (by, of) => this.follow(by, of));
       this.notation = this.state.notation;
     }
+    if (renamed) this.live?.fill();
     const { state } = this;
     this.formulas.here = `${state.chosen}|${state.of}`;
     const theme = state.theme ?? "";

@@ -1,4 +1,4 @@
-"""The command ``whygrad check``: one equation, a file of notes, or standard input."""
+"""The command ``whygrad check``: equations, files of notes, or standard input."""
 
 import sys
 from pathlib import Path
@@ -6,14 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
-from whygrad.cli_shared import NetworkFile, NotationName, choose, console, fail, network_of, write_json
+from whygrad.cli_shared import (
+    NetworkFile,
+    NotationName,
+    choose,
+    console,
+    fail,
+    network_of,
+    write_document,
+    write_json,
+)
 
 MOST_READ = 4_000_000
+_WORST_FIRST = (1, 2, 3, 0)
 
 
 def check(
     equation: Annotated[
-        str, typer.Argument(help="An equation; or a .tex or .md file; or - for standard input.")
+        list[str], typer.Argument(help="An equation; or .tex and .md files; or - for standard input.")
     ],
     network: NetworkFile = None,
     notation: NotationName = None,
@@ -25,19 +35,17 @@ def check(
 
     choose("format", format, ("text", "latex", "html", "json"))
     net = network_of(network, notation)
-    if equation == "-":
+    if equation == ["-"]:
         text = sys.stdin.read(MOST_READ + 1)
         if has_displays(text):
-            raise typer.Exit(_notes("-", text, net, Path(), notation, format))
-        equation = text
-    elif _is_file(equation):
-        path = Path(equation)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"{equation}: can't be read: {error}")
-        raise typer.Exit(_notes(equation, text, net, path.parent, notation, format))
-    verdict = checked(net, equation)
+            raise typer.Exit(_notes([("-", text, Path())], net, notation, format))
+        equation = [text]
+    elif all(map(_is_file, equation)):
+        files = [(name, _read(name), Path(name).parent) for name in equation]
+        raise typer.Exit(_notes(files, net, notation, format))
+    if len(equation) > 1:
+        fail(f"one equation or files were expected; quote the equation: '{' '.join(equation)}'")
+    verdict = checked(net, equation[0])
     if format == "json":
         write_json(verdict.to_json())
     elif format == "text":
@@ -45,48 +53,72 @@ def check(
 
         print_verdict(verdict, console())
     else:
-        sys.stdout.write((verdict.to_html() if format == "html" else verdict.to_latex()) + "\n")
+        write_document((verdict.to_html() if format == "html" else verdict.to_latex()).rstrip())
     raise typer.Exit(status(verdict))
 
 
 def _is_file(text: str) -> bool:
     if len(text) > 400 or "\n" in text or "=" in text:
         return False
-    return text.lower().endswith((".tex", ".md", ".markdown", ".txt", ".rst")) or Path(text).is_file()
+    return text.lower().endswith((".tex", ".md", ".markdown", ".txt", ".rst")) or Path(text).exists()
 
 
-def _notes(name: str, text: str, net: Any, beside: Path, notation: str | None, format: str) -> int:
+def _read(name: str) -> str:
+    """Returns the text of a file, or ends with an error."""
+    path = Path(name)
+    if path.is_dir():
+        fail(f"{name} is a folder; expected a file of notes (.tex or .md)")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        fail(f"there is no file {name}")
+    except UnicodeDecodeError as error:
+        fail(f"{name} is no UTF-8 text: byte {error.start} can't be read")
+    except OSError as error:
+        fail(f"{name} can't be read: {error.strerror}")
+
+
+def _notes(files: list[tuple[str, str, Path]], net: Any, notation: str | None, format: str) -> int:
     """Prints one line for each equation of some notes; returns the exit status."""
     from whygrad.equation.notes import check_notes, overall
+
+    rows: list[dict[str, Any]] = []
+    found_status = set()
+    for name, text, beside in files:
+        found = check_notes(text, net, beside, notation)
+        found_status.add(overall(found))
+        if format == "json":
+            rows += [_row(name, row) for row in found]
+            continue
+        for row in found:
+            _print(name, row)
+        right = sum(row.status == 0 for row in found)
+        sys.stdout.write(
+            f"{name}: {right} of {len(found)} equations hold\n"
+            if found
+            else f"{name}: no display equations with derivatives\n"
+        )
+    if format == "json":
+        write_json(rows)
+    return next(status for status in _WORST_FIRST if status in found_status)
+
+
+def _row(name: str, row: Any) -> dict[str, Any]:
+    said = {"equation": row.text, "holds": "unreadable", "says": row.error}
+    return {"file": name, "line": row.line} | (row.verdict.to_json() if row.verdict else said)
+
+
+def _print(name: str, row: Any) -> None:
     from whygrad.render.verdict_text import one_line
 
-    found = check_notes(text, net, beside, notation)
-    if format == "json":
-        rows = [
-            {"file": name, "line": row.line}
-            | (
-                row.verdict.to_json()
-                if row.verdict
-                else {"equation": row.text, "holds": "unreadable", "says": row.error}
-            )
-            for row in found
-        ]
-        write_json(rows)
-        return overall(found)
-    for row in found:
-        if row.verdict is not None:
-            says = one_line(row.verdict.holds, row.verdict.equalities)
-            if row.verdict.corrected:
-                says += f"\n    right would be: {' '.join(row.verdict.corrected.split())}"
-            for sentence in row.verdict.would_hold_if:
-                says += f"\n    it would hold if {sentence}"
-        else:
-            says = "can't be read: " + row.error.replace("\n", "\n  ")
-        sys.stdout.write(f"{name}:{row.line}: {says}\n")
-    right = sum(row.status == 0 for row in found)
-    sys.stdout.write(
-        f"{name}: {right} of {len(found)} equations hold\n"
-        if found
-        else f"{name}: no display equations with derivatives\n"
-    )
-    return overall(found)
+    if row.verdict is None:
+        says = "can't be read: " + row.error.replace("\n", "\n  ")
+    else:
+        says = one_line(row.verdict.holds, row.verdict.equalities)
+        if row.verdict.corrected:
+            says += f"\n    right would be: {' '.join(row.verdict.corrected.split())}"
+        for sentence in row.verdict.would_hold_if:
+            says += f"\n    it would hold if {sentence}"
+        for reading in row.verdict.readings:
+            says += f"\n    it {'holds' if reading.holds else 'does not hold'} where {reading.says}"
+    sys.stdout.write(f"{name}:{row.line}: {says}\n")

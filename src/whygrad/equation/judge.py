@@ -137,6 +137,9 @@ def at_points(pair: Pair, points: Points, choices: dict[object, int]) -> tuple[b
             return False, evaluator.met
     if not found:
         shown = ", ".join(letter for letter in wanted if letter != "@") or "the indices"
+        refs = [use.meaning for use in letters.uses if isinstance(use.meaning, Ref)]
+        if not pair.setting.layered.bias and any(ref.kind == "b" for ref in refs):
+            raise EquationError("the network has no biases", pair.text, pair.left.span[0])
         raise Nowhere(
             f"there are no values of {shown} for which both sides exist in this network",
             pair.text,

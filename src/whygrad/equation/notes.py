@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whygrad.equation.check import verdict_of
+from whygrad.equation.displays import DISPLAY, displays
 from whygrad.equation.setting import Setting, setting
 from whygrad.equation.verdict import Verdict
 from whygrad.errors import EquationError, NetworkFileError, WhygradError
@@ -29,13 +30,6 @@ from whygrad.network import Network
 
 LARGEST = 4_000_000
 MOST_EQUATIONS = 2_000
-_ENVIRONMENTS = "equation|align|alignat|gather|multline|eqnarray|displaymath|flalign"
-_DISPLAY = re.compile(
-    rf"\$\$(?P<dollars>.+?)\$\$|\\\[(?P<brackets>.+?)\\\]|^```math\s*\n(?P<fence>.+?)^```"
-    rf"|\\begin\{{(?P<name>(?:{_ENVIRONMENTS})\*?)\}}(?P<body>.+?)\\end\{{(?P=name)\}}"
-    r"|(?P<said>(?:^[ \t]*%[ \t]*whygrad:[^\n]*\n?)+)|<!--\s*whygrad:(?P<comment>.*?)-->",
-    re.S | re.M,
-)
 _DERIVATIVES = re.compile(
     r"\\partial|\\nabla|\\delta|\bpartial\b|partial\s|∂|∇|δ|\\mathrm\{d\}|\bd[A-Za-z]\w*(?:\^\S+)?\s*/\s*d|\\frac\{d|\\Delta|\\leftarrow|:="
 )
@@ -70,7 +64,7 @@ def overall(found: list[Found]) -> int:
 def has_displays(text: str) -> bool:
     """Returns whether a text is notes with display equations rather than one equation."""
     bare = text.strip()
-    matches = list(_DISPLAY.finditer(text))
+    matches = list(DISPLAY.finditer(text))
     return bool(matches) and (len(matches) > 1 or matches[0].group().strip() != bare)
 
 
@@ -88,6 +82,7 @@ def check_notes(
     Raises:
         NetworkFileError: What the notes say of the network can't be used.
     """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if len(text) > LARGEST:
         raise EquationError(f"notes have at most {LARGEST:,} signs; these have {len(text):,}")
     return list(_found(text, network, beside or Path(), notation))
@@ -97,44 +92,28 @@ def _found(text: str, network: Network, beside: Path, notation: str | None) -> I
     under: Setting | None = None
     skip = False
     many = 0
-    line, counted = 1, 0
-    for match in _DISPLAY.finditer(text):
-        line += text.count("\n", counted, match.start())
-        counted = match.start()
-        said = _said(match)
-        if said is not None:
-            if said.strip() == "skip":
+    for display in displays(text):
+        if display.said is not None:
+            if display.said.strip() == "skip":
                 skip = True
                 continue
-            network, notation = _declared(said, network, beside, notation, line)
+            network, notation = _declared(display.said, network, beside, notation, display.line)
             under = None
             continue
         if skip:
             skip = False
             continue
-        body = next(
-            match.group(name) for name in ("dollars", "brackets", "fence", "body") if match.group(name)
-        )
-        body = re.sub(r"(?<!\\)%[^\n]*", "", body)
-        if not _DERIVATIVES.search(body) or not _RELATION.search(body):
-            continue
-        many += 1
-        if many > MOST_EQUATIONS:
-            raise EquationError(f"notes have at most {MOST_EQUATIONS:,} equations")
-        under = under or setting(network, notation, None)
-        where = line + body[: len(body) - len(body.lstrip())].count("\n")
-        try:
-            yield Found(where, body.strip(), verdict_of(body.strip(), under))
-        except WhygradError as error:
-            yield Found(where, body.strip(), None, str(error))
-
-
-def _said(match: "re.Match[str]") -> str | None:
-    if match.group("comment") is not None:
-        return str(match.group("comment"))
-    if match.group("said") is not None:
-        return re.sub(r"^[ \t]*%[ \t]*whygrad:[ \t]?", "", match.group("said"), flags=re.M)
-    return None
+        for line, equation in display.equations:
+            if not _DERIVATIVES.search(equation) or not _RELATION.search(equation):
+                continue
+            many += 1
+            if many > MOST_EQUATIONS:
+                raise EquationError(f"notes have at most {MOST_EQUATIONS:,} equations")
+            under = under or setting(network, notation, None)
+            try:
+                yield Found(line, equation, verdict_of(equation, under))
+            except WhygradError as error:
+                yield Found(line, equation, None, str(error))
 
 
 def _declared(

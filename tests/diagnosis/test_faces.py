@@ -294,3 +294,97 @@ def test_the_command(tmp_path: Path) -> None:
     as_json = runner.invoke(app, ["diagnose", str(tmp_path / "wrong.npz"), "--format", "json"])
     assert json.loads(as_json.stdout)["findings"][0]["mistake"] == "sign_flipped"
     assert runner.invoke(app, ["diagnose", str(tmp_path / "right.npz"), "--format", "odd"]).exit_code == 2
+
+
+# Ways to write it
+
+
+def _course_notes(p: dict[str, Any], x: Any, y: Any) -> tuple[Any, Any]:
+    hidden = np.tanh(x.dot(p["theta0"]) + p["c0"])
+    scores = np.exp(hidden.dot(p["theta1"]) + p["c1"])
+    return hidden, scores / np.sum(scores, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_the_method_dot_and_other_names(mistaken: bool) -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(6, 3)), np.eye(2)[generator.integers(2, size=6)]
+    params = {
+        "theta0": generator.normal(size=(3, 4)),
+        "c0": np.zeros((1, 4)),
+        "theta1": generator.normal(size=(4, 2)),
+        "c1": np.zeros((1, 2)),
+    }
+
+    def cost(p: Any, x: Any, y: Any) -> Any:
+        return -np.sum(y * np.log(_course_notes(p, x, y)[1])) / len(x)
+
+    def gradients(p: Any, x: Any, y: Any) -> Any:
+        hidden, out = _course_notes(p, x, y)
+        d = (out - y) / len(x)
+        back = d.dot(p["theta1"].T) * (1 if mistaken else 1 - np.power(hidden, 2))
+        return {
+            "theta0": x.T.dot(back),
+            "c0": back.sum(axis=0),
+            "theta1": hidden.T.dot(d),
+            "c1": d.sum(axis=0, keepdims=True),
+        }
+
+    found = diagnose_functions(cost, gradients, params, (x, y))
+    assert found.right == (not mistaken)
+    assert found.codes == (("hidden_slope_missing",) if mistaken else ())
+    if mistaken:
+        assert found.findings[0].parameters == ("theta0", "c0")
+        assert "W1" not in found.to_text()
+
+
+def test_learning_rates_of_functions() -> None:
+    def cost(p: Any) -> Any:
+        return np.sum(np.exp(p["w"]) * np.array([1.0, 2.0]))
+
+    def step(p: Any) -> Any:
+        return {"w": -0.1 * np.exp(p["w"]) * np.array([1.0, 2.0])}
+
+    params = {"w": np.array([0.3, -0.2])}
+    assert diagnose_functions(cost, step, params, sign="descent", learning_rate=0.1).right
+    assert not diagnose_functions(cost, step, params, sign="descent").right
+
+
+def test_outputs_that_meet_their_targets(run: wg.Run, right: dict[str, Any]) -> None:
+    net = wg.Network([3, 4, 2], activation=["tanh", "identity"], cost="half_squared_error", seed=1)
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    y = np.tanh(x @ net.parameters["W1"].T) @ net.parameters["W2"].T
+    rounding = {name: np.full(value.shape, 1e-16) for name, value in net.parameters.items()}
+    found = diagnose(net.run(x, y), rounding)
+    assert found.right
+    assert any("0 here" in sentence for sentence in found.unseen)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+def test_any_slope_at_a_kink(slope: float) -> None:
+    W1, W2 = np.array([[1.0, 1.0], [1.0, -1.0]]), np.array([[1.0, 2.0]])
+    net = wg.Network(
+        [2, 2, 1], activation=["relu", "identity"], cost="half_squared_error", parameters={"W1": W1, "W2": W2}
+    )
+    x, y = np.array([[1.0, 1.0], [2.0, -1.0], [1.0, 3.0]]), np.zeros((3, 1))
+    z = x @ W1.T
+    a = np.maximum(z, 0)
+    back = (a @ W2.T) @ W2 * np.where(z > 0, 1, np.where(z == 0, slope, 0))
+    mine = {"W2": (a @ W2.T).T @ a, "W1": back.T @ x}
+    found = diagnose(net.run(x, y), mine)
+    assert found.right
+    assert bool(found.notes) == (slope > 0)
+    assert not diagnose(net.run(x, y), mine | {"W1": 2 * mine["W1"]}).right
+
+
+def test_groups_of_mistakes_with_the_same_numbers() -> None:
+    net = wg.Network([2, 3, 2], activation=["relu", "identity"], cost="half_squared_error", seed=3)
+    x, y = np.random.default_rng(2).normal(size=(6, 2)), np.zeros((6, 2))
+    a = np.maximum(x @ net.parameters["W1"].T, 0)
+    d = a @ net.parameters["W2"].T
+    found = diagnose(net.run(x, y), {"W2": d.T @ a, "W1": (d @ net.parameters["W2"]).T @ x})
+    assert [[one.mistake for one in group] for group in found.groups] == [
+        ["hidden_slope_missing", "relu_mask_all_ones"]
+    ]
+    assert "hidden_slope_missing or relu_mask_all_ones" in found.to_text()
+    assert "These 2 mistakes give the same numbers here:" in found.to_html()

@@ -52,9 +52,10 @@ def diagnose(
         >>> found.right, found.codes[0]
         (False, 'factor_two_missing')
     """
+    from whygrad.diagnosis.conventions import Declared
     from whygrad.diagnosis.judge import judged
 
-    return judged(run, gradients, layout, reduction, sign, learning_rate, cost)
+    return judged(run, gradients, Declared(layout, reduction, sign, learning_rate, cost))
 
 
 def assert_gradients(net: "Network", x: Any, y: Any, gradients: Any, **conventions: Any) -> None:

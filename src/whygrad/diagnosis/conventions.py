@@ -15,6 +15,40 @@ if TYPE_CHECKING:
 Array: TypeAlias = Any
 
 
+class Declared(NamedTuple):
+    """What a person declares about their gradients: the arguments of :func:`whygrad.diagnosis.diagnose`."""
+
+    layout: str = "to-from"
+    reduction: str | None = None
+    sign: str = "gradient"
+    learning_rate: float | None = None
+    cost: float | None = None
+
+    @property
+    def turn(self) -> float:
+        """What a gradient is multiplied with to be what was handed in: -1 for a direction of descent."""
+        return -1.0 if self.sign == "descent" else 1.0
+
+    def checked(self) -> "Declared":
+        """Returns the same with numbers in the place of whatever stood for them.
+
+        Raises:
+            NotSupportedError: A convention that isn't known.
+            ShapeError: A learning rate or a cost that is no number.
+        """
+        if self.reduction not in (None, "sum", "mean"):
+            raise NotSupportedError(f"reduction: expected 'sum' or 'mean', found {self.reduction!r}")
+        if self.sign not in ("gradient", "descent"):
+            raise NotSupportedError(
+                f"sign: expected 'gradient' or 'descent' (minus the gradient), found {self.sign!r}"
+            )
+        rate = None if self.learning_rate is None else checked_number("learning_rate", self.learning_rate)
+        if rate == 0:
+            raise ShapeError("learning_rate: expected a number other than 0")
+        cost = None if self.cost is None else checked_number("cost", self.cost)
+        return self._replace(learning_rate=rate, cost=cost)
+
+
 class Convention(NamedTuple):
     """One way to read the gradients: the setting they are judged in, and the arrays in it."""
 
@@ -119,32 +153,12 @@ def checked_number(name: str, value: Any) -> float:
 
 
 def conventions(
-    run: "Run",
-    arrays: Mapping[str, Array],
-    eps: float,
-    reduction: str | None,
-    sign: str,
-    learning_rate: float | None,
-    cost: float | None,
+    run: "Run", arrays: Mapping[str, Array], eps: float, declared: Declared
 ) -> tuple[Iterator[Convention], Own]:
-    """Returns the readings that the declared conventions leave, the most literal first, and the person's cost.
-
-    Raises:
-        NotSupportedError: A convention that isn't known.
-        ShapeError: A learning rate or a cost that is no number.
-    """
-    if reduction not in (None, "sum", "mean"):
-        raise NotSupportedError(f"reduction: expected 'sum' or 'mean', found {reduction!r}")
-    if sign not in ("gradient", "descent"):
-        raise NotSupportedError(
-            f"sign: expected 'gradient' or 'descent' (minus the gradient), found {sign!r}"
-        )
+    """Returns the readings that the declared conventions leave, the most literal first, and the person's cost."""
     plain = Setting(run)
-    own = Own() if cost is None else own_cost(plain, checked_number("cost", cost), eps)
-    rate = None if learning_rate is None else checked_number("learning_rate", learning_rate)
-    if rate == 0:
-        raise ShapeError("learning_rate: expected a number other than 0")
-    return _readings(run, plain, arrays, own, reduction, sign, rate, eps), own
+    own = Own() if declared.cost is None else own_cost(plain, declared.cost, eps)
+    return _readings(run, plain, arrays, own, declared, eps), own
 
 
 def _readings(
@@ -152,11 +166,10 @@ def _readings(
     plain: Setting,
     arrays: Mapping[str, Array],
     own: Own,
-    reduction: str | None,
-    sign: str,
-    rate: float | None,
+    declared: Declared,
     eps: float,
 ) -> Iterator[Convention]:
+    reduction, sign, rate = declared.reduction, declared.sign, declared.learning_rate
     turned = {name: -array for name, array in arrays.items()} if sign == "descent" else dict(arrays)
     said = ["sign='descent': what was handed in is minus the gradient."] if sign == "descent" else []
     m = plain.examples

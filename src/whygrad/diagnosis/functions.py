@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.diagnosis.conventions import Declared
 from whygrad.diagnosis.describe import direction
 from whygrad.diagnosis.handed import precision, rounded_throughout, widened
 from whygrad.diagnosis.judge import judged
@@ -61,22 +62,22 @@ def diagnose_functions(
         >>> diagnose_functions(cost, mine, {"w": np.array([0.3, -0.2])}, (x, y)).codes
         ('hidden_slope_missing',)
     """
+    declared = Declared(reduction=reduction, sign=sign, learning_rate=learning_rate).checked()
     functions = Functions(forward, backward, params, data)
     given = functions.gradients()
     calls = _calls(functions, given)
-    found = _together(functions, given, calls, reduction, sign, learning_rate)
+    found = _together(functions, given, calls, declared)
     if calls:
         return found
-    turn = -1.0 if sign == "descent" else 1.0
 
     def truth(part: Functions) -> Mapping[str, Array] | None:
         right = _truth(part, part.taped())
         if right is None and sum(value.size for value in part.params.values()) <= MOST_DIFFERENCED:
             right = part.numerical()
-        return None if right is None else {name: turn * value for name, value in right.items()}
+        return None if right is None else {name: declared.turn * value for name, value in right.items()}
 
     def again(part: Functions) -> Diagnosis:
-        return _together(part, part.gradients(), [], reduction, sign, learning_rate)
+        return _together(part, part.gradients(), [], declared)
 
     return by_parts(functions, found, given, reduction, Ways(truth, again))
 
@@ -85,9 +86,7 @@ def _together(
     functions: Functions,
     given: dict[str, Array],
     calls: list[Finding],
-    reduction: str | None,
-    sign: str,
-    learning_rate: float | None,
+    declared: Declared,
 ) -> Diagnosis:
     """Returns the diagnosis of the gradients of all examples together."""
     tape = functions.taped()
@@ -95,8 +94,8 @@ def _together(
     if tape is not None and right is not None:
         network = recognised(tape, functions.params, functions.data, right)
         if network is not None:
-            return _as_network(network, given, calls, functions, reduction, sign, learning_rate)
-    return _by_tape(functions, tape, right, given, calls, _declared(functions, right, reduction, sign))
+            return _as_network(network, given, calls, functions, declared)
+    return _by_tape(functions, tape, right, given, calls, _factors(functions, declared))
 
 
 def _as_network(
@@ -104,12 +103,10 @@ def _as_network(
     given: Mapping[str, Array],
     calls: list[Finding],
     functions: Functions,
-    reduction: str | None,
-    sign: str,
-    learning_rate: float | None,
+    declared: Declared,
 ) -> Diagnosis:
     """Returns the diagnosis of gradients of a layered network, with what the calls have shown."""
-    found = network.told(judged(network.run, network.read(given), "to-from", reduction, sign, learning_rate))
+    found = network.told(judged(network.run, network.read(given), declared))
     net = network.run.network.layered
     note = f"Recognised: {net.title()}, {net.reduction} over the examples."
     findings = tuple(calls) if calls and _all_twice(calls) else (*calls, *found.findings)
@@ -122,19 +119,12 @@ def _all_twice(calls: list[Finding]) -> bool:
     return any("the first call" in finding.says for finding in calls)
 
 
-def _declared(
-    functions: Functions, right: Mapping[str, Array] | None, reduction: str | None, sign: str
-) -> tuple[float, ...]:
+def _factors(functions: Functions, declared: Declared) -> tuple[float, ...]:
     """Returns the factors that declared conventions may leave between the cost's gradient and the person's."""
-    if reduction not in (None, "sum", "mean"):
-        raise NotSupportedError(f"reduction: expected 'sum' or 'mean', found {reduction!r}")
-    if sign not in ("gradient", "descent"):
-        raise NotSupportedError(
-            f"sign: expected 'gradient' or 'descent' (minus the gradient), found {sign!r}"
-        )
-    turn = -1.0 if sign == "descent" else 1.0
     m = functions.examples()
-    return (turn,) if reduction is None else (turn, turn * m, turn / m)
+    joined = (1.0,) if declared.reduction is None else (1.0, float(m), 1 / m)
+    rates = (1.0,) if declared.learning_rate is None else (1.0, declared.learning_rate)
+    return tuple(declared.turn * one * rate for rate in rates for one in joined)
 
 
 def _by_tape(

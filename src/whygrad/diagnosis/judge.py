@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.diagnosis.conventions import Convention, conventions
+from whygrad.diagnosis.conventions import Convention, Declared, conventions
 from whygrad.diagnosis.describe import describe
 from whygrad.diagnosis.handed import Handed, handed, rounded_throughout, widened
 from whygrad.diagnosis.misfits import misfit_finding
@@ -43,23 +43,16 @@ class Explanation(NamedTuple):
     unexplained: tuple[str, ...] = ()
 
 
-def judged(
-    run: "Run",
-    gradients: Any,
-    layout: str = "to-from",
-    reduction: str | None = None,
-    sign: str = "gradient",
-    learning_rate: float | None = None,
-    cost: float | None = None,
-) -> Diagnosis:
+def judged(run: "Run", gradients: Any, declared: Declared) -> Diagnosis:
     """Returns the diagnosis of gradients of a run's total; see :func:`whygrad.diagnosis.diagnose`."""
-    given = handed(gradients, run.network.layered, layout)
+    declared = declared.checked()
+    given = handed(gradients, run.network.layered, declared.layout)
     eps = max(given.eps, float(np.finfo(run.network.dtype).eps))
     whole = {name: array for name, array in given.arrays.items() if np.isfinite(array).all()}
     eps = widened(whole, Setting(run).gradients, eps)
     if eps > 1e-10:
         given = given._replace(eps=eps)
-    options, own = conventions(run, whole, eps, reduction, sign, learning_rate, cost)
+    options, own = conventions(run, whole, eps, declared)
     readings = list(options)
     extra: tuple[str, ...] = (own.note,) if own.note else ()
     if given.missing:

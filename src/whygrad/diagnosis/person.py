@@ -10,7 +10,7 @@ import numpy as np
 
 from whygrad.diagnosis.handed import array_of
 from whygrad.diagnosis.tape import Tape
-from whygrad.diagnosis.traced import traced_run
+from whygrad.diagnosis.traced import held, traced_run
 from whygrad.errors import ShapeError
 
 Array: TypeAlias = Any
@@ -87,9 +87,10 @@ class Functions:
         self, data: Sequence[Any] | None = None, params: Mapping[str, Array] | None = None
     ) -> Tape | None:
         """Returns the tape of the cost, or nothing where it can't be written down."""
+        arrays = tuple(held(array) for array in (self.data if data is None else data))
         try:
             return traced_run(
-                lambda p: self.cost(p, data), {name: value.copy() for name, value in self.params.items()}
+                lambda p: self.cost(p, arrays), {name: value.copy() for name, value in self.params.items()}
             )
         except Exception:
             # Anything at all may go wrong inside a person's function when it is given something other than arrays.

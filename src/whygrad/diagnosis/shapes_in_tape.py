@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.diagnosis.numpy_functions import PARTIALS
 from whygrad.diagnosis.tape import Change, Tape, groups
-from whygrad.diagnosis.traced import PARTIALS
 
 Array: TypeAlias = Any
 

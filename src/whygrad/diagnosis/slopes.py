@@ -79,7 +79,8 @@ def _missing_below(at: At) -> Iterator[Change]:
 
 
 def _missing_weight(at: At) -> Iterator[Change]:
-    if not at.activation.trivial:
+    # Without a bias and a layer below, the delta and its one use are the same numbers.
+    if not at.activation.trivial and (at.setting.net.bias or at.layer > 1):
         yield Change(at.back.T @ at.inputs, f"in dW{at.layer} alone")
 
 

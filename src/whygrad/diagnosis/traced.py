@@ -7,55 +7,11 @@ from unittest import mock
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from whygrad.diagnosis.numpy_functions import FLAT, PARTIALS, SELECT
 from whygrad.diagnosis.tape import Tape
 from whygrad.errors import NotSupportedError
 
 Array: TypeAlias = Any
-
-#: The partials of NumPy's elementwise functions: of the inputs and the output, one for each input.
-PARTIALS: dict[str, Callable[..., tuple[Any, ...]]] = {
-    "add": lambda a, b, y: (1.0, 1.0),
-    "subtract": lambda a, b, y: (1.0, -1.0),
-    "multiply": lambda a, b, y: (b, a),
-    "divide": lambda a, b, y: (1 / b, -a / b**2),
-    "power": lambda a, b, y: (b * a ** (b - 1.0), y * np.log(np.where(a > 0, a, 1.0))),
-    "negative": lambda a, y: (-1.0,),
-    "positive": lambda a, y: (1.0,),
-    "exp": lambda a, y: (y,),
-    "expm1": lambda a, y: (y + 1,),
-    "log": lambda a, y: (1 / a,),
-    "log1p": lambda a, y: (1 / (1 + a),),
-    "log2": lambda a, y: (1 / (a * np.log(2)),),
-    "sqrt": lambda a, y: (0.5 / y,),
-    "square": lambda a, y: (2 * a,),
-    "reciprocal": lambda a, y: (-(y**2),),
-    "tanh": lambda a, y: (1 - y**2,),
-    "sin": lambda a, y: (np.cos(a),),
-    "cos": lambda a, y: (-np.sin(a),),
-    "arctan": lambda a, y: (1 / (1 + a**2),),
-    "absolute": lambda a, y: (np.sign(a),),
-    "maximum": lambda a, b, y: ((a > b) + 0.5 * (a == b), (b > a) + 0.5 * (a == b)),
-    "minimum": lambda a, b, y: ((a < b) + 0.5 * (a == b), (b < a) + 0.5 * (a == b)),
-    "logaddexp": lambda a, b, y: (np.exp(a - y), np.exp(b - y)),
-}
-FLAT = {
-    "greater",
-    "greater_equal",
-    "less",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "sign",
-    "isfinite",
-    "isnan",
-    "floor",
-}
-SELECT = {
-    "reshape", "transpose", "ravel", "expand_dims", "squeeze", "broadcast_to", "flip", "roll",
-    "swapaxes", "moveaxis", "concatenate", "stack", "hstack", "vstack", "take", "take_along_axis",
-    "repeat", "tile", "rot90", "fliplr", "flipud", "atleast_2d", "column_stack", "copy",
-    "sliding_window_view", "append", "diagonal",
-}  # fmt: skip
 
 
 class LeakError(NotSupportedError):
@@ -331,6 +287,19 @@ class Traced(NDArrayOperatorsMixin):
             summed = self._on(args[1]).sum(lost) if lost else self._on(args[1])
             return summed.transpose([kept.index(label) for label in out])
         raise NotSupportedError(f"np.einsum({args[0]!r}) can't be traced")
+
+
+class Held(np.ndarray):
+    """Plain data whose method ``dot`` asks the other array first, as ``np.dot`` does and the method itself doesn't."""
+
+    def dot(self, other: Any, out: Any = None) -> Any:
+        """Returns the product."""
+        return np.dot(self, other) if out is None else np.dot(self, other, out)
+
+
+def held(array: Any) -> Any:
+    """Returns data that can meet traced arrays in each of NumPy's ways to multiply."""
+    return array.view(Held) if type(array) is np.ndarray else array
 
 
 def _running(array: Traced, axis: int | None = None) -> Traced:

@@ -25,7 +25,7 @@ export function stepsOf(explanation, of, all) {
 
 /** The heading: the derivative, its value, and each cost's part of it. */
 export function heading(view, explanation) {
-  const { formulas, state, scene } = view;
+  const { formulas, state } = view;
   const parts = view.document.of
     .filter(([key]) => key !== "total" && key in explanation.costs)
     .map(([key]) =>
@@ -51,6 +51,7 @@ export function heading(view, explanation) {
     { class: "answer" },
     back,
     html("h1", { tabindex: "-1" }, formulas.math(explanation.heading, "block"), html("span", { class: "is" }, `= ${number(explanation.value)}`)),
+    lead(view, explanation),
     parts.length > 1 && parts.length <= 12 ? html("div", { class: "parts" }, html("span", { class: "faint" }, "of which"), parts) : null,
     ...explanation.words.map((words) => html("p", {}, formulas.words(words))),
     state.of === "total" && Object.keys(explanation.reasons).length
@@ -60,8 +61,16 @@ export function heading(view, explanation) {
           Object.entries(explanation.reasons).slice(0, 12).map(([key, words]) => html("li", {}, formulas.name(key), html("span", {}, ` ${number(explanation.costs[key])}: `), formulas.words(words), ".")),
         )
       : null,
-    scene ? null : "",
   );
+}
+
+/** The first step as one line: with symbols, with numbers, and its value. */
+function lead(view, explanation) {
+  const step = view.document.sheet.steps[explanation.steps[0]];
+  if (!step) return null;
+  const [symbols, numbers] = [step.lines.findLast(([, value], n) => value === null || n === 0), step.lines.at(-1)];
+  const shown = symbols === numbers ? [symbols] : [symbols, numbers];
+  return html("div", { class: "lead" }, shown.map(([formula]) => view.formulas.math(formula, "block")));
 }
 
 /** The factors of one path as cards. */

@@ -90,7 +90,7 @@ export class Formulas {
     return row;
   }
 
-  /** A derivative is a link to its own explanation: an anchor stands in MathML as text does. */
+  /** A derivative is a link to its own explanation: an anchor stands in a number's place, since mtext counts as space. */
   link([of, by], inside, formula) {
     const math = document.createElementNS(MATHML, "math");
     math.setAttribute("displaystyle", "true");
@@ -101,7 +101,7 @@ export class Formulas {
       event.preventDefault();
       this.follow(by, of);
     });
-    const made = document.createElementNS(MATHML, "mtext");
+    const made = document.createElementNS(MATHML, "mn");
     made.append(anchor);
     return made;
   }

@@ -40,6 +40,7 @@ export function pathsTable(view, explanation, rows, shown) {
         html(
           "button",
           { type: "button", class: "pick", "aria-pressed": String(row.place === shown), "aria-label": label },
+          html("span", { class: `dot ${hue(row.cost)}`, "aria-hidden": "true" }),
           row.stations.map((key, n) => [n ? html("span", { class: "arrow" }, "→") : null, html("span", { class: "stop" }, formulas.name(key))]),
           row.example !== null && row.example !== undefined ? html("span", { class: "faint" }, ` example ${row.example}`) : null,
         ),
@@ -48,12 +49,11 @@ export function pathsTable(view, explanation, rows, shown) {
       html("td", { class: "n contribution" }, number(row.c)),
       html("td", { class: "n share" }, percent(row.h)),
       html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${negative ? "negative" : "positive"}`, style: { width } })),
-      html("td", { class: "to" }, html("span", { class: `dot ${hue(row.cost)}`, "aria-hidden": "true" }), formulas.name(row.cost, false)),
     );
   });
   const span = factors ? 2 : 1;
   const last = (label, value, remark, kind) =>
-    html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label), html("td", { class: "n" }, value), html("td", { class: "remark", colspan: 3 }, remark));
+    html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label), html("td", { class: "n" }, value), html("td", { class: "remark", colspan: 2 }, remark));
   const more = paths.others && !through ? last(`and ${paths.others} ${paths.others === "1" ? "other" : "others"} together`, number(paths.others_sum), "", "others") : null;
   const hiding = rows.length - kept.length;
   const checks = explanation.checks.rows.map(([name, value, remark], n) => last(name, value.replaceAll("-", "−"), remark, n === 0 ? "sum" : "check"));
@@ -79,7 +79,7 @@ export function pathsTable(view, explanation, rows, shown) {
             html(
               "thead",
               {},
-              html("tr", {}, html("th", { scope: "col" }, "path"), factors ? html("th", { scope: "col" }, "product of factors") : null, header("contribution", "signed", "n"), header("share", "size", "n"), html("th", { "aria-hidden": "true" }), header("cost", "cost", "")),
+              html("tr", {}, header("path, by cost", "cost", ""), factors ? html("th", { scope: "col" }, "product of factors") : null, header("contribution", "signed", "n"), header("share", "size", "n"), html("td", {})),
             ),
             html("tbody", {}, body, hiding ? last(`${hiding} not through ${formulas.plainName(through)} hidden`, "", "", "others") : null, more),
             html("tfoot", {}, checks),

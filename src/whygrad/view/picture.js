@@ -56,11 +56,11 @@ export class Picture {
     this.row = Math.max(22, Math.min(92, tall / rows));
     this.radius = Math.max(5, Math.min(21, this.row * 0.27, this.gap * 0.24));
     const across = 2 * margin + this.gap * (columns - 1);
-    const high = this.row * rows + 26;
+    const high = this.row * (rows - 1) + 2 * this.radius + 34;
     this.place = new Map();
     const x = (column) => margin + this.gap * column;
     const column = (keys, at) =>
-      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: 22 + high / 2 + (n - (keys.length - 1) / 2) * this.row - 11 }));
+      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: high / 2 - 2 + (n - (keys.length - 1) / 2) * this.row }));
     layers.forEach((neurons, layer) =>
       column([...neurons.map((j) => `a${layer}.${j}`), ...(hidden[layer] ? [`o${layer}`] : [])], layer),
     );
@@ -71,8 +71,8 @@ export class Picture {
     }
     if (several) column(["total"], layers.length + 1);
     this.svg.setAttribute("width", across);
-    this.svg.setAttribute("height", high + 14);
-    this.svg.setAttribute("viewBox", `0 0 ${across} ${high + 14}`);
+    this.svg.setAttribute("height", high);
+    this.svg.setAttribute("viewBox", `0 0 ${across} ${high}`);
     this.draw();
     return true;
   }
@@ -152,7 +152,7 @@ export class Picture {
     } else if (kind === "b") {
       parts = [svg("rect", { class: "small", x: x - r * 0.62 - 3.5, y: y - r * 1.02 - 3.5, width: 7, height: 7, rx: 1.5 })];
     } else if (kind === "y") {
-      parts = [svg("rect", { class: "small target", x: x + r * 0.72 - 4, y: y - r * 1.02 - 4, width: 8, height: 8, rx: 4 })];
+      parts = [svg("circle", { class: "small target", cx: x + r + 3, cy: y - r - 2, r: Math.max(4, r * 0.27) })];
     } else {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
@@ -250,9 +250,9 @@ export class Picture {
           if (d) this.chips.append(svg("path", { class: "missing", d }));
         });
     }
+    if (chosen) this.named(chosen);
     if (!path) return;
     const stations = path.stations;
-    let last = null;
     path.cards.forEach((card, n) => {
       const [start, end] = [stations[n], stations[n + 1]];
       if (!end) return;
@@ -266,9 +266,19 @@ export class Picture {
       const text = number(card.v, 4);
       const wide = 7.2 * text.length + 12;
       const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
-      last = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 20, rx: 10 }), svg("text", { x, y: y + 4, "text-anchor": "middle" }, text));
-      this.chips.append(last);
+      const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 20, rx: 10 }), svg("text", { x, y: y + 4, "text-anchor": "middle" }, text));
+      this.chips.append(chip);
     });
+  }
+
+  /** Writes the chosen weight's name at its line. */
+  named(chosen) {
+    if (!chosen.startsWith("w") || this.gap < 84 || this.row < 30) return;
+    const [from, to] = this.ends(chosen).map((key) => this.at(key));
+    if (!from || !to) return;
+    const x = (from.x + to.x) / 2;
+    const y = (from.y + to.y) / 2 - 24;
+    this.chips.append(this.label(chosen, x, y, 120, 13.5));
   }
 
   light(keys) {

@@ -107,7 +107,7 @@ class View {
     this.alternative = html("p", { class: "sr", id: "alternative" });
     this.legend = html("div", { class: "legend", "aria-hidden": "true" });
     this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative);
-    this.paths = html("div");
+    this.paths = html("div", { class: "paths-place" });
     this.answer = html("div", { class: "answer-place" });
     this.cards = html("div");
     this.steps = html("div");

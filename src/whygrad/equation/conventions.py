@@ -122,6 +122,12 @@ TABLE: tuple[Convention, ...] = (
 )  # fmt: skip
 
 
+_OF_COSTS = frozenset(
+    {"squared_error", "half", "targets", "binary_cross_entropy", "cross_entropy", "reduction", "one"}
+)
+"""Conventions that change costs only."""
+
+
 def _says_delta(under: Setting) -> str:
     return f"delta meant {'-' if under.vocabulary.notation.delta_sign == 1 else '+'}dE/dnet"
 
@@ -176,7 +182,10 @@ def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str
     }
     if not kinds:
         return found
+    costs = any(kind in ("C", "total", "R", "delta") or derived for kind, derived in kinds)
     for convention in TABLE:
+        if convention.name in _OF_COSTS and not costs:
+            continue
         if convention.name == "delta" and not any(kind == "delta" for kind, _ in kinds):
             continue
         if convention.name == "weights" and not _indexed_weights(chains, under):

@@ -87,6 +87,7 @@ class Evaluator:
         self._inside: dict[Node, tuple[Derivative, ...]] = {}
         self.steps = 0
         self._number = NumberAt(text, self.layout)
+        self._plain = not vocabulary.letter_layers
         self.unscaled = (
             points.examples
             if points.net.reduction == "mean" and vocabulary.notation.name in PER_EXAMPLE
@@ -104,7 +105,15 @@ class Evaluator:
         found = self._free.get(node)
         if found is None:
             inside = parts(node)
-            if isinstance(node, BigSum | Symbol | Call):
+            ref = node.meanings[0] if isinstance(node, Symbol) else None
+            if isinstance(node, Symbol) and isinstance(ref, Ref) and self._plain and len(node.meanings) == 1:
+                indices = (ref.layer, ref.to, ref.source, ref.example)
+                found = tuple(
+                    sorted({index.letter for index in indices if index is not None and index.letter})
+                )
+            elif isinstance(node, BigSum | Symbol) or (
+                isinstance(node, Call) and node.function.layer is not None
+            ):
                 found = tuple(sorted(self.letters(node).free))
             elif not inside:
                 found = ()

@@ -252,6 +252,8 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
     """Returns a tree with one node (the very same object) replaced by another."""
     if node is old:
         return new
+    if old.span[0] < node.span[0] or node.span[1] < old.span[1]:
+        return node
     inside = parts(node)
     if not inside:
         return node

@@ -54,7 +54,8 @@ def effective(entropy: float) -> str:
     """Returns the effective number of paths, the exponential of an entropy."""
     if np.isnan(entropy):
         return ""
-    return f"{np.exp(entropy):.3g}" if entropy < 13 else f"1e{entropy / np.log(10):.0f}"
+    # exp overflows at 709
+    return norm(float(np.exp(entropy))) if entropy < 700 else f"1e{entropy / np.log(10):.0f}"
 
 
 def smallest_cosine(numbers: Numbers) -> float:

@@ -113,7 +113,7 @@ def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
 
 
 def _read(sweep: Sweep, node: int, absent: float) -> Array:
-    """Returns a sweep's values at a node in double precision, (costs, entries): sums over many layers overflow floats."""
+    """Returns a sweep's values at a node in double precision, (costs, entries): sums of many paths overflow."""
     made = np.full((len(sweep.graph.costs), sweep.graph.size(node)), absent)
     cotangent = sweep.cotangent(node)
     if cotangent is not None:

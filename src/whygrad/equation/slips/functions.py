@@ -15,7 +15,6 @@ from whygrad.equation.tree import (
     walk,
 )  # fmt: skip
 from whygrad.equation.trial import Change, Fix, Trial
-from whygrad.equation.vocabulary import stands_for
 
 
 def function_for_slope(trial: Trial) -> Iterator[Fix]:
@@ -44,32 +43,38 @@ def function_for_slope(trial: Trial) -> Iterator[Fix]:
 
 def wrong_argument(trial: Trial) -> Iterator[Fix]:
     """A function, or its slope, taken at the wrong place."""
+    for fix in _elsewhere(trial):
+        if holds_with(trial, fix):
+            yield fix
+
+
+def wrong_argument_and_more(trial: Trial) -> Iterator[Fix]:
+    """A function taken at the wrong place, and a factor that is missing beside it."""
+    if trial.letters.free or trial.pair.arrays:
+        return
+    for fix in _elsewhere(trial):
+        inner = Trial(trial.pair._replace(right=fix.right), trial.outcome)
+        for second in left_out(inner):
+            says = f"{fix.says.partition(':')[0]}; {second.says}"
+            yield fix._replace(right=second.right, changes=(*fix.changes, *_after(second, fix)), says=says)
+            break
+
+
+def _elsewhere(trial: Trial) -> Iterator[Fix]:
+    """Yields the right side with a function taken at another quantity, whether that holds or not."""
     constants = [] if trial.letters.free else constant_atoms(trial)
     atoms = constants if constants and not trial.pair.arrays else lettered_atoms(trial, trial.pair.arrays)
     for node in walk(trial.pair.right):
         if not isinstance(node, Call) or len(node.arguments) != 1:
             continue
+        argument = node.arguments[0]
+        if argument.span[0] == argument.span[1] or argument.span == node.span:
+            continue
         for atom in atoms:
-            if atom.kind not in ("z", "a"):
-                continue
-            text = atom.written(trial)
-            argument = node.arguments[0]
-            new_argument = atom.node(argument.span)
-            says = f"{as_written(trial, node)} is taken at the wrong place: at {text} it would be right"
-            fix = swapped_in(trial, argument, new_argument, text, says, "AA")
-            if argument.span[0] == argument.span[1] or argument.span == node.span:
-                continue
-            if holds_with(trial, fix):
-                yield fix
-            elif constants and isinstance(stands_for(argument), Symbol):
-                inner = Trial(trial.pair._replace(right=fix.right), trial.outcome)
-                for second in left_out(inner):
-                    yield fix._replace(
-                        right=second.right,
-                        changes=(*fix.changes, *_after(second, fix)),
-                        says=f"{as_written(trial, node)} is taken at the wrong place; {second.says}",
-                    )
-                    break
+            if atom.kind in ("z", "a"):
+                text = atom.written(trial)
+                says = f"{as_written(trial, node)} is taken at the wrong place: at {text} it would be right"
+                yield swapped_in(trial, argument, atom.node(argument.span), text, says, "AA")
 
 
 def without_function(trial: Trial) -> Iterator[Fix]:
@@ -120,10 +125,3 @@ def _after(second: Fix, first: Fix) -> tuple[Change, ...]:
         tail = text[text.rfind(")", 0, cut) if opened and ")" in text[:cut] else cut :]
         return (*before, Change(change.end, change.end, tail))
     return (change,)
-
-
-def wrong_argument_alone(trial: Trial) -> Iterator[Fix]:
-    """A function taken at the wrong place, and nothing else wrong."""
-    for fix in wrong_argument(trial):
-        if len(fix.changes) == 1:
-            yield fix

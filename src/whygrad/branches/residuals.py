@@ -12,7 +12,8 @@ from whygrad.model_record import Record
 from whygrad.structures import Contraction, Elementwise, Selection
 
 # Operations that are linear in the one input that isn't a parameter or a constant.
-LINEAR = ("add", "sub", "mul", "div", "neg", "identity")
+ADDS = ("add", "add_scaled")
+LINEAR = (*ADDS, "sub", "sub_scaled", "mul", "div", "neg", "identity")
 
 
 class Residual(NamedTuple):
@@ -93,7 +94,7 @@ class Structure:
         if isinstance(structure, Elementwise):
             return node.op.name in LINEAR
         product = isinstance(structure, Contraction) or type(structure).__name__ in ("Affine", "Convolution")
-        return product or "norm" in node.op.name
+        return product or "normalise" in node.op.name or node.op.name == "along_axes"
 
 
 def whole_selection(graph: Graph, number: int) -> bool:
@@ -116,7 +117,7 @@ def residuals(record: Record) -> tuple[Residual, ...]:
     graph = record.graph
     found: list[Residual] = []
     for number, node in enumerate(graph.nodes):
-        if node.op is None or node.op.name != "add" or len(node.inputs) != 2 or graph.size(number) < 2:
+        if node.op is None or node.op.name not in ADDS or len(node.inputs) != 2 or graph.size(number) < 2:
             continue
         shapes = {tuple(graph.nodes[source].value.shape) for source in node.inputs}
         if len(shapes) != 1 or any(structure.static[source] for source in node.inputs):
@@ -162,9 +163,11 @@ def _inside_name(record: Record, structure: Structure, residual: Residual, home:
     weighted = [
         record.modules[number]
         for number in sorted(residual.inside)
-        if any(structure.parameter[source] for source in graph.nodes[number].inputs)
-        and (op := graph.nodes[number].op) is not None
-        and "norm" not in op.name
+        # matrices: the scale and shift of a normalisation are no name for a block
+        if any(
+            structure.parameter[source] and len(graph.nodes[source].value.shape) > 1
+            for source in graph.nodes[number].inputs
+        )
     ]
     modules = list(dict.fromkeys(module for module in weighted if module)) or [home or "the model"]
     common = modules[0].split(".")

@@ -222,3 +222,35 @@ def test_state_that_parts_leave_behind(adds: bool) -> None:
     assert not made.right
     assert made.codes == (("gradients_not_zeroed",) if adds else ())
     assert "after calls on parts of the batch" in made.findings[0].says
+
+
+# Regularised costs
+
+
+@pytest.mark.parametrize("how", ["sum", "mean", "by the examples"])
+@pytest.mark.parametrize("last", [True, False])
+def test_regularised_costs_are_compared_on_parts(how: str, last: bool) -> None:
+    def share(x: Array) -> float:
+        return 1.0 if how == "sum" else 1 / len(x)
+
+    def regularised(p: Any, x: Array, y: Array) -> Any:
+        penalty = 0.3 * (np.sum(p["V"] ** 2) + np.sum(p["u"] ** 2))
+        data = np.sum((np.sin(x @ p["V"]) @ p["u"] - y) ** 2)
+        return (data + penalty) / len(x) if how == "by the examples" else data * share(x) + penalty
+
+    def gradients(p: Any, x: Array, y: Array) -> Any:
+        made = {name: np.zeros_like(value) for name, value in p.items()}
+        for one, target in zip(x, y, strict=True):
+            hidden = np.sin(one @ p["V"])
+            d = 2 * (hidden @ p["u"] - target)
+            new = {"u": hidden * d, "V": np.outer(one, d * p["u"] * np.cos(one @ p["V"]))}
+            made = new if last else {name: made[name] + new[name] for name in made}
+        strength = 0.6 / len(x) if how == "by the examples" else 0.6
+        return {name: share(x) * made[name] + strength * p[name] for name in made}
+
+    found = diagnose_functions(regularised, gradients, PARAMS, batch(6))
+    assert found.right != last
+    assert found.unseen == ()
+    if last:
+        assert found.codes == ("last_sample_only",)
+        assert JOINED in found.notes

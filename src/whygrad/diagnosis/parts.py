@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ MOST_TRUTHS = 4
 
 UNREADABLE = "The forward function could not be run on parts of the batch, so parts can't be compared."
 COUPLED = (
-    "The cost is neither the sum nor the mean of its examples' costs (a statistic of the batch, or a regularisation), "
+    "The cost is neither the sum nor the mean of its examples' costs (a statistic of the batch, perhaps), "
     "so parts of the batch can't be compared."
 )
 ALIKE = "The cost is the same on each example as on all, so parts of the batch show nothing."
@@ -48,6 +48,7 @@ class Batch:
 
     def __init__(self, functions: Functions, axis: int, many: int) -> None:
         self.functions, self.axis, self.many = functions, axis, many
+        self.regularised: tuple[str, ...] = ()
         self.first = max(0, many - MOST_SINGLE)
         self.size = many - self.first
 
@@ -65,10 +66,16 @@ class Batch:
         for number in range(self.first, self.many):
             yield self.part(number, number + 1)
 
+    def halves(self) -> tuple[Functions, Functions]:
+        """Returns the first half of the examples, and the rest."""
+        middle = self.first + self.size // 2
+        return self.part(self.first, middle), self.part(middle, self.many)
+
     def joins(self) -> tuple[str, ...]:
         """Returns how the cost joins its examples: as ``"sum"`` or ``"mean"``, both or neither.
 
-        It is looked at in two places, so that what fits by chance at one of them doesn't count.
+        A regularisation is in the cost of each example too, and counts once in the whole: what two halves have more
+        than the whole. It is looked at in two places, so that what fits by chance at one of them doesn't count.
         """
         generator = np.random.default_rng(2)
         fitting = {"sum", "mean"}
@@ -81,10 +88,37 @@ class Batch:
             whole = _cost(self.part(self.first, self.many), params)
             size = 1e-6 * float(np.sum(np.abs(one))) + 1e-300
             found = {"sum": float(np.sum(one)), "mean": float(np.mean(one))}
+            for how in fitting & set(self.regularised):
+                found[how] -= (self.size - 1) * self._penalty(how, params) * _share(how, self.size)
             fitting = {how for how in fitting if abs(found[how] - whole) <= size * _share(how, len(one))}
             if fitting == {"mean"} and np.ptp(one) <= 1e-12 * abs(whole):
                 fitting.add("sum")
         return tuple(sorted(fitting))
+
+    def with_penalty(self) -> "Batch":
+        """Returns the same batch, for a cost with a regularisation that counts once."""
+        made = copy(self)
+        made.regularised = ("sum", "mean")
+        return made
+
+    def _penalty(self, how: str, params: Gradients) -> float:
+        """Returns what a regularisation adds to the cost of a single example."""
+        one, other = self.halves()
+        sizes = (self.size // 2, self.size - self.size // 2, self.size) if how == "mean" else (1, 1, 1)
+        parts = (one, other, self.part(self.first, self.many))
+        first, second, whole = (n * _cost(part, params) for n, part in zip(sizes, parts, strict=True))
+        return first + second - whole
+
+    def penalty(self, how: str, ways: "Ways") -> Gradients:
+        """Returns the right gradient of a regularisation in the cost of a single example; nothing without one."""
+        if not self.regularised:
+            return {}
+        sizes = (self.size // 2, self.size - self.size // 2, self.size) if how == "mean" else (1, 1, 1)
+        parts = [ways.truth(part) for part in (*self.halves(), self.part(self.first, self.many))]
+        first, second, whole = parts
+        if first is None or second is None or whole is None:
+            return {}
+        return {n: sizes[0] * first[n] + sizes[1] * second[n] - sizes[2] * whole[n] for n in whole}
 
 
 def _cost(functions: Functions, params: Gradients) -> float:
@@ -129,6 +163,9 @@ def by_parts(
         for batch in batches:
             try:
                 joins = batch.joins()
+                if not joins and batch.size > 2:
+                    batch = batch.with_penalty()
+                    joins = batch.joins()
             except Exception:
                 reason = reason or UNREADABLE
                 continue
@@ -156,7 +193,12 @@ def _compared(batch: Batch, found: Diagnosis, given: Gradients, reduction: str, 
         name in after and np.allclose(after[name], given[name], rtol=1e-9, equal_nan=True) for name in given
     ):
         return found._replace(findings=(_kept(given, after, single[-1]), *found.findings))
-    join = Join(whole, single, _share(reduction, batch.size), batch.first)
+    penalty = batch.penalty(reduction, ways)
+    share = _share(reduction, batch.size)
+    if penalty:
+        single = [{name: one[name] - penalty[name] for name in one} for one in single]
+        whole = {name: whole[name] - share * penalty[name] for name in whole}
+    join = Join(whole, single, share, batch.first, penalty)
     if join.deaf and not _singles_right(batch, join, ways):
         return _noted(found, ELSEWHERE)
     if not join.apart:
@@ -194,13 +236,22 @@ class Join:
         single: Those of each example alone.
         share: What each example's gradients are multiplied with when they are joined: 1, or 1/m.
         first: The number of the first of the examples.
+        penalty: The gradients of a regularisation, which the others are without.
 
     Attributes:
         apart: The parameters whose gradients are not what is joined from the examples.
         deaf: Whether each example alone gives the same as all of them together.
     """
 
-    def __init__(self, whole: Gradients, single: Sequence[Gradients], share: float, first: int) -> None:
+    def __init__(
+        self,
+        whole: Gradients,
+        single: Sequence[Gradients],
+        share: float,
+        first: int,
+        penalty: Gradients | None = None,
+    ) -> None:
+        self.penalty = penalty or {}
         self.share, self.first, self.many = share, first, len(single)
         self.close = max(1e-7, 50 * precision(whole))
         names = [
@@ -312,6 +363,7 @@ def _singles_right(batch: Batch, join: Join, ways: Ways) -> bool:
             return False
         for name, single in join.single.items():
             truth, own = np.asarray(right[name], float), single[place]
+            truth = truth - join.penalty.get(name, 0.0)
             if truth.size != own.size:
                 return False
             size = float(np.max(np.abs(truth), initial=0.0))

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
         ShapeError,
         WhygradError,
     )
+    from whygrad.model_record import Record
+    from whygrad.monitoring import monitor
     from whygrad.network import Network
     from whygrad.notation import Quantity
-    from whygrad.model_record import Record
     from whygrad.recorders import record
     from whygrad.run import Run
     from whygrad.translations import translate
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "assert_gradients",
     "diagnose",
+    "monitor",
     "record",
     "translate",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
     "Network": ("network", "Network"),
     "Run": ("run", "Run"),
     "Quantity": ("notation", "Quantity"),
+    "monitor": ("monitoring", "monitor"),
     "Record": ("model_record", "Record"),
     "record": ("recorders", "record"),
     "translate": ("translations", "translate"),

@@ -1,0 +1,215 @@
+"""What each cost does to a model, measured every so many steps of a training loop."""
+
+import csv
+import math
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.errors import NotSupportedError, ShapeError, WhygradError
+from whygrad.recorders import record
+from whygrad.report.build import report
+
+
+class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as watch
+    """Measures norms, cosines and cancellation of the costs' gradients, every so many steps.
+
+    Call it once a step with the batch, before or after the optimiser's step. Every ``every`` steps the model is recorded
+    on that batch; the training run stays as it would have been without, to the last bit: parameters, gradients, buffers
+    and random numbers are left alone.
+
+    Args:
+        model: The model that is trained.
+        costs: A function (model, batch) that returns named losses, without axes.
+        every: How many steps lie between measurements; the first call measures.
+        to: A CSV file, which is continued where it exists; or an object with ``add_scalar(name, value, step)``, such
+            as TensorBoard's ``SummaryWriter``.
+        modules: Module paths for which norms and cosines are written too.
+        cancellation: Whether the cancellation is measured: one sweep more.
+        opaque: As in :func:`whygrad.record`.
+        says: Where the cost of measuring is printed at the end; nothing prints nothing.
+
+    Raises:
+        NotSupportedError: ``to`` is neither a path nor a writer; or ``every`` isn't a positive whole number.
+        ShapeError: The file that is to be continued has other columns; or the costs changed their names.
+
+    Example:
+        >>> import tempfile, torch
+        >>> model = torch.nn.Linear(2, 2)
+        >>> def costs(model, x):
+        ...     a, b = model(x).square().mean(0)
+        ...     return {"a": a, "b": b}
+        >>> path = Path(tempfile.mkdtemp()) / "run.csv"
+        >>> with monitor(model, costs, every=10, to=path, says=None) as watch:
+        ...     for step in range(30):
+        ...         _ = watch(torch.ones(4, 2))
+        >>> watch.measured
+        3
+        >>> path.read_text().splitlines()[0]
+        'step,milliseconds,cost a,cost b,norm a,norm b,cosine a b,cancellation a,cancellation b'
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        costs: Callable[[Any, Any], Mapping[str, Any]],
+        every: int = 100,
+        to: Any = "run.csv",
+        modules: Sequence[str] = (),
+        cancellation: bool = True,
+        opaque: str = "forbid",
+        says: TextIO | None = sys.stderr,
+    ) -> None:
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise NotSupportedError(f"monitor: every: expected a whole number from 1, found {every!r}")
+        if not isinstance(to, (str, Path)) and not callable(getattr(to, "add_scalar", None)):
+            raise NotSupportedError(
+                "monitor: to: expected the path of a CSV file or an object with add_scalar(name, value, step), "
+                f"found {to!r}"
+            )
+        self._model, self._costs, self._opaque = model, costs, opaque
+        self._every, self._to, self._says = every, to, says
+        self._modules, self._semirings = tuple(modules), ("total",) if cancellation else ()
+        self._table = _Table(Path(to)) if isinstance(to, (str, Path)) else None
+        self.step = self._table.next_step(every) if self._table else 0
+        self.measured = 0
+        self.seconds = 0.0
+        self._started: float | None = None
+
+    def __call__(self, batch: Any, step: int | None = None) -> dict[str, float] | None:
+        """Measures where it is time to; returns the numbers by name, or nothing between measurements.
+
+        Args:
+            batch: What the step trains on.
+            step: The number of the step; counted by itself where it isn't given.
+        """
+        started = time.perf_counter()
+        if self._started is None:
+            self._started = started
+        self.step = self.step if step is None else step
+        made = None
+        if self.step % self._every == 0:
+            made = self.measure(batch)
+            spent = time.perf_counter() - started
+            self._write({"step": float(self.step), "milliseconds": 1000 * spent} | made)
+            self.measured += 1
+            self.seconds += time.perf_counter() - started
+        self.step += 1
+        return made
+
+    def measure(self, batch: Any) -> dict[str, float]:
+        """Returns the numbers for one batch, written nowhere."""
+        recorded = record(self._model, batch, self._costs, opaque=self._opaque)
+        made = {f"cost {name}": value for name, value in recorded.costs.items()}
+        names = list(recorded.costs)
+        for module in ("", *self._modules):
+            gramian = in_numpy(recorded.gradients().gramian(module)).astype(np.float64)
+            norms = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+            where = f" at {module}" if module else ""
+            made |= {f"norm {name}{where}": float(norm) for name, norm in zip(names, norms, strict=True)}
+            for i, j in combinations(range(len(names)), 2):
+                scale = norms[i] * norms[j]
+                cosine = float(np.clip(gramian[i, j] / scale, -1, 1)) if scale else math.nan
+                made[f"cosine {names[i]} {names[j]}{where}"] = cosine
+        if self._semirings:
+            shares = report(recorded, self._semirings).model.numbers.cancellation
+            made |= {f"cancellation {name}": float(share) for name, share in zip(names, shares, strict=True)}
+        return made
+
+    def _write(self, row: dict[str, float]) -> None:
+        if self._table is not None:
+            self._table.append(row)
+            return
+        for name, value in row.items():
+            if name not in ("step",) and not math.isnan(value):
+                self._to.add_scalar(f"whygrad/{name}", value, self.step)
+
+    @property
+    def overhead(self) -> float:
+        """The share of the loop's time so far that measuring took."""
+        if self._started is None:
+            return 0.0
+        return self.seconds / max(time.perf_counter() - self._started, 1e-12)
+
+    @property
+    def summary(self) -> str:
+        """What measuring cost, in words."""
+        if not self.measured:
+            return "monitor: nothing was measured"
+        times = "1 measurement" if self.measured == 1 else f"{self.measured} measurements"
+        return (
+            f"monitor: {times}, {1000 * self.seconds / self.measured:.1f} ms each, {self.overhead:.1%} of the loop"
+            f"{f'; written to {self._to}' if self._table else ''}"
+        )
+
+    def __enter__(self) -> "monitor":
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._says is not None:
+            self._says.write(f"{self.summary}\n")
+
+
+class _Table:
+    """A CSV file that rows are added to; a file that is there is continued, never written over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._columns: list[str] = []
+        self._last = -1
+        try:
+            if path.exists() and path.stat().st_size:
+                self._continue()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WhygradError(f"monitor: {path}: can't be read: {error}") from None
+
+    def _continue(self) -> None:
+        text = self._path.read_text(encoding="utf-8")
+        rows = list(csv.reader(text.splitlines()))
+        self._columns = rows[0]
+        if "step" not in self._columns:
+            raise ShapeError(
+                f"monitor: {self._path}: expected a file that monitor wrote, with a column 'step'; found the columns "
+                f"{', '.join(rows[0])}\ntry:      another name"
+            )
+        if not text.endswith("\n"):
+            # A run that was killed while it wrote: a row that isn't whole has no use.
+            whole = len(rows) == 1 or len(rows[-1]) == len(self._columns)
+            kept = f"{text}\n" if whole else text[: text.rindex("\n") + 1]
+            rows = rows if whole else rows[:-1]
+            self._path.write_text(kept, encoding="utf-8", newline="")
+        if len(rows) > 1:
+            self._last = int(float(rows[-1][self._columns.index("step")]))
+
+    def next_step(self, every: int) -> int:
+        """Returns the step at which a run that is continued measures next; 0 for a new file."""
+        return 0 if self._last < 0 else self._last + every
+
+    def append(self, row: dict[str, float]) -> None:
+        """Adds a row, at once and as a whole."""
+        new = not self._columns
+        if new:
+            self._columns = list(row)
+        if list(row) != self._columns:
+            raise ShapeError(
+                f"monitor: {self._path}: the columns are others than before\n"
+                f"expected: {', '.join(self._columns)}\nfound:    {', '.join(row)}\n"
+                f"try:      another file, or the costs and modules of before"
+            )
+        values = [str(int(row["step"])), *(f"{value:.9g}" for name, value in row.items() if name != "step")]
+        try:
+            with self._path.open("a", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerows([self._columns, values] if new else [values])
+        except OSError as error:
+            raise WhygradError(f"monitor: {self._path}: can't be written: {error}") from None

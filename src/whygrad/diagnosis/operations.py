@@ -25,7 +25,7 @@ ENTRIES = (
     ),
     _entry(
         "time_mean_extra",
-        "averaged over the {note} time steps on one side only",
+        "averaged over the time steps on one side only: {note}",
         "take the mean over time in the cost and in the gradient, or in neither",
         "recurrent networks",
     ),

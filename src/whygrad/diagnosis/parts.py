@@ -287,7 +287,7 @@ class Join:
             made["batch_mean_missing"] = "all examples together give the sum of what each gives alone"
         if self._fits(self._last(m, share / m)):
             biases = all(self.whole[name].ndim <= 1 for name in self.apart)
-            by = f"by {m} more" if share < 1 else f"by {m}, but the cost is a sum"
+            by = f"divided by {m} more" if share < 1 else f"divided by {m}, but the cost is a sum"
             made["bias_mean_for_sum" if biases else "batch_mean_twice"] = by
         for kept in range(1, m):
             for each in {share, 1.0, 1 / kept}:

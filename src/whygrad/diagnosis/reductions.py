@@ -38,7 +38,11 @@ def _mean_missing(setting: Setting, layer: int, level: str) -> Iterator[Multiple
 def _mean_twice(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:
     m = setting.examples
     if m > 1 and level != "bias":
-        note = f"by {m} more" if setting.reduction == "mean" else f"by {m}, but the cost is a sum"
+        note = (
+            f"divided by {m} more"
+            if setting.reduction == "mean"
+            else f"divided by {m}, but the cost is a sum"
+        )
         yield Multiple(1 / m, note + (" in the regularisation" if level == "regularisation" else ""))
 
 
@@ -139,7 +143,7 @@ ENTRIES = (
     Mistake(
         "batch_mean_twice",
         "scale",
-        "1/m is applied {note}",
+        "1/m is applied once too often: {note}",
         "divide by the {m} examples once: in delta{last}, or in each dW and db, not in both",
         "everywhere, or from one layer down",
         multiples=_mean_twice,

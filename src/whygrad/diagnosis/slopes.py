@@ -279,7 +279,7 @@ ENTRIES = (
     Mistake(
         "activation_form_on_z",
         "slope",
-        "the slope of {act} in layer {l} is written for the activation a{l}, but computed {note}",
+        "the slope of {act} in layer {l} is written for the activation a{l}, but taken elsewhere: {note}",
         "the form in a takes a{l}: for example a * (1 - a) for a sigmoid, 1 - a**2 for tanh",
         "layers whose slope can be written with the output: sigmoid, tanh, softmax, elu",
         {"slope": _form_on_z},
@@ -311,7 +311,7 @@ ENTRIES = (
     Mistake(
         "slope_of_other_activation",
         "slope",
-        "the slope in layer {l} is not that of {act} but {note}",
+        "the slope in layer {l} is not that of {act}: {note}",
         "delta{l} = back * {act}'(z{l})",
         "layers with an activation",
         {"slope": _other_activation},

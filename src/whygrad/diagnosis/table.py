@@ -1,5 +1,6 @@
 """The table of mistakes, and the names of the numbers that gradients are multiplied with."""
 
+import re
 from collections.abc import Iterator, Mapping
 from math import isclose
 from types import MappingProxyType
@@ -127,11 +128,26 @@ def _pairs(known: list[tuple[Mistake, Multiple]], number: float, off: float, clo
 def finding_of(code: str, note: str, parameters: tuple[str, ...], rivals: tuple[str, ...] = ()) -> Finding:
     """Returns the exact finding of a mistake in functions, where there are no layers with numbers."""
     mistake = TABLE[code]
-    layered = any(part in mistake.says for part in ("{l}", "{up}", "{last}", "{act}", "{m}", "{outputs}"))
-    says = f"{mistake.group}: {note}" if layered else mistake.says.format(note=note)
-    fix = mistake.fix
-    for part in ("{l}", "{up}", "{down}", "{last}"):
-        fix = fix.replace(part, "")
-    fix = fix.replace("{act}", "f").replace("{m}", "m").replace("{outputs}", "outputs")
+    plain, _, after = _without_layers(mistake.says).partition("{note}")
+    plain = plain.rstrip(" :")
+    says = f"{plain}: {note.strip()}" if note.strip() else plain
+    fix = _without_layers(mistake.fix)
     first = parameters[0] if parameters else ""
-    return Finding(first, code, " ".join(says.split()), fix, 1.0, parameters, True, rivals)
+    return Finding(first, code, says + after.rstrip(), fix, 1.0, parameters, True, rivals)
+
+
+def _without_layers(text: str) -> str:
+    """Returns a template's words without the numbers of layers: a person's own functions have none."""
+    text = re.sub(r" (of|in|to|at) layer \{l\}", "", text)
+    text = re.sub(r" \(\{act\}\)", "", text)
+    for part, words in (
+        ("{l}", ""),
+        ("{up}", ""),
+        ("{down}", ""),
+        ("{last}", ""),
+        ("{act}", "f"),
+        ("{m}", "m"),
+        ("{outputs}", ""),
+    ):
+        text = text.replace(part, words)
+    return " ".join(text.split())

@@ -40,7 +40,9 @@ class Deposit(NamedTuple):
         if which == 1:
             targets = self.targets.reshape(-1)
             element = tuple(
-                None if part is None else part.reshape(part.shape[0], -1)[:, targets].reshape(-1, *shape)
+                None
+                if part is None
+                else part.reshape(part.shape[0], prod(part.shape[1:]))[:, targets].reshape(part.shape[0], *shape)
                 for part in cotangent
             )
         if not marked:

@@ -129,29 +129,25 @@ def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
 
 @contextmanager
 def _left_as_it_was(modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Restores values of parameters and buffers, gradients, and the random state of every device in use."""
+    """Restores the values of buffers, gradients, and the random state of every device in use."""
     tensors = {id(t): t for m in modules.values() for t in (*m.parameters(), *m.buffers())}
-    kept = [(t, t._version, t.detach().clone() if t.dim() < 2 else None) for t in tensors.values()]
+    kept = [(t, t.detach().clone()) for m in modules.values() for t in m.buffers()]
     grads = [(t, t.grad) for t in tensors.values()]
-    attributes = [
-        (module, name, buffer)
-        for _, inner in _paths(modules)
-        for module in (inner,)
-        for name, buffer in module._buffers.items()
-    ]
+    attributes = [(module, dict(module._buffers)) for _, module in _paths(modules)]
     devices = sorted({t.device.index for t in tensors.values() if t.is_cuda})
     with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
             with torch.no_grad():
-                for tensor, version, value in kept:
-                    if value is not None and tensor._version != version:
+                for tensor, value in kept:
+                    # A kernel that writes statistics needn't count it as a change, so that values are compared.
+                    if not torch.equal(tensor, value):
                         tensor.copy_(value)
                 for tensor, grad in grads:
                     tensor.grad = grad
-                for module, name, buffer in attributes:
-                    module._buffers[name] = buffer
+                for module, buffers in attributes:
+                    module._buffers.update(buffers)
 
 
 @contextmanager

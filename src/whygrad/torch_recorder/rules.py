@@ -4,17 +4,28 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+import array_api_compat.torch as xp
+import numpy as np
 import torch
 from torch import Tensor
 
-from whygrad.ops import OPS, Op
-from whygrad.structures import Affine, Contraction, Elementwise, Structure
+from whygrad.ops import Op, load_all
+from whygrad.structures import (
+    Affine,
+    Contraction,
+    Elementwise,
+    Reduction,
+    Structure,
+    adaptive_windows,
+    average_windows,
+)
 from whygrad.torch_recorder.deposit import Deposit
 from whygrad.torch_recorder.selections import selected
 from whygrad.torch_recorder.tracer import Call, Rule, tensors
 
 aten = torch.ops.aten
 
+OPS = load_all()
 RULES: dict[str, Rule] = {}
 
 
@@ -45,7 +56,7 @@ SELECTIONS = """
     reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
     unfold im2col as_strided diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
     pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
-    select_scatter slice_scatter diagonal_scatter as_strided_scatter masked_scatter where masked_fill index_fill
+    select_scatter slice_scatter diagonal_scatter masked_scatter where masked_fill index_fill
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
     copy repeat_interleave _to_copy view_copy expand_copy fill zero
 """.split()  # noqa: SIM905
@@ -97,7 +108,9 @@ def _cast(call: Call) -> Any:
 @_rule("sort", "topk", "kthvalue", "mode", "cummax", "cummin", "median", "nanmedian", "max", "min")
 def _by_indices(call: Call) -> Any:
     if isinstance(call.out, Tensor):
-        return NotImplemented
+        if call.name not in ("max", "min"):
+            return NotImplemented
+        return _reduced(call, OPS[f"a{call.name}"], [call.given["self"]], {})
     indices, dim = call.out[1], call.given.get("dim", -1)
     keeps = call.given.get("keepdim", True) or indices.dim() == call.given["self"].dim()
     at = indices if keeps else indices.unsqueeze(dim)
@@ -138,8 +151,8 @@ def _max_pool(call: Call) -> Any:
 
 @_rule(
     *"""zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full
-    new_empty new_empty_strided empty_strided bernoulli normal poisson binomial multinomial floor ceil round trunc sign
-    signbit floor_divide heaviside argmax argmin""".split()  # noqa: SIM905
+    new_empty new_empty_strided empty_strided bernoulli normal poisson binomial multinomial signbit floor_divide
+    heaviside argmax argmin""".split()  # noqa: SIM905
 )
 def _nothing(call: Call) -> Any:
     return None
@@ -148,7 +161,7 @@ def _nothing(call: Call) -> Any:
 # Entries that are added into an array
 
 
-@_rule("scatter_add", "index_add", "index_put", "_unsafe_index_put")
+@_rule("scatter_add", "scatter_reduce", "index_add", "index_put", "_unsafe_index_put")
 def _deposit(call: Call) -> Any:
     given = call.given
     base = given["self"]
@@ -158,10 +171,12 @@ def _deposit(call: Call) -> Any:
         source, indices = given["values"], list(given["indices"])
     else:
         source, indices = given.get("src", given.get("source")), given["index"]
-    if given.get("alpha", 1) != 1:
+    if given.get("alpha", 1) != 1 or (
+        call.name == "scatter_reduce" and (given["reduce"] != "sum" or not given["include_self"])
+    ):
         return NotImplemented
     places = torch.arange(base.numel(), device=base.device).reshape(base.shape)
-    if call.name == "scatter_add":
+    if call.name.startswith("scatter"):
         window = tuple(slice(0, size) for size in indices.shape)
         if source.shape != indices.shape:
             return NotImplemented
@@ -170,10 +185,14 @@ def _deposit(call: Call) -> Any:
         targets = places.index_select(given["dim"], indices)
     else:
         targets = aten.index.Tensor(places, indices)
-    targets = targets.expand(torch.broadcast_shapes(targets.shape, source.shape))
-    if targets.shape != source.shape:
-        return NotImplemented
-    return _apply(call, _op(call.name, ("base", "x"), Deposit(targets)), [base, source])
+    shape = tuple(torch.broadcast_shapes(targets.shape, source.shape))
+    op = _op(call.name, ("base", "x"), Deposit(targets.expand(shape)))
+    made = call.tracer.input(source, source)
+    if tuple(source.shape) != shape:
+        made = selected(
+            call.tracer, "expand", lambda t: t.expand(shape), [made], source.detach().expand(shape)
+        )
+    return call.tracer.apply(call.name, op, [call.tracer.input(base, base), made], {}, call.out)
 
 
 # Products
@@ -263,14 +282,16 @@ def _convolution(call: Call) -> Any:
 # Sums along axes
 
 
-def _reduced(call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any]) -> int:
+def _reduced(
+    call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any], out: Tensor | None = None
+) -> int:
     """Returns the node of a reduction, whose axes may be kept with length 1."""
     rank = inputs[0].dim()
     axes = call.given.get("dim")
     axes = tuple(range(rank)) if axes is None or axes == [] else axes
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
     axes = tuple(axis % rank for axis in axes) if rank else ()
-    out = call.out if isinstance(call.out, Tensor) else call.out[0]
+    out = _first(call.out) if out is None else out
     keep = bool(call.given.get("keepdim"))
     shape = tuple(size for axis, size in enumerate(inputs[0].shape) if axis not in axes)
     nodes = [call.tracer.input(value, out) for value in inputs]
@@ -301,24 +322,332 @@ def _softmax(call: Call) -> Any:
     return _apply(call, op, [call.given["self"]], {"axis": call.given["dim"]})
 
 
+def _normalised(call: Call, op: Op, x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[int, Tensor]:
+    """Returns the node of what is normalised over some axes, and its value."""
+    settings = {"axis": axes, "eps": eps}
+    value = op.structure.value((x.detach(),), settings, xp)
+    return call.tracer.apply(call.name, op, [call.tracer.input(x, x)], settings, value), value
+
+
+def _scaled(call: Call, node: int, value: Tensor, weight: Any, bias: Any, shape: Sequence[int]) -> int:
+    """Returns the node of a normalised array times a weight plus a bias, each of which may be missing."""
+    for op, factor in ((OPS["mul"], weight), (OPS["add"], bias)):
+        if factor is not None:
+            source = call.tracer.input(factor, factor)
+            if tuple(factor.shape) != tuple(shape):
+                wide = factor.detach().reshape(shape)
+                source = selected(call.tracer, "view", lambda t: t.reshape(shape), [source], wide)
+            value = op.structure.value((value, factor.detach().reshape(shape)), {}, xp)
+            node = call.tracer.apply(call.name, op, [node, source], {}, value)
+    call.tracer.recording.replace_value(node, _first(call.out).detach())
+    return node
+
+
+def _first(out: Any) -> Tensor:
+    made: Tensor = out if isinstance(out, Tensor) else out[0]
+    return made
+
+
+@_rule("native_layer_norm")
+def _layer_norm(call: Call) -> Any:
+    given = call.given
+    x, shape = given["input"], tuple(given["normalized_shape"])
+    axes = tuple(range(x.dim() - len(shape), x.dim()))
+    node, value = _normalised(call, OPS["normalise"], x, axes, given["eps"])
+    return _scaled(call, node, value, given["weight"], given["bias"], shape)
+
+
+@_rule("_fused_rms_norm")
+def _rms_norm(call: Call) -> Any:
+    given = call.given
+    x, shape = given["input"], tuple(given["normalized_shape"])
+    axes = tuple(range(x.dim() - len(shape), x.dim()))
+    eps = torch.finfo(x.dtype).eps if given["eps"] is None else given["eps"]
+    node, value = _normalised(call, OPS["rms_normalise"], x, axes, eps)
+    return _scaled(call, node, value, given["weight"], None, shape)
+
+
+@_rule("native_group_norm")
+def _group_norm(call: Call) -> Any:
+    given = call.given
+    x, groups = given["input"], given["group"]
+    wide = (x.shape[0], groups, x.numel() // max(1, x.shape[0] * groups))
+    flat = x.detach().reshape(wide)
+    apart = selected(call.tracer, "view", lambda t: t.reshape(wide), [call.tracer.input(x, x)], flat)
+    settings = {"axis": (2,), "eps": given["eps"]}
+    value = OPS["normalise"].structure.value((flat,), settings, xp)
+    node = call.tracer.apply(call.name, OPS["normalise"], [apart], settings, value)
+    value = value.reshape(x.shape)
+    node = selected(call.tracer, "view", lambda t: t.reshape(x.shape), [node], value)
+    shape = (x.shape[1], *(1,) * (x.dim() - 2))
+    return _scaled(call, node, value, given["weight"], given["bias"], shape)
+
+
+@_rule(
+    "native_batch_norm",
+    "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training",
+    "_batch_norm_with_update",
+    "_batch_norm_no_update",
+    "cudnn_batch_norm",
+    "miopen_batch_norm",
+)
+def _batch_norm(call: Call) -> Any:
+    given = call.given
+    x = given["input"]
+    shape = (x.shape[1], *(1,) * (x.dim() - 2))
+    training = given.get(
+        "training", given.get("train", "update" in call.name and "no_update" not in call.name)
+    )
+    eps = given.get("eps", given.get("epsilon"))
+    if training or given.get("running_mean") is None:
+        node, value = _normalised(call, OPS["normalise"], x, (0, *range(2, x.dim())), eps)
+        return _scaled(call, node, value, given["weight"], given["bias"], shape)
+    mean = given["running_mean"].detach().reshape(shape)
+    factor = torch.rsqrt(given["running_var"].detach() + eps).reshape(shape)
+    node = call.tracer.input(x, x)
+    value = x.detach()
+    for name, constant in (("sub", mean), ("mul", factor)):
+        value = value - mean if name == "sub" else value * factor
+        node = call.tracer.apply(call.name, OPS[name], [node, call.tracer.constant(constant)], {}, value)
+    return _scaled(call, node, value, given["weight"], given["bias"], shape)
+
+
+# Pooling and interpolation by a matrix along each axis
+
+
+def _numbers(value: Any, spatial: int) -> tuple[int, ...]:
+    made = (value,) if isinstance(value, int) else tuple(value)
+    return made * spatial if len(made) == 1 else made
+
+
+@_rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def _average_pool(call: Call) -> Any:
+    given, spatial = call.given, int(call.name[-2])
+    x = given["self"]
+    kernel = _numbers(given["kernel_size"], spatial)
+    stride = _numbers(given["stride"], spatial) if given["stride"] else kernel
+    padding = _numbers(given["padding"], spatial)
+    divisor = given.get("divisor_override")
+    matrices = {}
+    for place in range(spatial):
+        axis = x.dim() - spatial + place
+        matrices[axis] = average_windows(
+            x.shape[axis],
+            kernel[place],
+            stride[place],
+            padding[place],
+            given["ceil_mode"],
+            given["count_include_pad"],
+        )
+        assert matrices[axis].shape[0] == call.out.shape[axis]
+    if divisor:
+        # windows count the entries in them, all together
+        matrices = {axis: (matrix != 0).astype(float) for axis, matrix in matrices.items()}
+        matrices[x.dim() - 1] = matrices[x.dim() - 1] / divisor
+    return _apply(call, OPS["along_axes"], [x], {"matrices": matrices})
+
+
+@_rule("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "_adaptive_avg_pool1d")
+def _adaptive_pool(call: Call) -> Any:
+    x, spatial = call.given["self"], int(call.name[-2])
+    axes = range(x.dim() - spatial, x.dim())
+    matrices = {axis: adaptive_windows(x.shape[axis], call.out.shape[axis]) for axis in axes}
+    return _apply(call, OPS["along_axes"], [x], {"matrices": matrices})
+
+
+@_rule("cumsum")
+def _running_sum(call: Call) -> Any:
+    x = call.given["self"]
+    if x.dim() == 0:
+        return _apply(call, OPS["identity"], [x])
+    axis = call.given["dim"] % x.dim()
+    return _apply(call, OPS["along_axes"], [x], {"matrices": {axis: np.tril(np.ones((x.shape[axis],) * 2))}})
+
+
+# Further reductions
+
+
+@_rule("var", "std", "var_mean", "std_mean")
+def _spread(call: Call) -> Any:
+    given = call.given
+    correction = given.get("correction", 1)
+    correction = 1 if correction is None else correction
+    if "unbiased" in given:
+        correction = int(given["unbiased"])
+    name = call.name.partition("_")[0]
+    made = _reduced(call, OPS[name], [given["self"]], {"correction": correction}, _first(call.out))
+    if isinstance(call.out, Tensor):
+        return made
+    return [made, _reduced(call, OPS["mean"], [given["self"]], {}, call.out[1])]
+
+
+@_rule("linalg_vector_norm")
+def _norm(call: Call) -> Any:
+    order = call.given["ord"]
+    if order in (float("inf"),):
+        return _reduced(call, OPS["max_norm"], [call.given["self"]], {})
+    if order < 1:
+        return NotImplemented
+    return _reduced(call, OPS["norm"], [call.given["self"]], {"p": order})
+
+
+@_rule("logsumexp", "prod", "amax", "amin")
+def _reduction(call: Call) -> Any:
+    return _reduced(call, OPS[call.name], [call.given["self"]], {})
+
+
+@_rule("aminmax")
+def _both_ends(call: Call) -> Any:
+    x, ends = call.given["self"], zip(("amin", "amax"), call.out, strict=True)
+    return [_reduced(call, OPS[name], [x], {}, out) for name, out in ends]
+
+
+# Losses
+
+
+def _joined(call: Call, node: int, value: Tensor, reduction: int) -> int:
+    """Returns the node of a loss whose entries are left alone (0), averaged (1) or added up (2)."""
+    if reduction == 0:
+        return node
+    op = OPS["mean" if reduction == 1 else "sum"]
+    return call.tracer.apply(call.name, op, [node], {"axis": None}, _first(call.out))
+
+
+@_rule("nll_loss_forward", "nll_loss2d_forward")
+def _nll(call: Call) -> Any:
+    """The negative log likelihood; with the logarithm of a softmax before it one operation, the cross entropy."""
+    given = call.given
+    x, target, weight, ignored = given["self"], given["target"], given["weight"], given["ignore_index"]
+    axis = 1 if x.dim() > 1 else 0
+    live = target != ignored
+    hot = torch.zeros_like(x, requires_grad=False)
+    hot.scatter_(axis, target.where(live, torch.zeros_like(target)).unsqueeze(axis), 1.0)
+    if weight is not None:
+        hot *= weight.detach().reshape(-1, *(1,) * (x.dim() - 1 - axis))
+    hot *= live.unsqueeze(axis)
+    tracer = call.tracer
+    node = tracer.node(x)
+    made = tracer.recording.nodes[node] if node is not None else None
+    if made is not None and made.op is OPS["log_softmax"] and made.settings["axis"] % x.dim() == axis:
+        op, source, before = (
+            OPS["softmax_cross_entropy"],
+            made.inputs[0],
+            tracer.recording.nodes[made.inputs[0]].value,
+        )
+    else:
+        op, source, before = _op("nll", ("x", "t"), NLL), tracer.input(x, x), x.detach()
+    settings = {"axis": (axis,)}
+    value = op.structure.value((before, hot), settings, xp)
+    entry = tracer.apply("cross_entropy", op, [source, tracer.constant(hot)], settings, value)
+    if given["reduction"] == 0:
+        return entry
+    if given["reduction"] == 2 or (weight is None and bool(live.all())):
+        return _joined(call, entry, value, given["reduction"])
+    # the mean is over the weights of the targets
+    total = tracer.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())
+    return tracer.apply(call.name, OPS["div"], [total, tracer.constant(hot.sum())], {}, _first(call.out))
+
+
+NLL = Reduction(("x", "t"), "-t*x", {"x": "-t", "t": "-x"})
+
+
+@_rule("binary_cross_entropy", "binary_cross_entropy_with_logits")
+def _binary(call: Call) -> Any:
+    given, tracer = call.given, call.tracer
+    values = [given["self"], given["target"]]
+    if call.name == "binary_cross_entropy":
+        op = OPS["clamped_binary_cross_entropy"]
+    elif given["pos_weight"] is None:
+        op = OPS["binary_cross_entropy_with_logits"]
+    else:
+        op = OPS["weighted_binary_cross_entropy_with_logits"]
+        values.append(given["pos_weight"])
+    value = op.structure.value(tuple(v.detach() for v in values), {}, xp)
+    node = tracer.apply(call.name, op, [tracer.input(v, v) for v in values], {}, value)
+    if given["weight"] is not None:
+        value = value * given["weight"].detach()
+        node = tracer.apply(call.name, OPS["mul"], [node, tracer.input(given["weight"], value)], {}, value)
+    return _joined(call, node, value, given["reduction"])
+
+
 # Elementwise: whatever our table knows under PyTorch's name
 
 
-def _elementwise(op: Op) -> Rule:
+ALIASES = {
+    "_prelu_kernel": "prelu",
+    "log_sigmoid_forward": "logsigmoid",
+    "special_log_softmax": "log_softmax",
+    "div": "div",
+}
+
+
+def _matched(call: Call, op: Op, spelled: Any) -> tuple[list[Any], dict[str, Any], int] | None:
+    """Returns the operands, the settings and how a loss is joined, where a call is this operation."""
+    given = list(call.given.items())
+    values, others = given[: len(op.arguments)], given[len(op.arguments) :]
+    if any(name in spelled.settings for name, _ in values):
+        return None
+    if any(not isinstance(value, (Tensor, int, float)) or isinstance(value, bool) for _, value in values):
+        return None
+    settings, joined = {}, 0
+    for name, value in others:
+        if name in spelled.settings:
+            if isinstance(value, (Tensor, list)):
+                return None
+            if value is not None:
+                settings[spelled.settings[name]] = value
+        elif name in spelled.fixed:
+            if value != spelled.fixed[name]:
+                return None
+        elif name == "reduction":
+            joined = value
+        elif isinstance(value, Tensor) or value != call.default(name):
+            return None
+    if len(set(spelled.settings) - {name for name, _ in others}) > 0:
+        return None
+    if any(
+        isinstance(value, Tensor) and not value.is_floating_point() and call.live(value)
+        for _, value in values
+    ):
+        return None
+    return [value for _, value in values], settings, joined
+
+
+def _elementwise(candidates: list[tuple[Op, Any]]) -> Rule:
     def rule(call: Call) -> Any:
-        given = list(call.given.items())
-        values, others = given[: len(op.arguments)], given[len(op.arguments) :]
-        if any(not isinstance(value, (Tensor, int, float)) for _, value in values):
-            return NotImplemented
-        if any(value != call.default(name) for name, value in others):
-            return NotImplemented
-        return _apply(call, op, [value for _, value in values])
+        for op, spelled in candidates:
+            found = _matched(call, op, spelled)
+            if found is None:
+                continue
+            values, settings, joined = found
+            if not joined:
+                return _apply(call, op, values, settings)
+            out = _first(call.out)
+            nodes = [call.tracer.input(value, out) for value in values]
+            whole = tuple(call.tracer.recording.nodes[node].value for node in nodes)
+            value = op.structure.value(whole, dict(op.settings) | settings, xp)
+            node = call.tracer.apply(call.name, op, nodes, settings, value)
+            return _joined(call, node, value, joined)
+        return NotImplemented
 
     return rule
 
 
-for _entry in OPS.values():
-    if isinstance(_entry.structure, Elementwise) and not _entry.settings and _entry.cost is None:
-        for _name in _entry.torch:
-            RULES.setdefault(_name, _elementwise(_entry))
-            RULES.setdefault(f"prims.{_name}", _elementwise(_entry))
+def _enter_elementwise() -> None:
+    named: dict[str, list[tuple[Op, Any]]] = {}
+    for op in OPS.values():
+        if isinstance(op.structure, Elementwise):
+            for spelled in op.in_torch():
+                named.setdefault(spelled.name, []).append((op, spelled))
+    for theirs, ours in ALIASES.items():
+        if ours in named:
+            named.setdefault(theirs, named[ours])
+    for name, candidates in named.items():
+        # those that take a number as a setting come first: x^2 rather than x^(a constant array)
+        candidates.sort(key=lambda pair: (-len(pair[1].settings), len(pair[0].arguments)))
+        RULES.setdefault(name, _elementwise(candidates))
+        RULES.setdefault(f"prims.{name}", _elementwise(candidates))
+
+
+_enter_elementwise()

@@ -16,12 +16,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
-from whygrad.ops import Op
+from whygrad.ops import OPS, Op
 from whygrad.torch_recorder.memory import Memory, Source
 from whygrad.torch_recorder.opaque import opaque
 from whygrad.torch_recorder.selections import picked, selected
 
 aten = torch.ops.aten
+
+
+# These write no entry: the tensor looks at its memory in another way.
+RESHAPED_IN_PLACE = ("t_", "transpose_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_")
 
 
 class Info(NamedTuple):
@@ -152,6 +156,10 @@ class Tracer(TorchDispatchMode):
             self._constants[id(value)] = kept = (value, number)
         return kept[1]
 
+    def constant(self, value: Tensor) -> int:
+        """Returns the node of a new constant."""
+        return self._noted(self.recording.leaf("constant", value))
+
     def apply(
         self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
     ) -> int:
@@ -197,12 +205,17 @@ class Tracer(TorchDispatchMode):
     def _plain(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
         targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
+        # Without gradients autograd knows nothing of the write: the path stays, with the new value.
+        before = {} if torch.is_grad_enabled() else {id(t): self.node(t) for t in targets}
         for target in targets:
             self._rescue(target)
         out = func(*args, **kwargs)
         for target in targets:
-            if self.memory.seen(target):
-                self.memory.write(target, None)
+            node = before.get(id(target))
+            if node is not None:
+                node = self.apply(known.name, OPS["identity"], [node], {}, target.clone())
+            if node is not None or self.memory.seen(target):
+                self.memory.write(target, node)
         self.memory.inherit(tensors(given), tensors(out))
         return out
 
@@ -210,6 +223,11 @@ class Tracer(TorchDispatchMode):
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""
         target = given[known.writes[0]]
         functional = known.functional
+        if known.name in RESHAPED_IN_PLACE:
+            node = self.node(self.__torch_dispatch__(functional, (), args, kwargs))
+            out = func(*args, **kwargs)
+            self.memory.hold(target, node)
+            return out
         if functional is None or len(known.writes) > 1 or not isinstance(target, Tensor):
             self._refuse(func)
         if known.name.endswith("_"):

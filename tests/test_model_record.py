@@ -1,0 +1,201 @@
+"""What is asked of a recorded model: names, sweeps and paths, against plain Python that follows every path."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import whygrad as wg
+from tests.laws.enumeration import Contribution, Edge, every_path, network_edges
+
+
+@pytest.fixture(autouse=True)
+def double() -> Any:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(before)
+
+
+def layered(activation: Any) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    model = nn.Sequential(nn.Linear(2, 3), activation, nn.Linear(3, 2))
+    return model, torch.randn(3, 2), torch.rand(3, 2)
+
+
+def by_hand(model: Any, x: Any, y: Any, activation: str, start: Any) -> list[Contribution]:
+    parameters = {
+        f"{kind}{layer}": p.detach().numpy()
+        for layer, module in ((1, model[0]), (2, model[2]))
+        for kind, p in (("W", module.weight), ("b", module.bias))
+    }
+    edges = network_edges([2, 3, 2], [activation, "identity"], parameters, x.numpy(), y.numpy())
+    return every_path(edges, start, {("C", 0), ("C", 1)})
+
+
+@pytest.mark.parametrize(("module", "activation"), [(nn.Tanh(), "tanh"), (nn.ReLU(), "relu"), (nn.Sigmoid(), "sigmoid")])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("0.weight[1, 0]", ("w", 1, 1, 0)), ("0.bias[2]", ("b", 1, 2)), ("2.weight[0, 1]", ("w", 2, 0, 1))],
+)
+def test_paths_and_sweeps_are_those_of_an_enumeration(module: Any, activation: str, name: str, start: Any) -> None:
+    model, x, y = layered(module)
+    record = wg.record(
+        model, x, lambda m, b: {f"C{k}": (m(b) - y)[:, k].square().sum() for k in range(2)}
+    )
+    found = by_hand(model, x, y, activation, start)
+    products = sorted((c.product for c in found if c.live), key=lambda p: -abs(p))
+    paths = record.paths(name, k=1000)
+    np.testing.assert_allclose(sorted(paths.contribution), sorted(products), rtol=1e-12)
+    assert paths.count == len(found)
+    assert paths.live == len(products)
+    assert paths.sum == pytest.approx(sum(products), abs=1e-12)
+    assert paths.total == pytest.approx(sum(map(abs, products)), abs=1e-12)
+    assert record.gradient(name) == pytest.approx(sum(products), abs=1e-12)
+    assert record.sweep("strongest")[name] == pytest.approx(products[0])
+    assert record.sweep("count")[name] == len(found)
+    shares = [abs(p) / sum(map(abs, products)) for p in products]
+    assert record.sweep("entropy")[name] == pytest.approx(-sum(s * math.log(s) for s in shares))
+
+
+def test_paths_through_a_convolution_are_those_of_an_enumeration() -> None:
+    conv = nn.Conv1d(2, 2, 3, padding=1, stride=2, bias=False)
+    x = torch.randn(2, 2, 5)
+    record = wg.record(conv, x, lambda m, b: {"c": m(b).square().sum()})
+    out = conv(x).detach()
+    edges: dict[Any, list[Edge]] = {}
+    for n in range(2):
+        for o in range(2):
+            for t in range(3):
+                edges.setdefault(("y", n, o, t), []).append(Edge(("c",), 2 * out[n, o, t].item(), False))
+                for i in range(2):
+                    for k in range(3):
+                        at = 2 * t + k - 1
+                        if 0 <= at < 5:
+                            partial = x[n, i, at].item()
+                            edges.setdefault(("w", o, i, k), []).append(Edge(("y", n, o, t), partial, False))
+    found = every_path(edges, ("w", 1, 0, 2), {("c",)})
+    paths = record.paths("weight[1, 0, 2]", k=100)
+    np.testing.assert_allclose(sorted(paths.contribution), sorted(c.product for c in found), rtol=1e-12)
+    assert paths.count == len(found)
+
+
+# Names
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.tanh(self.inner(x))
+
+
+def test_names_are_those_of_modules_and_parameters() -> None:
+    model = nn.ModuleDict({"blocks": nn.Sequential(Block(), Block()), "head": nn.Linear(4, 1)})
+    record = wg.record(model, torch.randn(1, 4), lambda m, b: {"size": m["head"](m["blocks"](b)).sum()})
+    path = record.paths("blocks.0.inner.weight[1, 2]", k=1)[0]
+    assert path.quantities == (
+        "blocks.0.inner.weight[1, 2]",
+        "blocks.0.inner[0, 1]",
+        "blocks.0.tanh[0, 1]",
+        "blocks.0[0, 1]",
+        *path.quantities[4:],
+    )
+    assert path.quantities[-1] == "size"
+    assert record.at("blocks.1[0, 3]") == (record.at("blocks.1")[0], 3)
+    assert record.name(wg_entry(record, "blocks.1[0, 3]")) == "blocks.1[0, 3]"
+
+
+def wg_entry(record: wg.Record, name: str) -> Any:
+    from whygrad.graph import Entry
+
+    node, position = record.at(name)
+    assert position is not None
+    return Entry(node, position)
+
+
+def test_attention_weights_are_named_by_head_and_tokens() -> None:
+    model = nn.MultiheadAttention(4, 2, batch_first=True)
+    record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m(b, b, b)[0].square().sum()})
+    names = {name for path in record.paths("in_proj_weight[0, 0]", k=30) for name in path.quantities}
+    assert any("head 0, token" in name and " -> token " in name for name in names), names
+
+
+def test_derivatives_by_what_is_in_the_middle() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    x = torch.randn(2, 4)
+    record = wg.record(model, x, lambda m, b: {"c": m(b).square().sum()})
+    h = torch.tanh(model[0](x)).detach().requires_grad_()
+    model[2](h).square().sum().backward()
+    torch.testing.assert_close(record.gradient("1"), h.grad)
+    assert record.gradient("1[1, 2]") == pytest.approx(h.grad[1, 2].item())
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("0.wieght", "expected a parameter, an input, a module or a cost of this model, such as 0.weight"),
+        ("0.weight[9, 9]", "expected 2 numbers below (3, 4) (the shape of 0.weight), found (9, 9)"),
+        ("0.weight[1]", "expected 2 numbers below (3, 4)"),
+        ("0.weight[a]", "expected a parameter"),
+    ],
+)
+def test_names_that_are_wrong(name: str, says: str) -> None:
+    record = wg.record(nn.Sequential(nn.Linear(4, 3)), torch.randn(2, 4), lambda m, b: {"c": m(b).sum()})
+    with pytest.raises(wg.QuantityError) as refused:
+        record.gradient(name)
+    assert says in str(refused.value)
+
+
+def test_a_cost_or_a_semiring_that_is_wrong() -> None:
+    record = wg.record(nn.Linear(2, 2), torch.randn(2, 2), lambda m, b: {"a": m(b).sum(), "b": m(b).mean()})
+    with pytest.raises(wg.QuantityError, match="cost: expected one of a, b, found 'c'"):
+        record.gradient("weight[0, 0]", cost="c")
+    with pytest.raises(wg.NotSupportedError, match="sweep: expected one of gradient"):
+        record.sweep("best")
+    with pytest.raises(wg.QuantityError, match="k must be a positive whole number"):
+        record.paths("weight", k=0)
+    with pytest.raises(wg.QuantityError, match="expected a parameter of this model"):
+        record.gradients()["weigth"]
+
+
+# Inner products
+
+
+def two_costs(model: Any, batch: Any) -> Any:
+    out = model(batch)
+    return {"first": out[:, 0].square().mean(), "second": F.softplus(out[:, 1]).sum()}
+
+
+def test_gramians_norms_and_cosines_by_parameter_module_and_model() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    record = wg.record(model, torch.randn(7, 4), two_costs)
+    gradients, fresh = record.gradients(), wg.record(model, torch.randn(7, 4), two_costs).gradients()
+    flat = {name: gradients[name].reshape(2, -1) for name in gradients}
+    for of in (None, "0", "2.weight", "2.bias", "4"):
+        names = [n for n in flat if of is None or n == of or n.startswith(f"{of}.")]
+        J = torch.cat([flat[n] for n in names], 1)
+        torch.testing.assert_close(gradients.gramian(of), J @ J.T)
+        unit = J / J.norm(dim=1, keepdim=True)
+        torch.testing.assert_close(gradients.cosines(of), unit @ unit.T)
+    for name, rows in flat.items():
+        torch.testing.assert_close(gradients.norms()[name], rows.norm(dim=1))
+        torch.testing.assert_close(gradients.total[name], gradients[name].sum(0))
+    assert not fresh._arrays
+    fresh.gramian("0.weight")  # 7 examples of 4 inputs: cheaper from the factors
+    assert not fresh._arrays
+    factors = gradients.factors["2.weight"]
+    formed = torch.einsum("kno,ni->koi", factors.cotangent, factors.input)
+    torch.testing.assert_close(formed, gradients["2.weight"])
+
+
+def test_a_cosine_with_nothing_is_no_number() -> None:
+    model = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
+    record = wg.record(model, torch.randn(3, 2), lambda m, b: {"a": m[0](b).sum(), "b": m[1](b).sum()})
+    assert torch.isnan(record.gradients().cosines("0")[0, 1])

@@ -29,13 +29,14 @@ def finite_difference(run: Run, of: Quantity, by: Quantity) -> float | None:
     if by.kind not in ("w", "b", "a", "z", "y"):
         return None
 
-    def slope(width: float) -> float:
-        return (_forward(run, of, by, width) - _forward(run, of, by, -width)) / (2 * width)
-
     size = max(1.0, abs(run.value(by)))
+    widths = [width for step in STEPS for width in (step * size / 2, step * size)]
+    changes = np.array([0.0, *widths, *(-width for width in widths)])
     with np.errstate(all="ignore"):
-        found = [(4 * slope(step * size / 2) - slope(step * size)) / 3 for step in STEPS]
-        noise = ROUNDING * abs(_forward(run, of, by, 0.0)) / (STEPS[-1] * size)
+        values = _forward(run, of, by, changes)
+        slopes = (values[1 : len(widths) + 1] - values[len(widths) + 1 :]) / (2 * np.array(widths))
+        found = [(4 * half - whole) / 3 for half, whole in slopes.reshape(-1, 2)]
+        noise = ROUNDING * abs(values[0]) / (STEPS[-1] * size)
     best = min(pairwise(found), key=_apart)[1]
     if abs(best - found[-1]) > noise:
         best = found[-1]  # the larger steps agree with each other across a kink
@@ -47,34 +48,46 @@ def _apart(pair: tuple[float, float]) -> float:
     return difference if np.isfinite(difference) else np.inf
 
 
-def _forward(run: Run, of: Quantity, by: Quantity, change: float) -> float:
-    """Returns the value of ``of`` when ``by`` is changed; layer by layer in float64, apart from generated code."""
+def _forward(run: Run, of: Quantity, by: Quantity, changes: np.ndarray) -> np.ndarray:
+    """Returns the values of ``of`` when ``by`` is changed by each of some numbers.
+
+    Layer by layer in float64, apart from generated code; the first axis is the changes, then come the examples.
+    """
     net = run.network.layered
     values = {name: np.asarray(array, dtype=np.float64) for name, array in run.network.parameters.items()}
-    if by.kind in ("w", "b"):
-        name = f"{'W' if by.kind == 'w' else 'b'}{by.layer}"
-        values[name] = values[name].copy()
-        values[name][(by.to, by.source) if by.kind == "w" else by.to] += change
-    a, y = run.x.astype(np.float64), run.y.astype(np.float64)
+    each = changes[:, None]
+    a = np.repeat(run.x.astype(np.float64)[None], len(changes), axis=0)
+    y = np.repeat(run.y.astype(np.float64)[None], len(changes), axis=0)
     if by.kind == "y":
-        y[:, by.to] += change
+        y[..., by.to] += each
     if (by.kind, by.layer) == ("a", 0):
-        a[:, by.to] += change
+        a[..., by.to] += each
     for layer, activation in enumerate(net.activations, 1):
         z = a @ values[f"W{layer}"].T + values.get(f"b{layer}", 0.0)
-        if (by.kind, by.layer) == ("z", layer):
-            z[:, by.to] += change
+        if (by.kind, by.layer) == ("w", layer):
+            # The one row of the product that the changed weight is in.
+            weights = values[f"W{layer}"][by.to]
+            row = np.repeat(weights[None], len(changes), axis=0)
+            row[:, by.source] += changes
+            z[..., by.to] = (
+                np.einsum("cni,ci->cn", a, row) + values.get(f"b{layer}", np.zeros(len(z[0, 0])))[by.to]
+            )
+        if by.kind in ("b", "z") and by.layer == layer:
+            z[..., by.to] += each
         if (of.kind, of.layer) == ("z", layer):
-            return float(z[:, of.to].sum())
+            return np.asarray(z[..., of.to].sum(axis=1))
         a = activation.op.structure.value((z,), dict(activation.settings), np)
         if (by.kind, by.layer) == ("a", layer):
             a = a.copy()
-            a[:, by.to] += change
+            a[..., by.to] += each
         if (of.kind, of.layer) == ("a", layer):
-            return float(a[:, of.to].sum())
+            return np.asarray(a[..., of.to].sum(axis=1))
     costs = OPS[net.cost].structure.value((a, y), {}, np)
-    joined = costs.mean(axis=0) if net.reduction == "mean" else costs.sum(axis=0)
-    regular = net.l2 / 2 * sum(float((values[f"W{layer}"] ** 2).sum()) for layer in range(1, net.depth + 1))
+    joined = costs.mean(axis=1) if net.reduction == "mean" else costs.sum(axis=1)
+    squares = sum(float((values[f"W{layer}"] ** 2).sum()) for layer in range(1, net.depth + 1))
+    own = values[f"W{by.layer}"][by.to, by.source] if by.kind == "w" else 0.0
+    grown = (own + changes) ** 2 - own**2 if by.kind == "w" else np.zeros_like(changes)
+    regular = net.l2 / 2 * (squares + grown)
     if of.kind == "C":
-        return float(joined[of.to])
-    return regular if of.kind == "R" else float(joined.sum()) + regular
+        return np.asarray(joined[:, of.to])
+    return np.asarray(regular if of.kind == "R" else joined.sum(axis=1) + regular)

@@ -59,6 +59,7 @@ class Links:
         self._example = example
         self._of = of
         self._spell = Spelling(run.network.notation, run.network.layout)
+        self._made: dict[tuple[Quantity, int], list[Link]] = {}
 
     def _value(self, q: Quantity) -> float:
         return self._run.value(q, self._example)
@@ -105,9 +106,11 @@ class Links:
         return self._net.activations[int(z.layer or 0) - 1].trivial and self._of != a
 
     def _along(self, q: Quantity, to: int) -> list[Link]:
-        layer = int(q.layer or 0) + 1
-        weight = Quantity("w", layer, to, q.to)
-        return self._into(layer, to, lambda s: s.q(weight), self._value(weight), weight)
+        if (q, to) not in self._made:
+            layer = int(q.layer or 0) + 1
+            weight = Quantity("w", layer, to, q.to)
+            self._made[q, to] = self._into(layer, to, lambda s: s.q(weight), self._value(weight), weight)
+        return self._made[q, to]
 
     def _station(self, layer: int) -> bool:
         """Whether the layer's pre-activations are stations of their own."""

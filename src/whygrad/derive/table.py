@@ -38,6 +38,7 @@ class Traced:
         self.graph: Graph = run.graph_of(of)
         shared = by.kind in ("w", "b", "C", "R")
         self._sweeps: dict[str, Sweep] = {}
+        self._links: dict[int, Links] = {}
         self.entries = [run.entry(by, each) for each in range(1 if shared else run.examples)]
 
     def _over_entries(self, values: Any) -> Any:
@@ -100,12 +101,12 @@ class Traced:
         for entry in self.entries:
             for path in walker.every(entry):
                 grouped.setdefault(self._quantities(path), []).append(path)
-        rows = [self._row(quantities, paths, total) for quantities, paths in grouped.items()]
         live = sum(any(path.contribution != 0 for path in paths) for paths in grouped.values())
-        rows.sort(key=lambda row: -abs(row.contribution))
-        listed = rows if len(rows) <= max(k, LIST_UP_TO) else rows[:k]
+        sized = sorted(grouped.items(), key=lambda item: -abs(fsum(path.contribution for path in item[1])))
+        listed = sized if len(sized) <= max(k, LIST_UP_TO) else sized[:k]
+        rows = tuple(self._row(quantities, paths, total) for quantities, paths in listed)
         whole = fsum(path.contribution for paths in grouped.values() for path in paths)
-        return PathTable(tuple(listed), len(rows), live, whole, total)
+        return PathTable(rows, len(sized), live, whole, total)
 
     def _quantities(self, path: Path) -> tuple[Quantity, ...]:
         named = [self.run.quantities_at(entry) for entry in path.entries]
@@ -149,7 +150,7 @@ class Traced:
 
     def _stations(self, quantities: tuple[Quantity, ...], example: int) -> tuple[list[Quantity], list[Link]]:
         """Returns the stations of a path, and the link from each to the next."""
-        links = Links(self.run, example, self.of)
+        links = self._links.setdefault(example, Links(self.run, example, self.of))
         stations, taken = [quantities[0]], []
         while stations[-1] != quantities[-1]:
             after = {link.to: link for link in links.after(stations[-1], only=quantities)}

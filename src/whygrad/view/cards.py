@@ -3,7 +3,7 @@
 from typing import Any
 
 from whygrad.derive.derivation import Words
-from whygrad.derive.links import Link, Links
+from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.spelling import Math
 from whygrad.notation import Quantity
 from whygrad.view.sheet import Sheet, rounded
@@ -20,12 +20,13 @@ class Cards:
 
     def __init__(self, study: Study, sheet: Sheet) -> None:
         self._study, self._sheet = study, sheet
-        self._links: dict[tuple[Quantity, Quantity, Quantity, int], Link | None] = {}
+        self._made: dict[tuple[Quantity, Quantity, Quantity, int], int] = {}
+        self._links: dict[tuple[Quantity, int], Links] = {}
 
     def card(
         self, ends: tuple[Quantity, Quantity], of: Quantity, factor: tuple[Math, float], example: int
-    ) -> dict[str, Any]:
-        """Returns the card of the factor between two neighbours on a path.
+    ) -> int:
+        """Returns the number of the card of the factor between two neighbours on a path.
 
         Args:
             ends: The two quantities.
@@ -33,8 +34,19 @@ class Cards:
             factor: The local derivative, as symbols and as a number.
             example: The example whose numbers the factor has.
         """
+        # A neuron that is the end of the paths is cut in two; for every cost the factors are the same.
+        cut = of if of.kind in ("a", "z") else TOTAL
+        key = (*ends, cut, example)
+        if key not in self._made:
+            links = self._links.setdefault((cut, example), Links(self._study.run, example, cut))
+            link = next((each for each in links.after(ends[0], only=(ends[1],)) if each.to == ends[1]), None)
+            self._made[key] = self._sheet.card(self._card(ends, factor, link))
+        return self._made[key]
+
+    def _card(
+        self, ends: tuple[Quantity, Quantity], factor: tuple[Math, float], link: Link | None
+    ) -> dict[str, Any]:
         math, value = factor
-        link = self._link(*ends, of, example)
         made = {
             "from": self._sheet.formula(self._study.spell.q(ends[0])),
             "to": self._sheet.formula(self._study.spell.q(ends[1])),
@@ -45,13 +57,6 @@ class Cards:
         if link is not None and link.explicit is not None:
             made["e"] = self._sheet.formula(self._study.spell(link.explicit))
         return made
-
-    def _link(self, start: Quantity, end: Quantity, of: Quantity, example: int) -> Link | None:
-        key = (start, end, of, example)
-        if key not in self._links:
-            found = Links(self._study.run, example, of).after(start, only=(end,))
-            self._links[key] = next((link for link in found if link.to == end), None)
-        return self._links[key]
 
     def _says(self, ends: tuple[Quantity, Quantity], value: float, link: Link | None) -> Words:
         """Returns what the factor is, in one sentence, and why it is 0 or 1 where it is."""

@@ -52,7 +52,7 @@ export function heading(view, explanation) {
     back,
     html("h1", { tabindex: "-1" }, formulas.math(explanation.heading, "block"), html("span", { class: "is" }, `= ${number(explanation.value)}`)),
     lead(view, explanation),
-    parts.length > 1 && parts.length <= 12 ? html("div", { class: "parts" }, html("span", { class: "faint" }, "of which"), parts) : null,
+    parts.length > 1 && parts.length <= 12 ? html("div", { class: "parts" }, html("span", { class: "faint" }, state.of === "total" ? "of which" : "by cost"), parts) : null,
     ...explanation.words.map((words) => html("p", {}, formulas.words(words))),
     state.of === "total" && Object.keys(explanation.reasons).length
       ? html(

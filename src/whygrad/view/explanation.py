@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.derive.derivation import Derivation, Layerwise, PathRow, PathTable, Step
 from whygrad.derive.difference import finite_difference
-from whygrad.derive.links import TOTAL
+from whygrad.derive.links import TOTAL, Link
 from whygrad.derive.notes import notes
 from whygrad.derive.steps import first_step
 from whygrad.derive.table import Traced
@@ -55,10 +55,17 @@ class Explanations:
         name = f"{key(q)}|{key(of)}"
         if name in self.made:
             return
-        if through and q.kind == "w" and self.composable:
+        if through and self.composable and self._leads(q) is not None:
             self.made[name] = self._composed(q, of)
         else:
             self.made[name] = self._whole(q, of)
+
+    def _leads(self, q: Quantity) -> Link | None:
+        """Returns the one link that a quantity has, where it leads to a neuron."""
+        if q.kind not in ("w", "b", "z"):
+            return None
+        links = self._study.links(q)
+        return links[0] if len(links) == 1 and links[0].to.kind in ("a", "z") else None
 
     def _whole(self, q: Quantity, of: Quantity) -> dict[str, Any]:
         d = self._study.derivation(of, q)
@@ -112,7 +119,7 @@ class Explanations:
     def _row(self, row: PathRow, of: Quantity) -> dict[str, Any]:
         stations = [self._sheet.quantity(name) for name in row.quantities]
         cards = [
-            self._sheet.card(self._cards.card(ends, of, factor, row.example or 0))
+            self._cards.card(ends, of, factor, row.example or 0)
             for ends, factor in zip(itertools.pairwise(stations), row.factors, strict=False)
         ]
         return {
@@ -141,7 +148,8 @@ class Explanations:
     def _composed(self, q: Quantity, of: Quantity) -> dict[str, Any]:
         """Returns a weight's explanation: its own step and factor, and a reference to where it leads."""
         study, run = self._study, self._study.run
-        (link,) = study.links(q)
+        link = self._leads(q)
+        assert link is not None
         self.add(link.to, of)
         after = study.derivation(of, link.to)
         question = study.question(of, q)
@@ -189,7 +197,7 @@ class Explanations:
         sign = 1.0 if link.value > 0 else -1.0 if link.value < 0 else 0.0
         factor = (study.spell(link.symbols), link.value)
         made["paths"] = self._paths(table, of) | {
-            "card": self._sheet.card(self._cards.card((q, link.to), of, factor, 0)) if reaches else None,
+            "card": self._cards.card((q, link.to), of, factor, 0) if reaches else None,
             "c": joined(shown),
             "h": joined(row.share * sign for row in after.paths.rows),
             "others": f"{after.paths.others:,}".replace(",", "\u202f") if after.paths.others else None,
@@ -206,6 +214,9 @@ class Explanations:
 
     def _shared_layers(self, q: Quantity, of: Quantity, d: Derivation) -> dict[str, Any]:
         """Returns the layer-wise form, which all weights of a layer share but for the entry that is marked."""
+        if q.kind != "w":
+            d.layerwise = (None,)  # type: ignore[assignment]
+            return self._layerwise(self._study.layers(of, q, d))
         place = (of, q.layer)
         if place not in self._layers:
             if of != TOTAL and of.kind != "C":

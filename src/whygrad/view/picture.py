@@ -194,14 +194,12 @@ class Picture:
         }
 
     def first(self, q: Quantity, of: Quantity, through: Any, factor: float) -> dict[str, Any]:
-        """Returns a weight's own line; those after it are its neuron's, as wide beside each other."""
-        ends = (f"a{int(q.layer or 1) - 1}.{q.source}", f"a{q.layer}.{q.to}")
-        return {
-            "costs": self.strands(of)[0],
-            "own": [*ends, *joined(through)],
-            "widest": rounded(float(np.abs(through).sum())),
-            "sign": 1 if factor > 0 else -1 if factor < 0 else 0,
-        }
+        """Returns a weight's own line (a bias has none); those after it are its neuron's, as wide beside each other."""
+        made: dict[str, Any] = {"costs": self.strands(of)[0], "sign": int(np.sign(factor))}
+        if through is not None:
+            ends = (f"a{int(q.layer or 1) - 1}.{q.source}", f"a{q.layer}.{q.to}")
+            made |= {"own": [*ends, *joined(through)], "widest": rounded(float(np.abs(through).sum()))}
+        return made
 
     def _lines(self, layer: int, through: Any) -> list[tuple[str, str, Any]]:
         """Returns the lines between two layers, those from and to neurons that aren't drawn put together."""

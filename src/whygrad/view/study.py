@@ -3,7 +3,7 @@
 from copy import copy
 from typing import Any
 
-from whygrad.derive import explain
+from whygrad.derive.explain import explain
 from whygrad.derive.derivation import Derivation, Layerwise
 from whygrad.derive.layers import layerwise
 from whygrad.derive.links import TOTAL, Link, Links

@@ -397,7 +397,7 @@ class View {
       flip: after ? explanation.flow.sign : 1,
       own: after && explanation.flow.own ? Object.assign([...explanation.flow.own], { widest: explanation.flow.widest }) : null,
       colours,
-      path: this.path && { stations: this.path.stations, cards: this.path.cards },
+      path: this.path && !colours && !this.player.known() ? { stations: this.path.stations, cards: this.path.cards } : null,
       lit: this.player.known(),
       missing: this.missing,
       marks: this.marks,

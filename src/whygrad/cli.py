@@ -8,6 +8,7 @@ import typer
 
 from whygrad.cli_check import check
 from whygrad.cli_diagnose import diagnose
+from whygrad.cli_report import report
 from whygrad.cli_shared import (
     Example,
     NetworkFile,
@@ -131,6 +132,7 @@ def code(
 
 app.command()(check)
 app.command()(diagnose)
+app.command()(report)
 app.command()(view)
 
 

@@ -19,10 +19,10 @@ from whygrad.report.build import report
 
 
 class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as watch
-    """Measures norms, cosines and cancellation of the costs' gradients, every so many steps.
+    """Measures norms, cosines and cancellation of the gradients of the costs, every so many steps.
 
-    Call it once a step with the batch, before or after the optimiser's step. Every ``every`` steps the model is recorded
-    on that batch; the training run stays as it would have been without, to the last bit: parameters, gradients, buffers
+    Call it once a step with the batch, before or after the optimiser's step. Every ``every`` steps the model is
+    recorded on that batch; the training run stays as it would have been without, to the last bit: parameters, gradients, buffers
     and random numbers are left alone.
 
     Args:

@@ -149,7 +149,7 @@ def _conflicts(names: Sequence[str], model: Part) -> Iterator[Finding]:
         pair = f"{names[i]} and {names[j]}"
         yield Finding(
             "agreement",
-            f"No two costs pull against each other: over all {entries_of(whole)} shared weights the smallest cosine is "
+            f"In no layer do two costs pull against each other; over all {entries_of(whole)} shared weights the smallest cosine is "
             f"{signed(cosine)} ({pair})",
             costs=(names[i], names[j]),
         )

@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 
-from whygrad.ops import ACTIVATIONS, COSTS, OPS, reals, shares
-from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Reduction, Selection
+from whygrad.ops import ACTIVATIONS, COSTS, OPS, load_all, reals, shares
+from whygrad.structures import (
+    Contraction,
+    Convolution,
+    DenseAlongAxis,
+    Elementwise,
+    PerAxis,
+    Reduction,
+    Selection,
+)
+
+STRUCTURES = (Contraction, Convolution, DenseAlongAxis, Elementwise, PerAxis, Reduction, Selection)
 
 
 def test_what_layered_networks_need_is_there() -> None:
@@ -16,12 +26,12 @@ def test_what_layered_networks_need_is_there() -> None:
     assert set(wanted.split()) <= set(OPS)
 
 
-@pytest.mark.parametrize("name", list(OPS))
+@pytest.mark.parametrize("name", list(load_all()))
 def test_entries_are_whole(name: str) -> None:
     op = OPS[name]
     assert op.name == name
     assert op.arguments
-    assert isinstance(op.structure, (Elementwise, Contraction, Reduction, DenseAlongAxis, Selection))
+    assert isinstance(op.structure, STRUCTURES)
     inputs = op.samples(np.random.default_rng(0))
     assert len(inputs) == len(op.arguments)
     again = op.samples(np.random.default_rng(0))

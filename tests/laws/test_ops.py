@@ -17,13 +17,13 @@ from latex2mathml.converter import convert
 import whygrad as wg
 from whygrad.codegen import numpy_program, scalar_program
 from whygrad.errors import FormulaError
-from whygrad.formula import STYLES, Tree, parse, show, symbols
-from whygrad.ops import ACTIVATIONS, COSTS, OPS, Op, elementwise, reals
+from whygrad.formula import STYLES, Number, Tree, parse, show, substitute, symbols
+from whygrad.ops import ACTIVATIONS, COSTS, OPS, Call, Op, elementwise, load_all, reals
 from whygrad.semirings import SEMIRINGS
 from whygrad.structures import DenseAlongAxis, Elementwise, Local, Reduction, Selection
 
 Settings = dict[str, Any]
-NAMES = list(OPS)
+NAMES = list(load_all())
 
 
 def variants(name: str) -> list[Settings]:
@@ -35,6 +35,10 @@ def variants(name: str) -> list[Settings]:
         turned = {"transposed": True, "groups": 1}
         extra = {"stride": (3, 2), "padding": (1, 0), "output_padding": (2, 1)}
         return [dict(op.settings) | more for more in ({}, plain, turned, turned | plain, turned | extra)]
+    if name == "along_axes":
+        return made
+    if name == "clamp":
+        return [*made, {"low": -0.5, "high": 1.25}]
     numbers = {k: v for k, v in op.settings.items() if isinstance(v, (int, float)) and k != "axis"}
     if numbers:
         made.append(dict(op.settings) | {k: 1.5 * v + 0.25 for k, v in numbers.items()})
@@ -155,30 +159,57 @@ def test_pulling_back_joins_the_column(name: str, marked: bool, semiring: str) -
 
 # PyTorch
 
-ARGUMENTS = {"slope": "negative_slope", "p": "exponent", "axis": "dim"}
+LOSSES = (
+    *(
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "soft_margin_loss",
+        "poisson_nll_loss",
+        "kl_div",
+    ),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+)
 
 
 def torch_functions(op: Op) -> Iterator[Any]:
-    for name in op.torch:
-        homes = [home for home in (torch, torch.nn.functional, torch.Tensor) if hasattr(home, name)]
-        assert homes, f"PyTorch has no {name}"
-        yield name, getattr(homes[0], name)
+    for called in op.in_torch():
+        homes = (torch, torch.nn.functional, torch.Tensor, torch.ops.aten)
+        if called.name in LOSSES:
+            homes = (torch.nn.functional,)
+        found = [home for home in homes if hasattr(home, called.name)]
+        assert found, f"PyTorch has no {called.name}"
+        yield called, getattr(found[0], called.name)
 
 
-def by_torch(name: str, function: Any, inputs: tuple[Any, ...], settings: Settings) -> tuple[Any, list[Any]]:
+def by_torch(
+    called: Call, function: Any, inputs: tuple[Any, ...], settings: Settings
+) -> tuple[Any, list[Any]]:
     """Returns PyTorch's value and its Jacobians by each input, (entries of the output, entries of the input)."""
+    name = called.name
     tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
+    if name == "soft_margin_loss":
+        tensors[1].requires_grad_(False)  # PyTorch has no derivative by its target
     if name == "convolution":
         value = function(*tensors, None, *settings.values())
     elif name == "__getitem__":
         value = function(tensors[0], tuple(torch.tensor(i) for i in settings["index"]))
     else:
-        named = {ARGUMENTS.get(key, key): v for key, v in settings.items()}
-        if name.endswith("_loss") or name == "binary_cross_entropy":
+        ours = {ours: theirs for theirs, ours in called.settings.items()} | {"axis": "dim"}
+        named = {ours[key]: v for key, v in settings.items()} | dict(called.fixed)
+        if name == "prod" and isinstance(settings.get("axis"), tuple):
+            pytest.skip("PyTorch's prod is along one axis or all")
+        if name in ("logsumexp", "amax") and "dim" not in named:
+            named["dim"] = tuple(range(tensors[0].dim()))
+        if name in LOSSES:
             named["reduction"] = "none"
+        if name == "poisson_nll_loss":
+            named["eps"] = 0.0
         value = function(*tensors, **named)
+    tensors = [tensor for tensor in tensors if tensor.requires_grad]
     rows = [torch.autograd.grad(v, tensors, retain_graph=True) for v in value.reshape(-1)]
-    jacobians = [np.stack([row[which].numpy().ravel() for row in rows]) for which in range(len(inputs))]
+    jacobians = [np.stack([row[which].numpy().ravel() for row in rows]) for which in range(len(tensors))]
     return value.detach().numpy(), jacobians
 
 
@@ -191,13 +222,18 @@ def test_values_and_partials_agree_with_pytorch(name: str, settings: Settings) -
         value, jacobians = by_torch(called, function, inputs, settings)
         np.testing.assert_allclose(local.output, value, rtol=1e-13, atol=1e-15)
         for which, jacobian in enumerate(jacobians):
-            np.testing.assert_allclose(pulled(op, local, which), jacobian, rtol=1e-12, atol=1e-14)
+            # PyTorch's kernel of hardsigmoid has 1/6 in float32, whatever it is given
+            rtol = 1e-7 if name == "hardsigmoid" else 1e-12
+            np.testing.assert_allclose(pulled(op, local, which), jacobian, rtol=rtol, atol=1e-14)
 
 
 def test_most_operations_name_what_they_are_in_pytorch() -> None:
     # The rest are composed there: half the squared error, -t log(a), strength/2 times the sum of squares.
     without = {name for name in NAMES if not OPS[name].torch}
-    assert without <= {"half_squared_error", "cross_entropy", "l2"}
+    composed = {"half_squared_error", "cross_entropy", "l2", "weighted_binary_cross_entropy_with_logits"}
+    # and what PyTorch has with other arguments: tests/laws/test_torch_layers.py
+    layers = {"normalise", "rms_normalise", "softmax_cross_entropy", "along_axes"}
+    assert without <= composed | layers
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if OPS[name].kinks])
@@ -209,7 +245,11 @@ def test_kinks_agree_with_pytorch(name: str) -> None:
         inputs = list(drawn(op, 5))
         known = dict(zip(op.arguments, inputs, strict=True))
         assert left in op.arguments, condition
+        if right in op.settings:
+            right = str(op.settings[right])
         at = known[right] if right in known else np.full(known[left].shape, float(right))
+        if not np.isfinite(at).all():
+            continue
         inputs[op.arguments.index(left)] = np.array(at)
         local = applied(op, tuple(inputs), dict(op.settings))
         which = op.arguments.index(argument)
@@ -300,10 +340,13 @@ def evaluated(tree: Tree, style: str, known: Settings) -> Any:
     code = show(tree, style, {name: f"_{name}" for name in symbols(tree)})
     names = {f"_{name}": value for name, value in known.items()}
     if style == "numpy":
-        from scipy.special import expit, ndtr
+        from scipy.special import erf, erfc, expit, ndtr
 
         names |= {
             "np": np,
+            "inf": math.inf,
+            "erf": erf,
+            "erfc": erfc,
             "sigmoid": expit,
             "Phi": ndtr,
             "phi": lambda v: np.exp(-v * v / 2) / np.sqrt(2 * np.pi),
@@ -313,7 +356,7 @@ def evaluated(tree: Tree, style: str, known: Settings) -> Any:
         tensors = {k: torch.as_tensor(v, dtype=torch.float64) for k, v in names.items()}
         torch.set_default_dtype(torch.float64)  # what torch.where(c, 1, 0.3) is made of
         try:
-            return eval(code, {"torch": torch} | tensors)
+            return eval(code, {"torch": torch, "inf": math.inf} | tensors)
         finally:
             torch.set_default_dtype(torch.float32)
     helpers: Settings = {
@@ -357,7 +400,9 @@ def test_dense_formulas_are_written_for_arrays_and_refused_for_scalars(name: str
     (x,) = drawn(op, 9)
     value = parse(op.structure.of)  # type: ignore[attr-defined]
     known = {op.arguments[0]: x}
-    right = op.structure.value((x,), {}, np)
+    numbers = {name: Number(v) for name, v in op.settings.items() if name != "axis"} | {"n": Number(4)}
+    value = substitute(value, numbers)
+    right = op.structure.value((x,), dict(op.settings), np)
     for style in ("numpy", "torch"):
         np.testing.assert_allclose(np.asarray(evaluated(value, style, known)), right, rtol=1e-13)
     with pytest.raises(FormulaError, match=r"axis_\w+ can't be written in style 'scalar'"):
@@ -388,7 +433,7 @@ def test_activations_and_costs_are_entries_of_the_table() -> None:
 @pytest.fixture
 def mish() -> Iterator[str]:
     op = elementwise(
-        "mish(x)",
+        "new_mish(x)",
         "x*tanh(softplus(x))",
         partials={"x": "tanh(softplus(x)) + x*sigmoid(x)*(1 - tanh(softplus(x))^2)"},
         samples=reals(-4, 4),

@@ -53,6 +53,7 @@ SCALAR_NAMES: dict[str, Any] = {
         *("floor", "ceil", "trunc", "fmod"),
     )
 } | {
+    "inf": math.inf,
     "round": round,
     "sign": _sign,
     "sigmoid": _sigmoid,
@@ -89,7 +90,7 @@ def numpy_names() -> dict[str, Any]:
         with np.errstate(over="ignore"):
             return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
-    return {"np": np, "sigmoid": sigmoid, "phi": phi} | {
+    return {"np": np, "sigmoid": sigmoid, "phi": phi, "inf": math.inf} | {
         "Phi": each(_normal_cdf),
         "erf": each(math.erf),
         "erfc": each(math.erfc),
@@ -163,9 +164,15 @@ def _compiled_for_torch(tree: Tree, arguments: tuple[str, ...]) -> Callable[...,
 
     def call(*values: Any) -> Any:
         dtype = values[0].dtype if values else None
-        if dtype not in of_type:
-            of_type[dtype] = _function(code, arguments, {"torch": _Torch(dtype)})
-        return of_type[dtype](*values)
+        short = str(dtype) in ("torch.bfloat16", "torch.float16")
+        if short:
+            # As PyTorch's own kernels do: 1 - tanh(x)^2 in 8 bits would be 0 or a power of two.
+            values = tuple(value.float() for value in values)
+        used = values[0].dtype if values else None
+        if used not in of_type:
+            of_type[used] = _function(code, arguments, {"torch": _Torch(used), "inf": math.inf})
+        made = of_type[used](*values)
+        return made.to(dtype) if short and hasattr(made, "dtype") else made
 
     return call
 

@@ -28,7 +28,7 @@ def show(tree: Tree, style: str, names: Mapping[str, str] | None = None) -> str:
 def _show(tree: Tree, style: str, names: Mapping[str, str]) -> tuple[str, int]:
     match tree:
         case Number(value):
-            text = repr(value) if style != "latex" else f"{value:.6g}"
+            text = repr(value) if style != "latex" else f"{value:.6g}".replace("inf", "\\infty")
             return text, CALL if value >= 0 else SIGN
         case Symbol(name):
             text = names.get(name, name)

@@ -37,16 +37,18 @@ def by_hand(model: Any, x: Any, y: Any, activation: str, start: Any) -> list[Con
     return every_path(edges, start, {("C", 0), ("C", 1)})
 
 
-@pytest.mark.parametrize(("module", "activation"), [(nn.Tanh(), "tanh"), (nn.ReLU(), "relu"), (nn.Sigmoid(), "sigmoid")])
+@pytest.mark.parametrize(
+    ("module", "activation"), [(nn.Tanh(), "tanh"), (nn.ReLU(), "relu"), (nn.Sigmoid(), "sigmoid")]
+)
 @pytest.mark.parametrize(
     ("name", "start"),
     [("0.weight[1, 0]", ("w", 1, 1, 0)), ("0.bias[2]", ("b", 1, 2)), ("2.weight[0, 1]", ("w", 2, 0, 1))],
 )
-def test_paths_and_sweeps_are_those_of_an_enumeration(module: Any, activation: str, name: str, start: Any) -> None:
+def test_paths_and_sweeps_are_those_of_an_enumeration(
+    module: Any, activation: str, name: str, start: Any
+) -> None:
     model, x, y = layered(module)
-    record = wg.record(
-        model, x, lambda m, b: {f"C{k}": (m(b) - y)[:, k].square().sum() for k in range(2)}
-    )
+    record = wg.record(model, x, lambda m, b: {f"C{k}": (m(b) - y)[:, k].square().sum() for k in range(2)})
     found = by_hand(model, x, y, activation, start)
     products = sorted((c.product for c in found if c.live), key=lambda p: -abs(p))
     paths = record.paths(name, k=1000)
@@ -176,7 +178,7 @@ def two_costs(model: Any, batch: Any) -> Any:
 def test_gramians_norms_and_cosines_by_parameter_module_and_model() -> None:
     model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
     record = wg.record(model, torch.randn(7, 4), two_costs)
-    gradients, fresh = record.gradients(), wg.record(model, torch.randn(7, 4), two_costs).gradients()
+    gradients = record.gradients()
     flat = {name: gradients[name].reshape(2, -1) for name in gradients}
     for of in (None, "0", "2.weight", "2.bias", "4"):
         names = [n for n in flat if of is None or n == of or n.startswith(f"{of}.")]
@@ -187,12 +189,18 @@ def test_gramians_norms_and_cosines_by_parameter_module_and_model() -> None:
     for name, rows in flat.items():
         torch.testing.assert_close(gradients.norms()[name], rows.norm(dim=1))
         torch.testing.assert_close(gradients.total[name], gradients[name].sum(0))
-    assert not fresh._arrays
-    fresh.gramian("0.weight")  # 7 examples of 4 inputs: cheaper from the factors
-    assert not fresh._arrays
     factors = gradients.factors["2.weight"]
     formed = torch.einsum("kno,ni->koi", factors.cotangent, factors.input)
     torch.testing.assert_close(formed, gradients["2.weight"])
+
+
+def test_inner_products_need_no_gradient_where_that_is_cheaper() -> None:
+    model = nn.Linear(40, 30)
+    gradients = wg.record(model, torch.randn(3, 40), two_costs).gradients()
+    found = gradients.gramian("weight")
+    assert not gradients._arrays
+    rows = gradients["weight"].reshape(2, -1)
+    torch.testing.assert_close(found, rows @ rows.T)
 
 
 def test_a_cosine_with_nothing_is_no_number() -> None:

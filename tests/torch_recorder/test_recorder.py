@@ -50,7 +50,9 @@ def test_the_costs_have_the_values_of_the_run() -> None:
 
 def test_ten_losses() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 10))
-    record = recorded(model, torch.randn(5, 4), lambda m, b: {f"c{k}": m(b)[:, k].square().sum() for k in range(10)})
+    record = recorded(
+        model, torch.randn(5, 4), lambda m, b: {f"c{k}": m(b)[:, k].square().sum() for k in range(10)}
+    )
     assert record.gradients()["0.weight"].shape == (10, 8, 4)
 
 
@@ -87,7 +89,9 @@ def test_tied_weights_are_one_parameter_with_both_names() -> None:
 
 def test_a_module_that_is_used_twice() -> None:
     shared = nn.Linear(4, 4)
-    record = recorded(nn.Sequential(shared, nn.Tanh(), shared), torch.randn(3, 4), lambda m, b: {"c": m(b).sum()})
+    record = recorded(
+        nn.Sequential(shared, nn.Tanh(), shared), torch.randn(3, 4), lambda m, b: {"c": m(b).sum()}
+    )
     # through the second use alone, and through the first and then the second
     assert record.sweep("count")["0.weight[1, 2]"] == 3 * (1 + 4)
 
@@ -168,7 +172,9 @@ def test_control_flow_is_that_of_the_run() -> None:
 
 def test_bfloat16_and_autocast() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).to(torch.bfloat16)
-    recorded(model, torch.randn(3, 4).bfloat16(), lambda m, b: {"c": m(b).float().square().sum()}, tolerance=0.05)
+    recorded(
+        model, torch.randn(3, 4).bfloat16(), lambda m, b: {"c": m(b).float().square().sum()}, tolerance=0.05
+    )
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).float()
 
     def costs(model: Any, batch: Any) -> Any:
@@ -239,7 +245,9 @@ def test_an_operation_without_a_declaration_is_named_with_its_module() -> None:
     lines = str(refused.value).splitlines()
     assert lines[0].startswith("solver: the operation ")
     assert "inv" in lines[0]
-    assert lines[-1].startswith('try:      write it with operations of the table, or record with opaque="allow"')
+    assert lines[-1].startswith(
+        'try:      write it with operations of the table, or record with opaque="allow"'
+    )
     record = recorded(Model(), torch.ones(3), lambda m, b: {"c": m(b).square().sum()}, opaque="allow")
     assert record.sweep("count")["solver.matrix[0, 0]"] == 0
     assert "inv" in repr(record.sweep("count"))
@@ -286,7 +294,10 @@ def test_complex_numbers_are_refused_and_never_cut_silently() -> None:
 @pytest.mark.parametrize(
     ("losses", "says"),
     [
-        (lambda m, b: [m(b).sum()], "expected a function (model, batch) that returns a dict of named losses, found list"),
+        (
+            lambda m, b: [m(b).sum()],
+            "expected a function (model, batch) that returns a dict of named losses, found list",
+        ),
         (lambda m, b: {}, "found dict"),
         (lambda m, b: {"c": m(b)}, "'c' must be a floating-point tensor without axes"),
         (lambda m, b: {"c": 3.0}, "found 3.0"),
@@ -326,9 +337,10 @@ def test_a_failing_model_leaves_everything_as_it_was() -> None:
             torch.rand(3)
             raise KeyError("mine")
 
-    model, random = Fails(), torch.get_rng_state()
+    model, batch = Fails(), torch.randn(3, 2)
+    random = torch.get_rng_state()
     with pytest.raises(KeyError, match="mine"):
-        wg.record(model, torch.randn(3, 2), lambda m, b: {"c": m(b).sum()})
+        wg.record(model, batch, lambda m, b: {"c": m(b).sum()})
     assert torch.equal(random, torch.get_rng_state())
     assert model.norm.num_batches_tracked == 0
     assert torch.equal(model.norm.running_mean, torch.zeros(2))

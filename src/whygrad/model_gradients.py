@@ -84,8 +84,10 @@ class ModelGradients(Mapping[str, Array]):
         users = self._graph.users()
         found = {}
         for name, node in self._nodes.items():
-            if len(users[node]) == 1:
-                made = self._factored(node, *users[node][0])
+            # a transposition that products read through has no cotangent
+            live = [use for use in users[node] if self._sweep.cotangent(use[0]) is not None]
+            if len(live) == 1:
+                made = self._factored(node, *live[0])
                 if made is not None:
                     found[name] = made
         return found

@@ -214,6 +214,7 @@ class PerExample(NamedTuple):
         """Returns a cotangent with a row for each loss."""
         xp = self.graph.xp
         (part,) = above.parts
+        assert part is not None
         if len(above.rows) < self.losses:
             full = xp.zeros((self.losses, *part.shape[1:]), dtype=part.dtype, device=part.device)
             full[list(above.rows)] = part

@@ -42,7 +42,9 @@ class Deposit(NamedTuple):
             element = tuple(
                 None
                 if part is None
-                else part.reshape(part.shape[0], prod(part.shape[1:]))[:, targets].reshape(part.shape[0], *shape)
+                else part.reshape(part.shape[0], prod(part.shape[1:]))[:, targets].reshape(
+                    part.shape[0], *shape
+                )
                 for part in cotangent
             )
         if not marked:

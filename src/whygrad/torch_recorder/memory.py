@@ -22,7 +22,7 @@ class Window(NamedTuple):
     @staticmethod
     def of(tensor: Tensor) -> "Window":
         """Returns a tensor's window."""
-        return Window(tensor.size(), tensor.stride(), tensor.storage_offset())
+        return Window(tensor.size(), tensor.stride(), int(tensor.storage_offset()))
 
     def places(self, length: int) -> Tensor:
         """Returns the places in the storage of the tensor's entries, in order."""

@@ -41,6 +41,7 @@ class Opaque(NamedTuple):
             known = next(part for part in cotangent if part is not None)
             return tuple(known.new_full((known.shape[0], *shape), none) for none in semiring.absent())
         (rows,) = cotangent
+        assert rows is not None
         with torch.enable_grad():
             inputs = tuple(x.detach().requires_grad_(place == which) for place, x in enumerate(local.inputs))
             out = self.value(inputs, local.settings, local.xp)

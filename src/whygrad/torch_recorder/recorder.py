@@ -92,9 +92,9 @@ def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> tup
                 kind = "parameter" if parameter.requires_grad else "frozen"
                 leaves[id(parameter)] = Leaf(name, tracer.leaf(name, parameter), kind)
     flat, _ = tree_flatten_with_path(batch)
-    for path, value in flat:
+    for key, value in flat:
         if isinstance(value, Tensor) and value.is_floating_point() and id(value) not in leaves:
-            name = "batch" + keystr(path)
+            name = "batch" + keystr(key)
             leaves[id(value)] = Leaf(name, tracer.leaf(name, value), "input")
     return tuple(leaves.values())
 
@@ -157,13 +157,13 @@ def _plain_kernels() -> Iterator[None]:
 
     def before(module: nn.Module, inputs: Any) -> None:
         if isinstance(module, nn.RNNBase):
-            torch._C._set_mkldnn_enabled(False)  # type: ignore[attr-defined]
+            torch._C._set_mkldnn_enabled(False)
 
     def after(module: nn.Module, inputs: Any, out: Any) -> None:
         if isinstance(module, nn.RNNBase):
-            torch._C._set_mkldnn_enabled(dnn)  # type: ignore[attr-defined]
+            torch._C._set_mkldnn_enabled(dnn)
 
-    dnn = torch.backends.mkldnn.is_available() and torch._C._get_mkldnn_enabled()  # type: ignore[attr-defined]
+    dnn = torch._C._get_mkldnn_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     hooks = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
     try:

@@ -85,7 +85,8 @@ def _selection(call: Call) -> Any:
             swapped = {id(value): torch.zeros_like(value, dtype=torch.float64) for value in dead}
             swapped |= {id(value): at for value, at in zip(live, places, strict=True)}
             found = positions.again(swapped)
-            return found if place is None else found[place]
+            one: Tensor = found if place is None else found[place]
+            return one
 
         return made
 
@@ -168,7 +169,7 @@ def _deposit(call: Call) -> Any:
     if call.name.endswith("index_put"):
         if not given["accumulate"]:
             return _selection(call)
-        source, indices = given["values"], list(given["indices"])
+        source, indices = given["values"], given["indices"]
     else:
         source, indices = given.get("src", given.get("source")), given["index"]
     if given.get("alpha", 1) != 1 or (
@@ -184,8 +185,8 @@ def _deposit(call: Call) -> Any:
     elif call.name == "index_add":
         targets = places.index_select(given["dim"], indices)
     else:
-        targets = aten.index.Tensor(places, indices)
-    shape = tuple(torch.broadcast_shapes(targets.shape, source.shape))
+        targets = aten.index.Tensor(places, list(indices))
+    shape = np.broadcast_shapes(tuple(targets.shape), tuple(source.shape))
     op = _op(call.name, ("base", "x"), Deposit(targets.expand(shape)))
     made = call.tracer.input(source, source)
     if tuple(source.shape) != shape:

@@ -96,7 +96,7 @@ class Call(NamedTuple):
 Rule = Callable[[Call], Any]
 
 
-class Tracer(TorchDispatchMode):
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down the operations between tensors through which paths go.
 
     Args:
@@ -108,7 +108,7 @@ class Tracer(TorchDispatchMode):
     def __init__(
         self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recording = Recording(torch_namespace)
         self.memory = Memory()
         self.stops: list[int] = []
@@ -299,7 +299,7 @@ class Tracer(TorchDispatchMode):
         """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
         inputs = [value for value in tensors(given) if self.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
-        nodes = []
+        nodes: list[int | None] = []
         for place, made in enumerate(outs):
             if not (isinstance(made, Tensor) and made.is_floating_point()):
                 nodes.append(None)

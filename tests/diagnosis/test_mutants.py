@@ -92,7 +92,7 @@ def corrupted() -> Iterator[tuple[Any, str, str, dict[str, Any]]]:
             continue
         right = case.right_gradients(case.params())
         for kind, change in ELEMENTWISE.items():
-            for which in {"", *list(right)[:1], *list(right)[-1:]}:
+            for which in dict.fromkeys(("", *list(right)[:1], *list(right)[-1:])):
                 made = {
                     name: change(np.array(value, float), generator) if which in ("", name) else value
                     for name, value in right.items()

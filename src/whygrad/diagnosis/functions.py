@@ -60,7 +60,7 @@ def diagnose_functions(
         >>> def cost(p, x, y): return np.sum((np.tanh(x @ p["w"]) - y) ** 2)
         >>> def mine(p, x, y): return {"w": x.T @ (2 * (np.tanh(x @ p["w"]) - y))}
         >>> diagnose_functions(cost, mine, {"w": np.array([0.3, -0.2])}, (x, y)).codes
-        ('hidden_slope_missing',)
+        ('output_slope_missing',)
     """
     declared = Declared(reduction=reduction, sign=sign, learning_rate=learning_rate).checked()
     functions = Functions(forward, backward, params, data)

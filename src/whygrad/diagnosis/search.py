@@ -126,6 +126,10 @@ class Search:
         self, mistakes: tuple[tuple[Named, ...], ...], gradients: Mapping[str, Array]
     ) -> list[Found]:
         """Returns the explanation, where each parameter is as it should be or is changed by itself in a known way."""
+        for ties in mistakes:
+            touched = [name for name in ties[0].parameters if name in self.given]
+            if touched and not any(np.any(self.given[name]) for name in touched):
+                return []  # nothing but zeros speaks for no mistake more than for another
         parts: list[tuple[Named, ...]] = list(mistakes)
         cost = sum(ties[0].rank for ties in mistakes)
         changed = False

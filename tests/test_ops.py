@@ -1,9 +1,12 @@
 """The table of operations: how entries are declared; the laws of each entry are in tests/laws."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from whygrad.ops import ACTIVATIONS, COSTS, OPS, load_all, reals, shares
+from whygrad.ops import ACTIVATIONS, COSTS, OPS, Call, load_all, reals, shares
+from whygrad.ops.table import table
 from whygrad.structures import (
     Contraction,
     Convolution,
@@ -56,3 +59,16 @@ def test_drawers_draw_between_their_bounds() -> None:
     assert (a.min() >= 2) & (a.max() <= 3)
     (c,) = shares((100,))(np.random.default_rng(0))
     assert (c.min() > 0) & (c.max() < 1)
+
+
+def test_the_page_of_operations_is_the_table() -> None:
+    page = Path(__file__).parent.parent / "docs" / "operations.md"
+    assert page.read_text(encoding="utf-8") == table(), (
+        "run: python -m whygrad.ops.table > docs/operations.md"
+    )
+
+
+def test_what_an_operation_is_called_in_pytorch() -> None:
+    assert OPS["gelu_tanh"].in_torch() == (Call("gelu", {}, {"approximate": "tanh"}),)
+    assert OPS["hardtanh"].in_torch() == (Call("hardtanh", {"min_val": "low", "max_val": "high"}, {}),)
+    assert OPS["elu"].in_torch() == (Call("elu", {"alpha": "alpha"}, {}),)

@@ -39,7 +39,7 @@ def separated(tree: Tree) -> Separated | None:
         >>> from whygrad.formula import parse, show
         >>> made = separated(parse("y_i*(delta - y_j)"))
         >>> show(made.diagonal, "text"), [(show(f, "text"), show(g, "text")) for f, g in made.products]
-        ('y_i', [('-y_i', 'y_j')])
+        ('y_i', [('y_i·(-1)', 'y_j')])
     """
     terms = _terms(tree)
     if terms is None:

@@ -1,0 +1,94 @@
+"""The table of operations as a page: ``python -m whygrad.ops.table > docs/operations.md``."""
+
+from whygrad.formula import parse, show
+from whygrad.ops import Op, load_all
+from whygrad.structures import Contraction, Convolution, PerAxis, Selection
+
+KINDS = {
+    "Elementwise": "elementwise",
+    "Contraction": "product",
+    "Convolution": "convolution",
+    "Reduction": "reduction",
+    "DenseAlongAxis": "dense along axes",
+    "Selection": "moved entries",
+    "PerAxis": "matrices along axes",
+}
+
+HEAD = """# Operations
+
+What a recorded computation is made of, from the table of operations itself (`src/whygrad/ops/`); the law tests compare
+every entry with finite differences and, where PyTorch has it, with PyTorch's value and derivative. In a formula `y` is
+the output; `i` and `j` are an output's and an input's entry, and `delta` is 1 where they are the same; `n` is how many
+entries an axis has. Reshaping, indexing, padding, concatenation, gathering, embedding, max pooling and sorting all move
+entries, and are one kind of operation whatever their name: the partial by an entry that is moved is 1.
+
+| operation | PyTorch | value | partials | kind | settings | where it is a choice |
+|---|---|---|---|---|---|---|
+"""
+
+
+def _formula(text: str) -> str:
+    return f"`{show(parse(text), 'text')}`"
+
+
+def _value(op: Op) -> str:
+    structure = op.structure
+    match structure:
+        case Contraction():
+            first, second, out = (" ".join(labels) for labels in structure.labels)
+            return f"sum of products `{first}, {second} -> {out}`"
+        case Convolution():
+            return "windows of `x` times `W`; also transposed"
+        case PerAxis():
+            return "each axis times its matrix"
+        case Selection():
+            return "entries of `x`"
+    of: str = structure.of  # type: ignore[attr-defined]
+    sign = (
+        "sum over the axes of "
+        if KINDS[type(structure).__name__] == "reduction" and "axis_" not in of
+        else ""
+    )
+    return sign + _formula(of)
+
+
+def _partials(op: Op) -> str:
+    found = [
+        f"{argument}: `{show(op.structure.formula(which, {}), 'text')}`"
+        for which, argument in enumerate(op.arguments)
+    ]
+    shared = getattr(op.structure, "quantities", {})
+    return "; ".join(found + [f"{name} = {_formula(of)}" for name, of in shared.items()])
+
+
+def _settings(op: Op) -> str:
+    numbers = (f"{name} = {value}" for name, value in op.settings.items() if isinstance(value, (int, float)))
+    return ", ".join(numbers)
+
+
+def _row(op: Op) -> str:
+    kinks = ", ".join(sorted(set(op.kinks.values())))
+    cells = (
+        f"`{op.name}({', '.join(op.arguments)})`",
+        ", ".join(f"`{text}`" for text in op.torch),
+        _value(op),
+        _partials(op),
+        KINDS[type(op.structure).__name__],
+        _settings(op),
+        ": ".join(filter(None, (kinks, op.source))),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> str:
+    """Returns the page.
+
+    Example:
+        >>> [line for line in table().splitlines() if line.startswith("| `tanh(")]
+        ['| `tanh(x)` | `tanh` | `tanh(x)` | x: `1 - y^2` | elementwise |  |  |']
+    """
+    return HEAD + "\n".join(_row(op) for op in load_all().values()) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

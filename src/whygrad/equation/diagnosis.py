@@ -13,6 +13,7 @@ from whygrad.equation.reader import read_side
 from whygrad.equation.slips.arrays import wrong_product
 from whygrad.equation.slips.factors import wrong_factor, wrong_sign
 from whygrad.equation.slips.left import left_side
+from whygrad.equation.slips.pairs import two_factors
 from whygrad.equation.standard import standard_forms
 from whygrad.equation.tree import walk
 from whygrad.equation.trial import Change, Fix, Trial
@@ -42,7 +43,8 @@ def _diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
         return next(rewritten(trial), None)
     for cause in TABLE:
         if cause.code == "CL":
-            other = next(two_slips(pair, outcome), None) or next(rewritten(trial), None)
+            searches = (two_factors(trial), two_slips(pair, outcome), rewritten(trial))
+            other = next((fix for search in searches for fix in search), None)
             if other is not None:
                 return other
         for fix in cause.find(trial):

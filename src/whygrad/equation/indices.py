@@ -96,6 +96,19 @@ class Letters:
         return frozenset(found)
 
     @cached_property
+    def inside(self) -> "Letters":
+        """The letters of what a sum adds up, where the node is a sum."""
+        body = self.node.body if isinstance(self.node, BigSum) else self.node
+        return Letters(body, self.vocabulary, self.lacking, self.choices)
+
+    @cached_property
+    def bound(self) -> tuple[str, ...]:
+        """The letters that the node binds, where it is a sum."""
+        if not isinstance(self.node, BigSum):
+            return ()
+        return bound_letters(self.node, self.vocabulary, self.lacking, self.choices)
+
+    @cached_property
     def layer_letters(self) -> frozenset[str]:
         """The letters that stand for layers."""
         found: set[str] = {"@"} if "@" in self.free else set()
@@ -222,10 +235,10 @@ def sum_range(
     node: BigSum, letters: Letters, fixed: dict[str, int], layout: Layout, examples: int, number: "NumberAt"
 ) -> Iterator[dict[str, int]]:
     """Yields the values that the letters of a sum take, all of them."""
-    names = bound_letters(node, letters.vocabulary, letters.lacking, letters.choices)
+    names = letters.bound
     if not names:
         raise EquationError("it can't be told what this sum runs over", *number.place(node))
-    inside = Letters(node.body, letters.vocabulary, letters.lacking, letters.choices)
+    inside = letters.inside
     plain = [name for name in names if not name.startswith("(")]
     free_inside = inside.free
     spans: dict[str, range] = {}

@@ -17,6 +17,8 @@ from whygrad.errors import EquationError
 
 Array: TypeAlias = Any
 MOST_TRIED = 6
+MOST_SEARCHED = 25_000
+"""Steps of evaluation after which a search for what is wrong gives up."""
 
 
 class Change(NamedTuple):
@@ -95,6 +97,8 @@ class Trial:
 
     def value(self, node: Node, values: dict[str, int]) -> Array | None:
         """Returns a side's value; None where it has none."""
+        if self.evaluator.steps > MOST_SEARCHED:
+            return None
         try:
             return self.evaluator.side(node, values)
         except (Absent, Unfit, EquationError):
@@ -102,6 +106,8 @@ class Trial:
 
     def holds(self, left: Node, right: Node) -> bool:
         """Returns whether two sides agree: first at a few values of the letters, then as the judge has it."""
+        if self.evaluator.steps > MOST_SEARCHED:
+            return False
         if self.numeric:
             return self._confirmed(left, right)
         if self.scaled:

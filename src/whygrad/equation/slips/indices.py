@@ -11,6 +11,7 @@ from whygrad.equation.tree import (
     Bound,
     Index,
     Negative,
+    Node,
     Product,
     Ref,
     Sum,
@@ -23,14 +24,22 @@ from whygrad.equation.vocabulary import constant_ref, quantity_of
 from whygrad.notation import Quantity
 
 
-def _derivative_changes(trial: Trial, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
-    """Yields the symbols of the right side of some kinds, each with other indices of the same kind."""
+def other_indices(
+    trial: Trial, side: Node, kinds: tuple[str, ...] = ("C", "total", "w", "b", "z", "a", "y", "delta")
+) -> Iterator[tuple[Symbol, Ref]]:
+    """Yields the symbols of some kinds in a side, each with other indices; quantities that don't exist are left out."""
+    for node, ref in _changed_indices(trial, side, kinds):
+        if _exists(trial, ref):
+            yield node, ref
+
+
+def _changed_indices(trial: Trial, side: Node, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
     layout = trial.setting.vocabulary.layout
     letters = sorted(letter for letter in trial.letters.free if letter != "@")
     for node in walk(trial.pair.right):
         if isinstance(node, BigSum):
             letters += [bound.letter for bound in node.bounds if bound.letter not in letters]
-    for node in walk(trial.pair.right):
+    for node in walk(side):
         ref = ref_of(node)
         if ref is None or not isinstance(node, Symbol) or ref.kind not in kinds:
             continue
@@ -84,8 +93,8 @@ def _exists(trial: Trial, ref: Ref) -> bool:
 
 
 def _index(trial: Trial, kinds: tuple[str, ...], what: str, code: str) -> Iterator[Fix]:
-    for node, ref in _derivative_changes(trial, kinds):
-        if not _exists(trial, ref) or ref == ref_of(node):
+    for node, ref in other_indices(trial, trial.pair.right, kinds):
+        if ref == ref_of(node):
             continue
         text = trial.writer.ref(ref)
         old = ref_of(node)

@@ -82,10 +82,10 @@ def test_no_case_takes_long() -> None:
     back = d @ net.parameters["W2"]
     gradients = {"W2": d.T @ a, "b2": d.sum(axis=0), "W1": back.T @ x, "b1": back.sum(axis=0)}
     fastest = np.inf
-    for _ in range(3):  # others may be at work on this machine
-        started = time.perf_counter()
+    for _ in range(3):  # processor time: others may be at work on this machine
+        started = time.process_time()
         found = run.diagnose(gradients)
-        fastest = min(fastest, time.perf_counter() - started)
+        fastest = min(fastest, time.process_time() - started)
     assert fastest < 2
     assert found.codes == ("hidden_slope_missing",)
 

@@ -11,6 +11,7 @@ export class Live {
     this.view = view;
     this.numbers = structuredClone(view.document.data);
     this.changed = {};
+    this.version = 0; // of the numbers: what was said about earlier ones is forgotten
     this.inputs = new Map();
     this.status = html("p", { class: "status", role: "status" });
     this.values = html("div", { class: "values" });
@@ -35,7 +36,24 @@ export class Live {
     this.numbers = structuredClone(this.original ?? this.view.document.data);
     this.changed = {};
     this.fill();
+    this.moved();
+  }
+
+  /** Asks for the page of other numbers. */
+  moved() {
+    this.forget();
     this.view.refresh();
+  }
+
+  /** Takes back what was said about an equation and about gradients: it was about other numbers. */
+  forget() {
+    this.version += 1;
+    for (const place of [this.verdict, this.diagnosis])
+      if (place.hasChildNodes()) place.replaceChildren(html("p", { class: "faint" }, "Something has changed since. Ask again."));
+    if (!this.view.missing && !this.view.marks) return;
+    this.view.missing = null;
+    this.view.marks = null;
+    this.view.paint();
   }
 
   fill() {
@@ -54,7 +72,7 @@ export class Live {
         const value = Number(input.value);
         if (input.value === "" || !Number.isFinite(value)) return;
         write(value);
-        view.refresh();
+        this.moved();
       });
       const name = html("span", { class: "scrub", title: "drag to change" }, formulas.name(key, false));
       scrub(name, input);
@@ -81,7 +99,7 @@ export class Live {
       const select = html("select", { "aria-label": `activation of layer ${n + 1}`, on: { change: (event) => {
         numbers.activation[n] = event.target.value;
         change("activation", [...numbers.activation]);
-        view.refresh();
+        this.moved();
       } } }, options.map((each) => html("option", { value: each }, each)));
       select.value = name;
       return html("label", { class: "number" }, html("span", {}, `layer ${n + 1}`), select);
@@ -118,11 +136,11 @@ export class Live {
     const check = async () => {
       if (!box.value.trim()) return;
       this.verdict.replaceChildren(html("p", { class: "faint" }, "…"));
-      const equation = box.value;
+      const [equation, version] = [box.value, this.version];
       const reply = await this.view.request({ do: "check", equation });
-      if (reply === null || equation !== box.value) return;
-      this.verdict.replaceChildren(...(reply.ok ? this.judged(reply.result) : [this.unread(equation, reply.error)]));
-      this.view.missing = reply.ok ? (reply.result.missing_paths ?? null) : null;
+      if (reply === null || equation !== box.value || version !== this.version) return;
+      this.verdict.replaceChildren(...(reply.ok ? this.judged(reply.result) : this.unread(reply.error)));
+      this.view.missing = reply.ok ? reply.result.missing_paths.map((path) => path.keys) : null;
       this.view.paint();
     };
     ask.addEventListener("click", check);
@@ -142,17 +160,18 @@ export class Live {
     return html("div", { class: "panel" }, html("h2", {}, "Is my equation right?"), html("div", { class: "asking" }, box, ask), this.verdict);
   }
 
-  unread(equation, error) {
-    const lines = [html("p", { class: "bad" }, error.message)];
-    if (Number.isInteger(error.caret)) lines.unshift(html("pre", { class: "caret" }, `${equation}\n${" ".repeat(error.caret)}^`));
-    return html("div", {}, lines);
+  /** Returns why an equation can't be read: a sentence, and a caret under the place. */
+  unread(error) {
+    const [says, ...pointed] = error.message.split("\n");
+    return [html("p", { class: "bad" }, says), pointed.length ? html("pre", { class: "caret", tabindex: "0" }, pointed.join("\n")) : ""];
   }
 
   judged(result) {
     const holds = result.holds === true;
-    const word = { true: "It holds.", false: "It does not hold." }[String(result.holds)] ?? "It depends on how it is read.";
+    const head = { true: "It holds", false: "It does not hold" }[String(result.holds)] ?? "It depends on the reading";
     const terms = (title, list) => (list?.length ? html("p", {}, html("strong", {}, `${title}: `), list.map((term, n) => [n ? ", " : "", html("code", {}, typeof term === "string" ? term : JSON.stringify(term))])) : null);
-    const made = [html("p", { class: holds ? "good" : "bad" }, html("strong", {}, word), " ", result.says ?? "")];
+    const rest = result.says.startsWith(head) ? result.says.slice(head.length) : `. ${result.says}`;
+    const made = [html("p", { class: holds ? "good" : "bad" }, html("strong", {}, head), rest)];
     for (const each of result.equalities ?? []) made.push(terms("missing", each.missing), terms("too much", each.surplus), terms("wrong", each.wrong));
     if (!holds && result.corrected) made.push(html("p", {}, html("strong", {}, "right would be: "), html("code", {}, result.corrected)));
     for (const sentence of result.would_hold_if ?? []) made.push(html("p", {}, `It would hold if ${sentence}.`));
@@ -186,11 +205,12 @@ export class Live {
       return;
     }
     this.diagnosis.replaceChildren(html("p", { class: "faint" }, "…"));
+    const version = this.version;
     const bytes = new Uint8Array(await file.arrayBuffer());
     let text = "";
     for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
     const reply = await this.view.request({ do: "diagnose", name: file.name, data_base64: btoa(text) });
-    if (reply === null) return;
+    if (reply === null || version !== this.version) return;
     if (!reply.ok) {
       this.diagnosis.replaceChildren(html("p", { class: "bad" }, reply.error.message));
       return;

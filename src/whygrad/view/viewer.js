@@ -160,6 +160,7 @@ class View {
       else history.replaceState(null, "", address);
     }
     if (moved || "example" in changes) this.live?.fill();
+    if (["example", "notation"].some((name) => name in changes && changes[name] !== before[name])) this.live?.forget();
     this.render();
     if (moved) this.announce();
     if (this.needs()) this.refresh();
@@ -266,7 +267,6 @@ class View {
       if (this.wanted) continue;
       this.shownStamp = reply.stamp ?? this.stamp;
       this.live.say("");
-      this.marks = null;
       this.show(reply.result, true);
       this.pending(false);
     }

@@ -1,0 +1,209 @@
+"""The served page in a real browser: every change is recalculated, and nothing old is shown as current."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+import whygrad as wg
+from tests.view.test_server import serving
+from whygrad.view.server import Server
+
+RUN = wg.Network.default().run()
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Server]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def page(opened: Callable[..., Any], served: Server) -> Any:
+    page = opened(served.address, width=1600)
+    expect(page.locator("h1")).to_contain_text("0.33349")
+    return page
+
+
+def heading(page: Any) -> Any:
+    return page.locator("h1")
+
+
+def shows(page: Any, right: float) -> None:
+    """Waits until the heading shows a value, to the digits that are shown."""
+    until = time.monotonic() + 8
+    while True:
+        found = float(heading(page).inner_text().rpartition("=")[2].replace("−", "-"))
+        if found == pytest.approx(right, rel=1e-5):
+            return
+        assert time.monotonic() < until, f"{found} is shown, {right} is right"
+        time.sleep(0.05)
+
+
+def settled(page: Any) -> None:
+    expect(page.locator(".page")).not_to_have_class("page stale")
+
+
+def test_typed_weights_are_followed(page: Any) -> None:
+    page.get_by_label("w^0_{0,2}", exact=True).fill("1.25")
+    changed = wg.Network.default().with_parameters(W2=[[1.25, -0.8, 0.9], [-0.5, 0.6, 0.4], [0.3, 0.2, -0.1]])
+    shows(page, changed.run().gradient("w^0_{0,1}"))
+    page.get_by_role("button", name="as it was").click()
+    expect(heading(page)).to_contain_text("0.33349")
+
+
+def test_inputs_and_targets_are_followed(page: Any) -> None:
+    page.get_by_label("a^0_0", exact=True).fill("2")
+    right = RUN.network.run([2, -1], [1, 0]).gradient("w^0_{0,1}")
+    shows(page, right)
+    page.get_by_label("y^1", exact=True).fill("3")
+    right = RUN.network.run([2, -1], [1, 3]).gradient("w^0_{0,1}")
+    shows(page, right)
+
+
+def test_activations_are_followed(page: Any) -> None:
+    page.get_by_label("activation of layer 1").select_option("tanh")
+    parameters = dict(RUN.network.parameters)
+    net = wg.Network([2, 3, 3, 2], ["tanh", "identity", "identity"], bias=False, parameters=parameters)
+    shows(page, net.run([0.5, -1], [1, 0]).gradient("w^0_{0,1}"))
+
+
+def test_numbers_can_be_dragged(page: Any) -> None:
+    name = page.locator('.live [data-q="w1.0.0"] .scrub')
+    name.scroll_into_view_if_needed()
+    box = name.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 105, box["y"] + 5, steps=5)
+    page.mouse.up()
+    expect(page.get_by_label("w^0_{0,1}", exact=True)).to_have_value("1.1")
+    net = RUN.network.with_parameters(W1=[[1.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    shows(page, net.run().gradient("w^0_{0,1}"))
+
+
+def test_impossible_numbers_are_said_and_nothing_old_looks_current(page: Any) -> None:
+    page.get_by_label("w^0_{0,2}", exact=True).fill("1e200")
+    expect(page.locator(".live .status")).to_contain_text("expected finite costs")
+    expect(page.locator(".page")).to_have_class("page stale")
+    page.get_by_label("w^0_{0,2}", exact=True).fill("0.7")
+    settled(page)
+    expect(heading(page)).to_contain_text("0.33349")
+
+
+def test_slow_answers_never_take_the_place_of_newer_ones(opened: Callable[..., Any], served: Server) -> None:
+    page = opened(served.address, width=1600)
+    expect(page.locator("h1")).to_contain_text("0.33349")
+    held = threading.Event()
+
+    def slow(route: Any) -> None:
+        first = json.loads(route.request.post_data).get("state", {}).get("y") == [[5, 0]]
+        if first and not held.is_set():
+            held.set()
+            time.sleep(0.6)
+        route.continue_()
+
+    page.context.route("**/ask", slow)
+    page.get_by_label("y^0", exact=True).fill("5")
+    expect(page.locator(".page")).to_have_class("page stale")
+    page.get_by_label("y^0", exact=True).fill("7")
+    right = RUN.network.run([0.5, -1], [7, 0]).gradient("w^0_{0,1}")
+    shows(page, right)
+    time.sleep(1)
+    shows(page, right)
+
+
+def test_equations_get_their_verdict_and_the_picture_draws_what_is_missing(page: Any) -> None:
+    box = page.get_by_label("An equation in LaTeX or as you would type it")
+    box.fill("dC^0/da^0_1 = da^0_2/da^0_1 dC^0/da^0_2")
+    page.get_by_role("button", name="Check").click()
+    verdict = page.locator(".live .verdict")
+    expect(verdict).to_contain_text("It does not hold")
+    expect(verdict).to_contain_text("dC^0/da^1_2")
+    expect(page.locator("svg .missing").first).to_be_visible()
+    box.fill("da^0_3/da^0_2 = 0.5")
+    box.press("Enter")
+    expect(verdict).to_contain_text("It holds.")
+    box.fill("dC^0/da^0_1 = dq")
+    box.press("Enter")
+    expect(verdict).to_contain_text("no name that was declared")
+
+
+def test_a_verdict_does_not_outlive_the_numbers_that_it_is_about(page: Any) -> None:
+    box = page.get_by_label("An equation in LaTeX or as you would type it")
+    box.fill("da^0_3/da^0_2 = 0.5")
+    box.press("Enter")
+    verdict = page.locator(".live .verdict")
+    expect(verdict).to_contain_text("It holds.")
+    page.get_by_label("w^0_{0,3}", exact=True).fill("0.25")
+    expect(verdict).not_to_contain_text("It holds.")
+    settled(page)
+    box.press("Enter")
+    expect(verdict).to_contain_text("It does not hold")
+
+
+def handed_in(**arrays: Any) -> dict[str, Any]:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return {"name": "mine.npz", "mimeType": "application/octet-stream", "buffer": file.getvalue()}
+
+
+def test_gradients_in_a_file_are_diagnosed(page: Any) -> None:
+    right = dict(RUN.gradients().total)
+    chooser = page.get_by_label("A file with your gradients")
+    chooser.set_input_files(handed_in(**right))
+    told = page.locator(".live .diagnosis")
+    expect(told).to_contain_text("All gradients are right.")
+    chooser.set_input_files(handed_in(**{name: -g for name, g in right.items()}))
+    expect(told).to_contain_text("sign")
+    chooser.set_input_files({"name": "x.npz", "mimeType": "text/plain", "buffer": b"no archive"})
+    expect(told).to_contain_text("x.npz: not an npz file of plain arrays")
+    page.get_by_label("a^0_0", exact=True).fill("2")
+    expect(told).not_to_contain_text("x.npz")
+
+
+def test_a_server_that_has_ended_is_said(opened: Callable[..., Any]) -> None:
+    with serving() as made:
+        page = opened(made.address, width=1600, but="ERR_CONNECTION_REFUSED")
+        expect(page.locator("h1")).to_contain_text("0.33349")
+        page.context.route("**/ask", lambda route: route.abort("connectionrefused"))
+        page.get_by_label("a^0_0", exact=True).fill("2")
+        expect(page.locator(".live .status")).to_contain_text(
+            "Is “whygrad view” still running in its terminal?"
+        )
+        expect(page.locator(".page")).to_have_class("page stale")
+
+
+def test_an_address_can_be_sent(opened: Callable[..., Any], served: Server) -> None:
+    page = opened(served.address, width=1600)
+    page.locator('svg [data-q="w3.1.1"]').first.click()
+    right = RUN.gradient("w^1_{1,3}")
+    shows(page, right)
+    again = opened(page.url, width=1600)
+    shows(again, right)
+    assert "#" in page.url
+
+
+def test_own_names_are_text_everywhere(opened: Callable[..., Any]) -> None:
+    net = wg.Network([2, 2, 1], activation="tanh", seed=1, names={EVIL: "a^0_1", "</script>": "a^1_1"})
+    with Server(net.run()) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        page = opened(made.address, width=1600)
+        expect(page.locator("h1")).to_be_visible()
+        box = page.get_by_label("An equation in LaTeX or as you would type it")
+        box.fill(f"dC^0/da^0_1 = {EVIL}")
+        box.press("Enter")
+        expect(page.locator(".live .verdict")).not_to_have_text("")
+        file = {"name": f"{EVIL}.npz", "mimeType": "text/plain", "buffer": b"x"}
+        page.get_by_label("A file with your gradients").set_input_files(file)
+        expect(page.locator(".live .diagnosis")).to_contain_text(EVIL)
+        assert page.locator("img").count() == 0
+        made.shutdown()
+        thread.join()

@@ -364,6 +364,11 @@ class Run:
     def _sweeps(self) -> dict[str, "Values"]:
         return {}
 
+    @cached_property
+    def kept_links(self) -> dict[Any, Any]:
+        """What derivations keep from one to the next; theirs alone."""
+        return {}
+
     def derivative(self, of: str | Quantity, by: str | Quantity, example: int = 0) -> float:
         """Returns the derivative of any quantity by any quantity, over all paths, for one example's activations.
 

@@ -60,6 +60,17 @@ class Links:
         self._of = of
         self._spell = Spelling(run.network.notation, run.network.layout)
         self._made: dict[tuple[Quantity, int], list[Link]] = {}
+        self._after: dict[Quantity, list[Link]] = {}
+
+    @staticmethod
+    def kept(run: Run, example: int, of: Quantity) -> "Links":
+        """Returns the links of a run, the same each time: they are asked for step by step and path by path."""
+        # Where the end is no neuron, it changes nothing about the links.
+        end = of if of.kind in ("a", "z") else TOTAL
+        kept: dict[tuple[int, Quantity], Links] = run.kept_links
+        if (example, end) not in kept:
+            kept[example, end] = Links(run, example, end)
+        return kept[example, end]
 
     def _value(self, q: Quantity) -> float:
         return self._run.value(q, self._example)
@@ -76,6 +87,13 @@ class Links:
             q: The quantity.
             only: Of the next layer, only these neurons (as z or as a) are asked about; all where there is nothing.
         """
+        if only is None:
+            if q not in self._after:
+                self._after[q] = self._all(q, None)
+            return self._after[q]
+        return self._all(q, only)
+
+    def _all(self, q: Quantity, only: Collection[Quantity] | None) -> list[Link]:
         if q.kind == "w":
             layer, source = int(q.layer or 0), Quantity("a", int(q.layer or 0) - 1, q.source)
             made = self._into(layer, int(q.to or 0), lambda s: s.q(source), self._value(source), source)
@@ -85,7 +103,7 @@ class Links:
         if q.kind == "b":
             return self._into(int(q.layer or 0), int(q.to or 0), None, 1.0)
         if q.kind == "z" and self._is_activation(q):
-            return self.after(q._replace(kind="a"), only)
+            return self._all(q._replace(kind="a"), only)
         if q.kind == "z":
             return self._through(int(q.layer or 0), int(q.to or 0))
         if q.kind == "a" and int(q.layer or 0) < self._net.depth:

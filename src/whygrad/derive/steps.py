@@ -69,7 +69,7 @@ class Derivatives:
 
 def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...]:
     """Returns the chain rule from the quantity on: one step for each layer that the paths pass."""
-    links = Links(question.run, question.example, question.of)
+    links = Links.kept(question.run, question.example, question.of)
     level = [question.by]
     steps = [_examples_step(question)] if question.parts else []
     most = MOST_EQUATIONS if question.run.network.layered.depth <= SHALLOW else 1
@@ -92,7 +92,7 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
 
 def first_step(question: Question, derivatives: Derivatives) -> Step:
     """Returns the first of the steps alone: how the quantity acts on what comes next."""
-    links = Links(question.run, question.example, question.of).after(question.by)
+    links = Links.kept(question.run, question.example, question.of).after(question.by)
     return _step(question, derivatives, {question.by: _on_the_way(links, derivatives)}, len(links), 1)
 
 

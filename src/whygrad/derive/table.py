@@ -38,7 +38,6 @@ class Traced:
         self.graph: Graph = run.graph_of(of)
         shared = by.kind in ("w", "b", "C", "R")
         self._sweeps: dict[str, Sweep] = {}
-        self._links: dict[int, Links] = {}
         self.entries = [run.entry(by, each) for each in range(1 if shared else run.examples)]
 
     def _over_entries(self, values: Any) -> Any:
@@ -150,7 +149,7 @@ class Traced:
 
     def _stations(self, quantities: tuple[Quantity, ...], example: int) -> tuple[list[Quantity], list[Link]]:
         """Returns the stations of a path, and the link from each to the next."""
-        links = self._links.setdefault(example, Links(self.run, example, self.of))
+        links = Links.kept(self.run, example, self.of)
         stations, taken = [quantities[0]], []
         while stations[-1] != quantities[-1]:
             after = {link.to: link for link in links.after(stations[-1], only=quantities)}

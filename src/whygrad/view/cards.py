@@ -21,7 +21,6 @@ class Cards:
     def __init__(self, study: Study, sheet: Sheet) -> None:
         self._study, self._sheet = study, sheet
         self._made: dict[tuple[Quantity, Quantity, Quantity, int], int] = {}
-        self._links: dict[tuple[Quantity, int], Links] = {}
 
     def card(
         self, ends: tuple[Quantity, Quantity], of: Quantity, factor: tuple[Math, float], example: int
@@ -38,7 +37,7 @@ class Cards:
         cut = of if of.kind in ("a", "z") else TOTAL
         key = (*ends, cut, example)
         if key not in self._made:
-            links = self._links.setdefault((cut, example), Links(self._study.run, example, cut))
+            links = Links.kept(self._study.run, example, cut)
             link = next((each for each in links.after(ends[0], only=(ends[1],)) if each.to == ends[1]), None)
             self._made[key] = self._sheet.card(self._card(ends, factor, link))
         return self._made[key]

@@ -3,8 +3,8 @@
 from copy import copy
 from typing import Any
 
-from whygrad.derive.explain import explain
 from whygrad.derive.derivation import Derivation, Layerwise
+from whygrad.derive.explain import explain
 from whygrad.derive.layers import layerwise
 from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.spelling import Spelling
@@ -46,7 +46,6 @@ class Study:
         self._sweeps: dict[Any, Sweep] = {}
         self._derivations: dict[tuple[Quantity, Quantity], Derivation] = {}
         self._derivatives: dict[Quantity, Derivatives] = {}
-        self._links: dict[Quantity, list[Link]] = {}
         #: Which notations share their conventions: conventions -> one run written in marks.
         self.kinds: dict[str, Run] = {}
         self.kind_of = {}
@@ -106,6 +105,4 @@ class Study:
 
     def links(self, q: Quantity) -> list[Link]:
         """Returns the links out of a quantity, for the first example."""
-        if q not in self._links:
-            self._links[q] = Links(self.run, 0, TOTAL).after(q)
-        return self._links[q]
+        return Links.kept(self.run, 0, TOTAL).after(q)

@@ -79,10 +79,10 @@ def elementwise(node: Node, one: Array, other: Array, spread: bool) -> Array:
     return one * other
 
 
-def raised(node: Node, base: Array, exponent: Array) -> Array:
+def power(node: Node, base: Array, exponent: Array) -> Array:
     """Returns a power, entry by entry."""
     if exponent.ndim != base.ndim:
         base, exponent = alike(node, base, exponent)
     if base.ndim == 3 and exponent.shape[1:] not in ((1, 1), base.shape[1:]):
-        raise Unfit(node, f"an array of {base.shape[1:]} can't be raised to one of {exponent.shape[1:]}")
+        raise Unfit(node, f"an array of {base.shape[1:]} can't be power to one of {exponent.shape[1:]}")
     return base**exponent

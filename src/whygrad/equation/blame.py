@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from whygrad.equation.diagnosis import diagnosed
-from whygrad.equation.judge import Outcome, Pair, judge
+from whygrad.equation.judge import Outcome, judge
+from whygrad.equation.pair import Pair
 from whygrad.equation.setting import pure
 from whygrad.equation.tree import Node
 from whygrad.equation.trial import Fix

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whygrad.codegen.layered import Activation
-from whygrad.equation.arithmetic import Absent, Array, alike, raised
+from whygrad.equation.arithmetic import Absent, Array, alike, power
 from whygrad.equation.functions import FUNCTIONS, MATRIX_FUNCTIONS
 from whygrad.equation.points import function_slope, function_value
 from whygrad.equation.products import times
@@ -143,6 +143,6 @@ _PAIRS: dict[str, Callable[[Node, Array, Array], Array]] = {
     "maximum": lambda _, one, other: np.maximum(one, other),
     "max": lambda _, one, other: np.maximum(one, other),
     "clamp": lambda _, one, other: np.maximum(one, other),
-    "power": raised,
-    "pow": raised,
+    "power": power,
+    "pow": power,
 }

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from whygrad.equation.indices import Letters
-from whygrad.equation.judge import Pair
+from whygrad.equation.pair import Pair
 from whygrad.equation.setting import Setting, pure
 from whygrad.equation.tree import Chain, Negative, Node, Ref, Special, Sum, Symbol, Updated, walk
 from whygrad.errors import EquationError

@@ -8,7 +8,8 @@ import numpy as np
 from whygrad.codegen.layered import Activation
 from whygrad.equation.arithmetic import Unfit
 from whygrad.equation.chains import pairs
-from whygrad.equation.judge import holds_so, numeric
+from whygrad.equation.judge import holds_so
+from whygrad.equation.numbers import numeric
 from whygrad.equation.points import Points
 from whygrad.equation.setting import Setting
 from whygrad.equation.tree import Chain, Ref, Symbol, walk

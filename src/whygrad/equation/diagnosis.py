@@ -6,9 +6,10 @@ import numpy as np
 
 from whygrad.equation.arithmetic import Unfit
 from whygrad.equation.causes import TABLE
-from whygrad.equation.judge import Outcome, Pair
+from whygrad.equation.judge import Outcome
 from whygrad.equation.missing import expansion
 from whygrad.equation.number_causes import number_fix
+from whygrad.equation.pair import Pair
 from whygrad.equation.reader import read_side
 from whygrad.equation.slips.arrays import wrong_product
 from whygrad.equation.slips.factors import wrong_factor, wrong_sign

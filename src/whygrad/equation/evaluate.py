@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.equation.arithmetic import Absent, Array, added, divided, raised, total
+from whygrad.equation.arithmetic import Absent, Array, added, divided, power, total
 from whygrad.equation.calls import called
 from whygrad.equation.derivatives import derivative, updated
 from whygrad.equation.indices import Letters, NumberAt, sum_range
@@ -359,4 +359,4 @@ class Evaluator:
         if np.max(np.abs(exponent)) > 200 and isinstance(node.exponent, Number):
             raise EquationError("this power is too large", self.text, node.exponent.span[0])
         constant = isinstance(node.base, Symbol) and isinstance(node.base.meanings[0], Constant)
-        return np.exp(exponent) if constant and np.allclose(base, np.e) else raised(node, base, exponent)
+        return np.exp(exponent) if constant and np.allclose(base, np.e) else power(node, base, exponent)

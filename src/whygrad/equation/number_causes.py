@@ -6,8 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from whygrad.equation.judge import half_unit, misprint, own_value, single
 from whygrad.equation.missing import cut_plans, derived, terms
+from whygrad.equation.numbers import half_unit, misprint, own_value, single
 from whygrad.equation.points import function_slope
 from whygrad.equation.setting import pure
 from whygrad.equation.tree import Node, Number, Ref, Symbol, Updated, replaced, walk

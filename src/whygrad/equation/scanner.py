@@ -7,13 +7,14 @@ import re
 from typing import Any
 
 from whygrad.equation.conditions import beside
+from whygrad.equation.fractions import braced, fraction, halves
 from whygrad.equation.indicators import cases, indicator
 from whygrad.equation.names import Name, NameReader
-from whygrad.equation.scripts import closing, raised_kind
+from whygrad.equation.raised import decorate, method, raised, raised_function, to_the
+from whygrad.equation.scripts import closing
 from whygrad.equation.tokens import (
     COMMANDS,
     DEEPEST,
-    DIFFERENTIAL,
     FRACTIONS,
     LONG_SIGNS,
     LONGEST,
@@ -36,7 +37,6 @@ _OUTER = re.compile(
     r"\s*(?:\\(?:boxed|fbox|displaystyle|textstyle|ensuremath|mathbf|color\s*\{\w+\})?\s*)?\{"
 )
 _WORD = re.compile(r"\\?([A-Za-z]+)")
-_HALF = re.compile(r"\(\s*(?:\\?partial(?![A-Za-z])|∂|d)\s*(?=[A-Za-z\\α-ωΑ-Ω])")
 
 
 class Scanner:
@@ -119,7 +119,7 @@ class Scanner:
         if text.startswith("\\begin{cases}", at):
             return cases(self, at, end)
         if text.startswith("**", at):
-            return self.to_the(at, end)
+            return to_the(self, at, end)
         for long, (kind, value) in LONG_SIGNS.items():
             if text.startswith(long, at):
                 self.emit(kind, value, at, at + len(long))
@@ -136,17 +136,17 @@ class Scanner:
             self.emit("NUMBER", number.group(), at, number.end())
             return number.end()
         if sign == "." and self.vocabulary.code:
-            return self.method(at, end)
+            return method(self, at, end)
         if sign == "^" or sign in FROM_ABOVE:
-            return self.raised(at, end)
+            return raised(self, at, end)
         if sign == "{":
             close = closing(text, at, end)
             if close is None:
                 raise self.fail("this brace is never closed", at)
-            self.braced(at, close)
+            braced(self, at, close)
             return close + 1
         if sign == "(":
-            half = self.halves(at, end)
+            half = halves(self, at, end)
             if half is not None:
                 return half
         word = _WORD.match(text, at, end)
@@ -165,61 +165,8 @@ class Scanner:
             self.emit(*SIGNS[sign], at, at + 1)
             return at + 1
         if sign == "." and re.compile(r"\.(?:T\b|dot\(|t\(\)|sum\()").match(text, at, end):
-            return self.method(at, end)
+            return method(self, at, end)
         return self.name(at, end)
-
-    def to_the(self, at: int, end: int) -> int:
-        """Cuts `**` with the number, name or bracket that it raises to."""
-        text = self.text
-        place = at + 2
-        while place < end and text[place].isspace():
-            place += 1
-        number = NUMBER.match(text, place, end)
-        close = closing(text, place, end) if text[place : place + 1] == "(" else None
-        stop = number.end() if number else close + 1 if close is not None else None
-        if stop is None:
-            raise self.fail("a number was expected after **", min(place, end - 1))
-        self.emit("POW", "^", at, at + 2)
-        self.emit("LBRACE", "{", place, place)
-        self.range(place, stop)
-        self.emit("RBRACE", "}", stop, stop)
-        return stop
-
-    def halves(self, at: int, end: int) -> int | None:
-        """Cuts `(dC)/(dw)`; None where a bracket is no half of a derivative."""
-        text = self.text
-        places = []
-        place = at
-        for _ in range(2):
-            half = _HALF.match(text, place, end)
-            close = closing(text, place, end) if half is not None else None
-            if half is None or close is None:
-                return None
-            places.append((place, half.end(), close))
-            slash = re.compile(r"\s*/\s*").match(text, close + 1, end)
-            place = slash.end() if slash is not None else end
-        (first, above, above_end), (_, below, below_end) = places
-        self.fraction_of(((above, above_end), (below, below_end)), first, below_end + 1, True)
-        return below_end + 1
-
-    def braced(self, start: int, close: int) -> None:
-        """Cuts what stands in braces; `{a \\over b}` is a fraction."""
-        over = self._over(start, close)
-        if over is not None:
-            halves = ((start + 1, over.start()), (over.end(), close))
-            self.fraction_of(halves, start, close + 1, all(self._differential(*half) for half in halves))
-            return
-        self.emit("LBRACE", "{", start, start + 1)
-        self.range(start + 1, close)
-        self.emit("RBRACE", "}", close, close + 1)
-
-    def _over(self, start: int, close: int) -> "re.Match[str] | None":
-        depth = 0
-        for match in re.compile(r"[{}]|\\over(?![A-Za-z])").finditer(self.text, start + 1, close):
-            depth += (match.group() == "{") - (match.group() == "}")
-            if depth == 0 and match.group().startswith("\\over"):
-                return match
-        return None
 
     def command(self, at: int, end: int, word: "re.Match[str]") -> int | None:
         """Cuts a command, with or without its backslash; None where the letters are (part of) a name."""
@@ -235,7 +182,7 @@ class Scanner:
             if not slash and (whole in known or (rest and name not in WORDS)):
                 continue
             if name in FRACTIONS:
-                return self.fraction(stop, end, at)
+                return fraction(self, stop, end, at)
             if name == "sum":
                 return self.sum(at, stop, end)
             if name == "nabla":
@@ -302,7 +249,7 @@ class Scanner:
         start, close = self.next_group(stop, end)
         inside = self.text[start + 1 : close]
         if self.text[at:stop] == "\\boxed" or re.search(r"[\^_'+*/=()-]|\\", inside):
-            self.braced(start, close)
+            braced(self, start, close)
             return close + 1
         if self.text[at:stop] in ("\\text", "\\mathrm") and inside.strip() == "d":
             self.emit("DIFF", "∂", at, close + 1)
@@ -312,7 +259,7 @@ class Scanner:
     def under(self, at: int, end: int) -> int:
         """Cuts what stands over a brace, and passes over what the brace says."""
         start, close = self.next_group(at, end)
-        self.braced(start, close)
+        braced(self, start, close)
         label = re.compile(r"\s*[_^]\s*(?=\{)").match(self.text, close + 1, end)
         return self.next_group(label.end(), end)[1] + 1 if label is not None else close + 1
 
@@ -324,52 +271,6 @@ class Scanner:
         if close is None:
             raise self.fail("a group in braces was expected", min(at, len(self.text)))
         return at, close
-
-    def fraction(self, at: int, end: int, start: int) -> int:
-        """Cuts a fraction; `\\frac12` and `\\frac{dC}{dw}` too."""
-        groups: list[tuple[int, int]] = []
-        for _ in range(2):
-            while at < end and self.text[at].isspace():
-                at += 1
-            if self.text[at : at + 1] == "{":
-                close = closing(self.text, at, end)
-                if close is None:
-                    raise self.fail("this brace is never closed", at)
-                groups.append((at + 1, close))
-                at = close + 1
-                continue
-            match = re.compile(r"\\[A-Za-z]+|[^\s{}]").match(self.text, at, end)
-            if match is None:
-                raise self.fail("a fraction needs something above and below its line", min(at, end - 1))
-            groups.append((at, match.end()))
-            at = match.end()
-        halves = (groups[0], groups[1])
-        self.fraction_of(halves, start, at, all(self._differential(*half) for half in halves))
-        return at
-
-    def fraction_of(
-        self, halves: tuple[tuple[int, int], tuple[int, int]], start: int, stop: int, derived: bool
-    ) -> None:
-        """Cuts what stands above and below a fraction's line."""
-        self.emit("FRAC", "/", start, stop)
-        for lo, hi in halves:
-            self.emit("LBRACE", "{", lo, lo)
-            first = re.compile(r"\s*" + DIFFERENTIAL).match(self.text, lo, hi) if derived else None
-            if first is not None:
-                self.emit("DIFF", "∂", first.start(), first.end())
-                lo = first.end()
-            elif derived:
-                self.emit("DIFF", "∂", lo, lo)
-            self.range(lo, hi)
-            self.emit("RBRACE", "}", hi, hi)
-
-    def _differential(self, lo: int, hi: int) -> bool:
-        match = re.compile(r"\s*" + DIFFERENTIAL).match(self.text, lo, hi)
-        if match is None:
-            return False
-        plain_d = match.group().strip() == "d"
-        # `d` may be a name of its own: then only `d` with something after it is a differential.
-        return not (plain_d and self.names.declared(lo + len(match.group()) - 1, hi, exact="d"))
 
     def sum(self, at: int, stop: int, end: int) -> int:
         """Cuts a sum sign with its bounds; `\\sum C`, where that is a name, as the name."""
@@ -417,45 +318,6 @@ class Scanner:
             raise self.fail("something was expected after this", max(at - 1, 0))
         return at, match.end(), match.end()
 
-    def raised(self, at: int, end: int) -> int:
-        """Cuts what is raised after a bracket: a power, a transpose, or the sign of a step."""
-        if self.text[at] in FROM_ABOVE:
-            run = re.compile("[" + "".join(map(re.escape, FROM_ABOVE)) + "]+").match(self.text, at, end)
-            assert run is not None
-            content = "".join(FROM_ABOVE[sign] for sign in run.group())
-            return self._decorate(content, at, run.end(), None)
-        lo, hi, stop = self.script_group(at + 1, end)
-        return self._decorate(self.text[lo:hi], at, stop, (lo, hi))
-
-    def _decorate(self, content: str, at: int, stop: int, place: tuple[int, int] | None) -> int:
-        kind = raised_kind(content)
-        if kind == "power":
-            self.emit("POW", "^", at, at + 1)
-            self.emit("LBRACE", "{", at, at)
-            if place is None:
-                self.emit("NUMBER", content, at, stop)
-            else:
-                self.range(*place)
-            self.emit("RBRACE", "}", stop, stop)
-        else:
-            self.emit(kind, content, at, stop)
-        return stop
-
-    def method(self, at: int, end: int) -> int:
-        """Cuts `.T`, `.dot(` and their like."""
-        match = re.compile(
-            r"\.(T\b|t\(\)|transpose\(\)|dot|mm|matmul|sum|mean|mul|pow|square|exp|log|clamp|relu|tanh|sigmoid)"
-        ).match(self.text, at, end)
-        if match is None:
-            raise self.fail(
-                "a method that can be read was expected: .T, .dot( ), .mm( ), .sum( ), .pow( )", at
-            )
-        if match.group(1)[0] in "Tt":
-            self.emit("TRANSPOSE", "T", at, match.end())
-        else:
-            self.emit("METHOD", Function(match.group(1)), at, match.end())
-        return match.end()
-
     def name(self, at: int, end: int) -> int:
         """Cuts a name with its scripts and what is attached to it."""
         keyword = OPTION.match(self.text, at, end)
@@ -475,43 +337,19 @@ class Scanner:
                 self.text, name.end, end
             )
             if name.decorations:
-                return self.raised_function(name, opening, at, end)
+                return raised_function(self, name, opening, at, end)
             self.emit("CALL" if opening else "BARE", name.symbol, at, name.end)
             return name.end
         self.emit("NAME", name.symbol, at, name.end)
         for kind, start, stop, content in name.decorations:
             if kind == "digit":
-                self._decorate(content or "", start, stop, None)
+                decorate(self, content or "", start, stop, None)
             elif kind == "power":
                 raised = self.text[start] == "^"
-                self._decorate(content or "", start, stop, (start + 1, stop) if raised else None)
+                decorate(self, content or "", start, stop, (start + 1, stop) if raised else None)
             else:
                 self.emit(kind, content, start, stop)
         return self.arguments_of(name, end)
-
-    def raised_function(self, name: Name, opening: "re.Match[str] | None", at: int, end: int) -> int:
-        """Cuts `\\tanh^2(z)`: the power of what the function gives."""
-        exponent = (name.decorations[0].content or "").strip("{} ")
-        if opening is not None:
-            close = (
-                closing(self.text, opening.end() - 1, end) if self.text[opening.end() - 1] in "([" else None
-            )
-            if close is None:
-                raise self.fail("this bracket is never closed", opening.end() - 1)
-            self.emit("CALL", name.symbol, at, name.end)
-            self.range(name.end, close + 1)
-            stop = close + 1
-        else:
-            self.emit("LPAR", "(", at, at)
-            self.emit("BARE", name.symbol, at, name.end)
-            skipped = SKIPPED.match(self.text, name.end, end)
-            stop = self.name(skipped.end() if skipped is not None else name.end, end)
-            self.emit("RPAR", ")", stop, stop)
-        self.emit("POW", "^", stop, stop)
-        self.emit("LBRACE", "{", stop, stop)
-        self.emit("NUMBER", exponent, stop, stop)
-        self.emit("RBRACE", "}", stop, stop)
-        return stop
 
     def arguments_of(self, name: Name, end: int) -> int:
         """Passes over the arguments of a cost: `J(W, b; x, y)`."""

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from whygrad.equation.arithmetic import Absent
 from whygrad.equation.evaluate import Evaluator
 from whygrad.equation.indices import NumberAt, sum_range
-from whygrad.equation.judge import Pair, numeric
+from whygrad.equation.numbers import numeric
+from whygrad.equation.pair import Pair
 from whygrad.equation.tree import (
     BigSum,
     Call,

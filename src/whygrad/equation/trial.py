@@ -8,7 +8,9 @@ import numpy as np
 
 from whygrad.equation.arithmetic import Absent, Unfit
 from whygrad.equation.evaluate import Evaluator
-from whygrad.equation.judge import Outcome, Pair, close, holds_so, numeric
+from whygrad.equation.judge import Outcome, holds_so
+from whygrad.equation.numbers import numeric
+from whygrad.equation.pair import Pair, close
 from whygrad.equation.setting import with_values
 from whygrad.equation.tree import BigSum, Derivative, Node, Number, Symbol, parts, replaced, walk
 from whygrad.equation.vocabulary import stands_for

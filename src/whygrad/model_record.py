@@ -1,6 +1,7 @@
 """A recorded computation, and everything that is asked of it, by the names of parameters, modules and inputs."""
 
 import re
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -16,8 +17,10 @@ from whygrad.structures import Selection
 from whygrad.sweep import Sweep, counts
 
 if TYPE_CHECKING:
+    from whygrad.branches import Parts, Spectrum
     from whygrad.listing import Paths
     from whygrad.paths import Path
+    from whygrad.report import Report
 
 Array: TypeAlias = Any
 
@@ -182,6 +185,51 @@ class Record:
             starts = [(node, None if position is None else np.array([position]))]
         return Paths(self, starts, rows, k)
 
+    # What is made of them
+
+    def report(
+        self, semirings: Sequence[str] | None = None, progress: Callable[[str, float], None] | None = None
+    ) -> "Report":
+        """Returns what each cost does to each parameter and module, where costs conflict, and what to try.
+
+        It prints in a terminal and shows in a notebook; ``.rows()`` are for a table, ``.plot_depth()``,
+        ``.plot_cosines()`` and ``.plot_spectrum()`` draw.
+
+        Args:
+            semirings: What is worked out beside the gradients: ``total`` (for the cancellation), ``entropy``,
+                ``spectrum``. ``total`` where there is nothing, for up to 12 costs.
+            progress: Told what is being worked out, and which share of all is done.
+        """
+        from whygrad.report import report
+
+        return report(self, semirings, progress)
+
+    def branches(self, module: str | None = None) -> "tuple[Parts, ...]":
+        """Returns, for each value that is used several times, what each user sends back, with norms and cosines.
+
+        Args:
+            module: A module's path: the values made in it or coming into it; all where there is nothing.
+        """
+        from whygrad.branches import branches
+
+        return branches(self, module)
+
+    def heads(self, module: str) -> "tuple[Parts, ...]":
+        """Returns what goes back through each head of an attention module alone."""
+        from whygrad.branches import heads
+
+        return heads(self, module)
+
+    def spectrum(self, blocks: Sequence[str] | None = None) -> "Spectrum":
+        """Returns every gradient split by the number of blocks that its paths pass: exact.
+
+        Args:
+            blocks: Patterns of module paths, such as ``["layers.*"]``; every residual add where there is nothing.
+        """
+        from whygrad.branches import spectrum
+
+        return spectrum(self, blocks)
+
     # Names
 
     @cached_property
@@ -275,15 +323,38 @@ class Record:
         return f"{self.made[number].module} head {head}, token {asking} -> token {asked}{at}"
 
     def path_names(self, path: "Path") -> tuple[str, ...]:
-        """Returns the names along a path, without the steps that only move entries."""
+        """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
+        kept: list[str] = []
         last = len(path.entries) - 1
-        kept = []
         for place, entry in enumerate(path.entries):
-            op = self.graph.nodes[entry.node].op
-            moves = op is not None and isinstance(op.structure, Selection)
-            if not moves or place == last or entry in self.graph.costs:
+            following = path.entries[place + 1].node if place < last else None
+            if following is None or entry in self.graph.costs or not self._passed_over(entry.node, following):
                 kept.append(self.name(entry))
         return tuple(kept)
+
+    def _passed_over(self, number: int, following: int) -> bool:
+        """Returns whether a step says nothing that the next one doesn't say: it is in the same module without parts,
+        or its entries are moved and then called by the module's name, or it only moves entries itself."""
+        node, after = self.graph.nodes[number], self.graph.nodes[following]
+        if node.op is None:
+            return False
+        if (
+            self.made[number].module in self._simple
+            and self.made[number].module == self.made[following].module
+        ):
+            return True
+        moves = isinstance(node.op.structure, Selection)
+        moved_on = after.op is not None and isinstance(after.op.structure, Selection)
+        if moved_on and after.name == self.made[following].module == self.made[number].module:
+            return True
+        return moves and node.name != self.made[number].module
+
+    @cached_property
+    def _simple(self) -> frozenset[str]:
+        """The modules that have no other modules in them, but the whole model."""
+        every = {made.module for made in self.made}
+        inner = {module.rpartition(".")[0] for module in every}
+        return frozenset(every - inner - {""})
 
     def unicode(self, name: str) -> str:
         """Returns a name as a terminal shows it."""

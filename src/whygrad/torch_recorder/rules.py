@@ -645,8 +645,8 @@ def _enter_elementwise() -> None:
         if ours in named:
             named.setdefault(theirs, named[ours])
     for name, candidates in named.items():
-        # those that take a number as a setting come first: x^2 rather than x^(a constant array)
-        candidates.sort(key=lambda pair: (-len(pair[1].settings), len(pair[0].arguments)))
+        # x^2 rather than x to a constant array's entries; a + b rather than a + 1*b
+        candidates.sort(key=lambda pair: (len(pair[0].arguments), len(pair[1].settings)))
         RULES.setdefault(name, _elementwise(candidates))
         RULES.setdefault(f"prims.{name}", _elementwise(candidates))
 

@@ -48,7 +48,7 @@ def test_values_of_a_neuron(condition: Condition, meant: list[int]) -> None:
 
 def test_values_of_a_layer_count_as_the_notation_counts() -> None:
     condition = Condition("l", "=", ("L-1", "…", "2"))
-    assert [l for l in range(4) if condition.fits({"l": l}, frozenset("l"), VOCABULARY)] == [1, 2]
+    assert [at for at in range(4) if condition.fits({"l": at}, frozenset("l"), VOCABULARY)] == [1, 2]
 
 
 def test_each_line_has_its_own_condition() -> None:

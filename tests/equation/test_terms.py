@@ -25,26 +25,22 @@ def test_polynomials() -> None:
     ("network", "equation"),
     [(network, equation) for network, equation, holds, _ in CASES if holds in (True, False)][::3],
 )
-def test_terms_and_numbers_agree(network: wg.Network, equation: str) -> None:
+def test_what_holds_term_by_term_holds_at_every_point(network: wg.Network, equation: str) -> None:
     under = setting(network, None, None)
     for chain in read_chains(equation, under.vocabulary):
         for pair in pairs(equation, chain, under):
             outcome = judge(pair)
-            exact = by_terms(pair, outcome.choices)
-            assert exact is None or outcome.holds is None or exact == outcome.holds
+            # Equal polynomials are equal everywhere; unequal ones may be equal where shares sum to 1.
+            if by_terms(pair, outcome.choices):
+                assert outcome.holds is not False
 
 
 def test_most_of_the_scalar_equations_are_judged_by_terms() -> None:
-    net = wg.Network.default()
     exact = []
     for network, equation, holds, _ in CASES:
         if holds is True and network.layered.cost == "squared_error" and "frac" in equation:
             under = setting(network, None, None)
-            every = [
-                pair
-                for chain in read_chains(equation, under.vocabulary)
-                for pair in pairs(equation, chain, under)
-            ]
+            chains = read_chains(equation, under.vocabulary)
+            every = [pair for chain in chains for pair in pairs(equation, chain, under)]
             exact.append(all(by_terms(pair, {}) for pair in every))
-    assert net.layered.outputs == 2
     assert np.mean(exact) > 0.6

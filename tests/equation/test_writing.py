@@ -38,7 +38,7 @@ def test_derivatives_and_letters() -> None:
     assert text.derivative("C^0", "a^0_1") == "dC^0/da^0_1"
     assert (
         writer("\\frac", "nielsen").ref(Ref("w", Index("l", 1), Index("k", 0), Index("j", 0)))
-        == "w^{l+2}_{kj}"
+        == "w^{l+1}_{kj}"
     )
 
 

@@ -12,7 +12,6 @@ from math import comb
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import whygrad as wg
 from whygrad.branches import Spectrum, spectrum
@@ -57,7 +56,7 @@ def spirals(many: int = 256) -> tuple[Tensor, Tensor]:
 
 def cost(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     """Returns the loss."""
-    return {"loss": F.cross_entropy(model(batch[0]), batch[1])}
+    return {"loss": nn.functional.cross_entropy(model(batch[0]), batch[1])}
 
 
 def show(title: str, split: Spectrum) -> None:
@@ -72,7 +71,9 @@ def show(title: str, split: Spectrum) -> None:
     share = parts.cumsum() / parts.sum()
     middle = int((share < 0.5).sum())
     print(f"  half of the sum of norms lies at {middle} blocks or fewer; most paths pass {blocks // 2}")
-    print(f"  norm of the sum {whole:.2e}, sum of the norms {parts.sum():.2e}: {1 - whole / parts.sum():.0%} cancels")
+    print(
+        f"  norm of the sum {whole:.2e}, sum of the norms {parts.sum():.2e}: {1 - whole / parts.sum():.0%} cancels"
+    )
 
 
 def main() -> None:

@@ -1,16 +1,15 @@
 """Along which paths does a transformer learn to copy? Its strongest paths, its heads, skip against block.
 
-A one-layer transformer with two heads learns to repeat the token before last. The strongest paths from the embeddings
-of the tokens to the loss say through which head and from which token the gradient arrives.
+A one-layer transformer with two heads learns to repeat the token before last. Asked about the last place alone, the
+strongest paths from the embeddings of the earlier tokens say through which head and from which token it is learned.
 
-    python examples/transformer_paths.py [--steps 300]
+    python examples/transformer_paths.py [--steps 40]
 """
 
 import argparse
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import whygrad as wg
 from whygrad.branches import branches, heads
@@ -39,33 +38,42 @@ class Transformer(nn.Module):
         return self.out(x)
 
 
+def last(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
+    """Returns the loss at the last place alone."""
+    return {"copy": nn.functional.cross_entropy(model(tokens)[:, -1], tokens[:, -3])}
+
+
 def cost(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
     """Returns the loss of guessing, at each place from the third on, the token two places before."""
     scores = model(tokens)[:, 2:]
-    return {"copy": F.cross_entropy(scores.flatten(0, 1), tokens[:, :-2].flatten())}
+    return {"copy": nn.functional.cross_entropy(scores.flatten(0, 1), tokens[:, :-2].flatten())}
 
 
 def show(title: str, model: nn.Module, tokens: Tensor) -> None:
-    """Prints the strongest paths, what the heads send back, and skip against block."""
-    recorded = wg.record(model, tokens, cost)
-    print(f"\n{title} (loss {recorded.total:.3f})")
-    paths = recorded.paths("token.weight", k=3)
-    print(f"  the 3 strongest of {paths.count:.3g} paths from the tokens' embeddings:".replace("e+", "e"))
-    for path in paths:
+    """Prints the strongest paths through attention, what the heads send back, and skip against block."""
+    recorded = wg.record(model, tokens, last)
+    print(f"\n{title} (loss at the last place {recorded.total:.3f})")
+    paths = recorded.paths("add", k=400)  # token + place
+    print(f"  the strongest of {paths.count:,} paths that begin at an earlier token:")
+    earlier = [path for path in paths if not path.quantities[0].startswith(f"add[0, {LENGTH - 1},")]
+    for path in earlier[:4]:
         print(f"  {path.contribution:+.2e}  {' > '.join(path.quantities)}")
-    for head, norm in zip(*(lambda p: (p.senders, p.norms[:, 0]))(heads(recorded, "attn")[0]), strict=True):
-        print(f"  {head} of attn sends back a gradient of norm {norm:.2e}")
+    (through,) = heads(recorded, "attn")
+    for head, norms in zip(through.senders, through.norms, strict=True):
+        print(f"  {head} of attn sends back a gradient of norm {norms[0]:.2e}")
     for fork in branches(recorded):
         sides = fork.skip_against_block
         if sides is not None:
-            norms = ", ".join(f"{side} {norm:.2e}" for side, norm in zip(sides.senders, sides.norms[:, 0], strict=True))
-            print(f"  to {fork.place}: {norms}, cosine {sides.cosines[0, 0, 1]:+.2f}")
+            said = ", ".join(
+                f"{side} {norms[0]:.2e}" for side, norms in zip(sides.senders, sides.norms, strict=True)
+            )
+            print(f"  to {fork.place}: {said}, cosine {sides.cosines[0, 0, 1]:+.2f}")
 
 
 def main() -> None:
     """Prints everything before and after training, on one sequence."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=40)
     steps = parser.parse_args().steps
     torch.manual_seed(0)
     model, one = Transformer(), torch.randint(0, TOKENS, (1, LENGTH))

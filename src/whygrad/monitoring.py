@@ -22,8 +22,8 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
     """Measures norms, cosines and cancellation of the gradients of the costs, every so many steps.
 
     Call it once a step with the batch, before or after the optimiser's step. Every ``every`` steps the model is
-    recorded on that batch; the training run stays as it would have been without, to the last bit: parameters, gradients, buffers
-    and random numbers are left alone.
+    recorded on that batch; the training run stays as it would have been without, to the last bit: parameters,
+    gradients, buffers and random numbers are left alone.
 
     Args:
         model: The model that is trained.

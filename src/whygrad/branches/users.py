@@ -41,7 +41,7 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
     names = {leaf.node: name for name, leaf in record.leaves.items()}
     users = record.graph.users()
     found = []
-    for value, uses in _uses(record.graph).items():
+    for value, uses in uses_of(record.graph).items():
         node = record.graph.nodes[value]
         if len(uses) < 2 or (node.op is None and value not in names):
             continue
@@ -50,7 +50,7 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
             continue
         if len(uses) < 2:
             continue
-        sent = [_sent(record.graph, sweep, use) for use in uses]
+        sent = [sent_by(record.graph, sweep, use) for use in uses]
         sides = tuple(_side(record.graph, use, at_forks.get(value, ())) for use in uses)
         called = tuple(
             _sender(record, users, sweep, use, side) for use, side in zip(uses, sides, strict=True)
@@ -67,7 +67,7 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
     return tuple(found)
 
 
-class _Use(NamedTuple):
+class Use(NamedTuple):
     """One use of a value: the node that uses it, as which input, and the views that lie between, outermost first."""
 
     user: int
@@ -75,11 +75,11 @@ class _Use(NamedTuple):
     views: tuple[int, ...]
 
 
-def _uses(graph: Graph) -> dict[int, list[_Use]]:
+def uses_of(graph: Graph) -> dict[int, list[Use]]:
     """Returns the uses of each value, where a view of a value is the value itself."""
     root: list[int] = []
     views: list[tuple[int, ...]] = []
-    found: dict[int, list[_Use]] = {}
+    found: dict[int, list[Use]] = {}
     for number, node in enumerate(graph.nodes):
         if whole_selection(graph, number):
             source = node.inputs[0]
@@ -89,11 +89,11 @@ def _uses(graph: Graph) -> dict[int, list[_Use]]:
         root.append(number)
         views.append(())
         for which, source in enumerate(node.inputs):
-            found.setdefault(root[source], []).append(_Use(number, which, views[source]))
+            found.setdefault(root[source], []).append(Use(number, which, views[source]))
     return dict(sorted(found.items()))
 
 
-def _sent(graph: Graph, sweep: Sweep, use: _Use) -> Array:
+def sent_by(graph: Graph, sweep: Sweep, use: Use) -> Array:
     """Returns what one use sends back: (costs, *shape of the value)."""
     cotangent = sweep.cotangent(use.user)
     assert cotangent is not None
@@ -108,7 +108,7 @@ def _sent(graph: Graph, sweep: Sweep, use: _Use) -> Array:
     return made
 
 
-def _side(graph: Graph, use: _Use, at_fork: Iterable[Residual]) -> str:
+def _side(graph: Graph, use: Use, at_fork: Iterable[Residual]) -> str:
     for residual in at_fork:
         if use.user in residual.inside:
             return "block"
@@ -130,12 +130,14 @@ def _leads_to(graph: Graph, number: int, end: int) -> bool:
     return False
 
 
-def _sender(record: Record, users: Users, sweep: Sweep, use: _Use, side: str) -> str:
+def _sender(record: Record, users: Users, sweep: Sweep, use: Use, side: str) -> str:
     """Returns a readable name for a user: the module that it is in, and the operation where the module is larger."""
     graph = record.graph
     number = use.user
     while (
-        isinstance(getattr(graph.nodes[number].op, "structure", None), Selection) and len(users[number]) == 1
+        isinstance(getattr(graph.nodes[number].op, "structure", None), Selection)
+        and len(users[number]) == 1
+        and not _leaf_module(record, number)
     ):
         number = users[number][0][0]
     op, module = graph.nodes[number].op, record.modules[number]

@@ -149,7 +149,8 @@ def _conflicts(names: Sequence[str], model: Part) -> Iterator[Finding]:
         pair = f"{names[i]} and {names[j]}"
         yield Finding(
             "agreement",
-            f"In no layer do two costs pull against each other; over all {entries_of(whole)} shared weights the smallest cosine is "
+            f"In no layer do two costs pull against each other; over all {entries_of(whole)} shared weights the "
+            f"smallest cosine is "
             f"{signed(cosine)} ({pair})",
             costs=(names[i], names[j]),
         )
@@ -180,12 +181,11 @@ def _conflict(
     if worse:
         says += f"; a small step down the sum of all costs makes {listed(worse)} worse"
     tries = []
-    if overall < 0:
-        kept = float(np.sqrt(1 - overall**2))
-        tries.append(
-            f"gradient surgery on the shared weights: PCGrad takes from each gradient what works against the other and "
-            f"leaves {kept:.0%} of its length; UPGrad (TorchJD) never makes a cost worse"
-        )
+    worst, place = (against[0][0], f" in {_named(against[0][1])}") if against else (overall, "")
+    tries.append(
+        f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other and leaves "
+        f"{np.sqrt(1 - worst**2):.0%} of its length{place}; UPGrad (TorchJD) makes no cost worse"
+    )
     if against:
         where = (
             listed([_named(name) for _, name in against]) if len(against) <= 3 else "the last shared layers"

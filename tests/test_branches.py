@@ -1,0 +1,211 @@
+"""Branches: what users, heads and residual blocks send back, against autograd with everything else cut."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import whygrad as wg
+from whygrad.branches import branches, heads, residuals, spectrum
+
+torch.manual_seed(0)
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, width)
+        self.down = nn.Linear(width, width)
+        self.gates = [1.0, 1.0]  # of skip and block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gates[0] * x + self.gates[1] * self.down(torch.tanh(self.up(x)))
+
+
+class Net(nn.Module):
+    def __init__(self, depth: int = 3, width: int = 4) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, width)
+        self.layers = nn.ModuleList(Block(width) for _ in range(depth))
+        self.a = nn.Linear(width, 2)
+        self.b = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.first(x)
+        for layer in self.layers:
+            h = layer(h)
+        return self.a(h), self.b(h)
+
+
+def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    a, b = model(x)
+    return {"a": a.square().mean(), "b": b.sum()}
+
+
+def double(model: nn.Module) -> Any:
+    return model.double()
+
+
+def test_users_of_a_value_against_autograd_with_the_other_cut() -> None:
+    model, x = double(Net(1)), torch.randn(5, 3, dtype=torch.float64)
+    parts = {part.place: part for part in branches(wg.record(model, x, costs))}
+    fork = parts["first"]
+    assert fork.costs == ("a", "b")
+    assert fork.sides == ("block", "skip") or fork.sides == ("skip", "block")
+    sides = fork.skip_against_block
+    assert sides is not None
+    h = model.first(x).detach().requires_grad_()
+    block = model.layers[0]
+    sent = {}
+    for side in ("skip", "block"):
+        out = (h if side == "skip" else h.detach()) + block.down(
+            torch.tanh(block.up(h if side == "block" else h.detach()))
+        )
+        losses = {"a": model.a(out).square().mean(), "b": model.b(out).sum()}
+        sent[side] = [
+            torch.autograd.grad(loss, h, retain_graph=True)[0].flatten() for loss in losses.values()
+        ]
+    for place, side in enumerate(sides.senders):
+        np.testing.assert_allclose(sides.norms[place], [float(g.norm()) for g in sent[side]], rtol=1e-10)
+    one, two = (sent[side] for side in sides.senders)
+    wanted = [
+        float(torch.nn.functional.cosine_similarity(p, q, dim=0)) for p, q in zip(one, two, strict=True)
+    ]
+    np.testing.assert_allclose(sides.cosines[:, 0, 1], wanted, rtol=1e-10)
+    np.testing.assert_allclose(
+        sides.whole, [float((p + q).norm()) for p, q in zip(one, two, strict=True)], rtol=1e-10
+    )
+
+
+def test_a_tied_weight_is_a_value_with_two_users() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.emb = nn.Embedding(5, 3)
+            self.out = nn.Linear(3, 5, bias=False)
+            self.out.weight = self.emb.weight
+
+        def forward(self, t: Tensor) -> Tensor:
+            return self.out(self.emb(t))
+
+    model, tokens = double(Tied()), torch.tensor([1, 2, 2])
+    rec = wg.record(model, tokens, lambda m, t: {"next": m(t).square().sum()})
+    (part,) = [part for part in branches(rec) if part.place == "emb.weight"]
+    assert part.senders == ("emb", "out")
+    weight = model.emb.weight.detach()
+    for place, (w, v) in enumerate(((model.emb.weight, weight), (weight, model.emb.weight))):
+        loss = (w[tokens] @ v.T).square().sum()
+        (wanted,) = torch.autograd.grad(loss, model.emb.weight)
+        np.testing.assert_allclose(part.norms[place, 0], float(wanted.norm()), rtol=1e-10)
+
+
+def test_only_the_branches_of_a_module() -> None:
+    rec = wg.record(double(Net(2)), torch.randn(2, 3, dtype=torch.float64), costs)
+    assert {part.place for part in branches(rec, "layers.1")} == {"layers.0"}
+    with pytest.raises(
+        wg.QuantityError, match=r"expected the path of a module that ran \(a, b, first, .*found 'layer'"
+    ):
+        branches(rec, "layer")
+
+
+def test_residual_adds_are_found_and_others_are_not() -> None:
+    rec = wg.record(double(Net(3)), torch.randn(2, 3, dtype=torch.float64), costs)
+    assert [residual.name for residual in residuals(rec)] == ["layers.0", "layers.1", "layers.2"]
+    x = torch.randn(4, 2, 3, dtype=torch.float64)
+    for recurrent in (nn.LSTM(3, 5), nn.GRU(3, 5)):
+        rec = wg.record(double(recurrent), x, lambda m, x: {"last": m(x)[0].square().sum()})
+        assert residuals(rec) == ()
+
+
+def test_a_skip_with_a_projection_is_a_residual_add() -> None:
+    class Projected(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(3, 4)
+            self.short = nn.Linear(4, 6)
+            self.long = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = torch.tanh(self.first(x))
+            return self.short(h) + self.long(h)
+
+    rec = wg.record(
+        double(Projected()), torch.randn(2, 3, dtype=torch.float64), lambda m, x: {"c": m(x).sum()}
+    )
+    (residual,) = residuals(rec)
+    assert rec.graph.nodes[residual.fork].op.name == "tanh"
+
+
+def test_the_spectrum_is_the_gradient_s_polynomial_in_the_blocks() -> None:
+    """Scaling every block by t makes the gradient a polynomial in t; its coefficients are the parts."""
+    depth = 3
+    model, x = double(Net(depth)), torch.randn(5, 3, dtype=torch.float64)
+    split = spectrum(wg.record(model, x, costs))
+    assert split.blocks == ("layers.0", "layers.1", "layers.2")
+    # The forward values must not change with t: h + f + (t - 1)(f - f.detach())
+    points = np.arange(depth + 1.0)
+    rows = []
+    for t in points:
+        h = model.first(x)
+        for layer in model.layers:
+            made = layer.down(torch.tanh(layer.up(h)))
+            h = h + made.detach() + t * (made - made.detach())
+        a, _ = model.a(h), model.b(h)
+        (gradient,) = torch.autograd.grad(a.square().mean(), model.first.weight)
+        rows.append(gradient.flatten().numpy())
+    parts = np.linalg.solve(np.vander(points, increasing=True), np.array(rows))
+    np.testing.assert_allclose(split.parts["first.weight"][0], np.linalg.norm(parts, axis=1), rtol=1e-8)
+    np.testing.assert_allclose(split.whole["first.weight"][0], np.linalg.norm(parts.sum(axis=0)), rtol=1e-8)
+    assert split.all_whole[0] <= split.all_parts[0].sum()
+    assert len(split.rows()) == len(split.parts) * 2 * (depth + 1)
+
+
+def test_blocks_by_pattern() -> None:
+    rec = wg.record(double(Net(2)), torch.randn(2, 3, dtype=torch.float64), costs)
+    assert spectrum(rec, ["layers.*"]).blocks == ("layers.0", "layers.1")
+    assert spectrum(rec, ["layers.1"]).parts["first.weight"].shape == (2, 2)
+    assert spectrum(rec, ["layers.*.up"]).blocks == ("layers.0.up", "layers.1.up")
+    with pytest.raises(wg.QuantityError, match="expected patterns of module paths .*found 'block.'"):
+        spectrum(rec, ["block*"])
+    plain = wg.record(
+        double(nn.Linear(3, 2)), torch.randn(2, 3, dtype=torch.float64), lambda m, x: {"c": m(x).sum()}
+    )
+    with pytest.raises(wg.NotSupportedError, match="no residual add"):
+        spectrum(plain)
+
+
+@pytest.mark.parametrize("many", [2, 4])
+def test_heads_against_autograd_with_the_other_heads_cut(many: int) -> None:
+    width = 8
+    model = double(nn.MultiheadAttention(width, many, batch_first=True))
+    x = torch.randn(2, 3, width, dtype=torch.float64)
+
+    def cost(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"c": model(x, x, x, need_weights=False)[0].square().sum()}
+
+    (found,) = heads(wg.record(model, x, cost), "")
+    assert found.senders == tuple(f"head {head}" for head in range(many))
+    x.requires_grad_()
+    q, k, v = (x @ model.in_proj_weight.T + model.in_proj_bias).chunk(3, -1)
+    q, k, v = (t.view(2, 3, many, -1).transpose(1, 2) for t in (q, k, v))
+    joined = (
+        (torch.softmax(q @ k.transpose(-1, -2) / (width / many) ** 0.5, -1) @ v).transpose(1, 2).flatten(2)
+    )
+    out = model.out_proj(joined).square().sum()
+    (above,) = torch.autograd.grad(out, joined, retain_graph=True)
+    sent = []
+    for head in range(many):
+        mask = torch.zeros_like(above)
+        columns = slice(head * width // many, (head + 1) * width // many)
+        mask[..., columns] = above[..., columns]
+        sent.append(torch.autograd.grad(joined, x, mask, retain_graph=True)[0].flatten())
+    np.testing.assert_allclose(found.norms[:, 0], [float(g.norm()) for g in sent], rtol=1e-10)
+    np.testing.assert_allclose(found.whole[0], float(sum(sent).norm()), rtol=1e-10)
+
+
+def test_no_heads_where_there_is_no_attention() -> None:
+    rec = wg.record(double(Net(1)), torch.randn(2, 3, dtype=torch.float64), costs)
+    with pytest.raises(wg.NotSupportedError, match="no attention with several heads"):
+        heads(rec, "layers.0")

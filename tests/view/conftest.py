@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.view.jupyterlab import Lab, jupyterlab
+
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 INSIDE = {"127.0.0.1", "localhost"}
 
@@ -60,3 +62,10 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for the whole session."""
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as started:
+        yield started

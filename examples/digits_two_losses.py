@@ -15,7 +15,6 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 import whygrad as wg
-from whygrad.report import report
 
 
 class DigitNet(nn.Module):
@@ -93,7 +92,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     model, plain = train(steps, mend=False)
     batch = {name: values[:256] for name, values in data().items()}
-    print(report(wg.record(model, batch, costs)))
+    print(wg.record(model, batch, costs).report())
     _, mended = train(steps, mend=True)
     print(f"After {steps} steps, on all {len(data()['digit'])} images:")
     for way, losses in (("gradients added up", plain), ("conflicts removed", mended)):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
-from whygrad.branches import Spectrum, spectrum
+from whygrad.branches import Spectrum
 
 
 class Block(nn.Module):
@@ -85,14 +85,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.manual_seed(0)
     model, batch = Residual(arguments.blocks), spirals()
-    show("Before training", spectrum(wg.record(model, batch, cost)))
+    show("Before training", wg.record(model, batch, cost).spectrum())
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(arguments.steps):
         optimiser.zero_grad()
         cost(model, batch)["loss"].backward()
         optimiser.step()
     trained = wg.record(model, batch, cost)
-    split = spectrum(trained)
+    split = trained.spectrum()
     show(f"After {arguments.steps} steps (loss {trained.total:.3f})", split)
     if arguments.plot:
         from whygrad.render.report_plots import plot_spectrum

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
-from whygrad.branches import branches, heads
 
 TOKENS, LENGTH, WIDTH = 6, 8, 16
 
@@ -58,10 +57,10 @@ def show(title: str, model: nn.Module, tokens: Tensor) -> None:
     earlier = [path for path in paths if not path.quantities[0].startswith(f"add[0, {LENGTH - 1},")]
     for path in earlier[:4]:
         print(f"  {path.contribution:+.2e}  {' > '.join(path.quantities)}")
-    (through,) = heads(recorded, "attn")
+    (through,) = recorded.heads("attn")
     for head, norms in zip(through.senders, through.norms, strict=True):
         print(f"  {head} of attn sends back a gradient of norm {norms[0]:.2e}")
-    for fork in branches(recorded):
+    for fork in recorded.branches():
         sides = fork.skip_against_block
         if sides is not None:
             said = ", ".join(

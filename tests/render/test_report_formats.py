@@ -1,0 +1,94 @@
+"""Reports in every format: widths, plain ASCII, many parameters, many costs, and figures."""
+
+import json
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import whygrad as wg
+from whygrad.report import Report
+
+
+def made(depth: int = 2, many: int = 2, semirings: tuple[str, ...] = ("entropy",)) -> Report:
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(3, 6)
+            self.layers = nn.ModuleList(nn.Linear(6, 6) for _ in range(depth))
+            self.heads = nn.ModuleList(nn.Linear(6, 1) for _ in range(many))
+
+        def forward(self, x: Tensor) -> list[Tensor]:
+            x = self.first(x)
+            for layer in self.layers:
+                x = x + torch.relu(layer(x))
+            return [head(x) for head in self.heads]
+
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {f"loss<{k}>": (out - k).square().mean() * (-1) ** k for k, out in enumerate(model(x))}
+
+    return wg.record(Net(), torch.randn(8, 3), costs).report(semirings=semirings)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize(("depth", "many"), [(1, 1), (2, 2), (150, 3), (4, 10)])
+def test_text_keeps_to_its_width_and_length(width: int, depth: int, many: int) -> None:
+    report = made(depth, many)
+    text = report.to_text(width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) < 140
+    assert not any(line.endswith(" ") for line in lines)
+    if depth == 150:
+        assert "others" in text
+    report.to_text(width, unicode=False).encode("ascii")
+
+
+def test_a_conflict_is_marked_by_a_sign_as_well_as_by_colour() -> None:
+    report = made()
+    assert "⇄" in report.to_text()
+    assert "⇄ conflict" in report.to_html()
+    assert "\x1b" not in report.to_text()
+    assert "\x1b" in report.to_text(color=True)
+
+
+def test_html_is_one_page_with_names_escaped() -> None:
+    page = made().to_html()
+    assert page.startswith("<!doctype html>")
+    assert "loss&lt;0&gt;" in page
+    assert "loss<0>" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "prefers-color-scheme: dark" in page
+    assert made()._repr_html_().startswith("<section")
+
+
+def test_json_has_every_parameter() -> None:
+    report = made(semirings=("total", "spectrum"))
+    read = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert set(read) >= {"costs", "findings", "model", "depth", "activations", "spectrum"}
+    assert [part["name"] for part in read["model"]["parts"]] == ["first", "layers", "heads"]
+    assert len(read["spectrum"]["parts"]["first.weight"][0]) == 3
+    assert "blocks" in report.to_text()
+    assert "number of blocks" in report.to_html()
+
+
+def test_figures_have_what_they_promise() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    report = made(semirings=("total", "spectrum"))
+    depth = report.plot_depth()
+    assert [line.get_label() for line in depth.get_lines()] == ["loss<0>", "loss<1>"]
+    assert depth.get_yscale() == "log"
+    cosines = report.plot_cosines()
+    assert len(cosines.patches) == 3
+    assert report.plot_cosines(axes=cosines) is cosines
+    assert len(made(2, 3).plot_cosines().images) == 1
+    spectrum = report.plot_spectrum()
+    assert len(spectrum.patches) == 2 * 3
+    with pytest.raises(wg.NotSupportedError, match="one cost"):
+        made(2, 1).plot_cosines()
+    pyplot.close("all")

@@ -1,0 +1,117 @@
+"""The monitor: the numbers are the report's, files are continued, and training is what it would have been without."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import whygrad as wg
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
+
+
+def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    a, b = model(x).square().mean(0)
+    return {"a": a, "b": b}
+
+
+def train(steps: int, watch: Any = None) -> tuple[nn.Module, Tensor]:
+    trained = watch._model if watch is not None else model()
+    torch.manual_seed(1)
+    optimiser = torch.optim.Adam(trained.parameters(), lr=0.01)
+    for _ in range(steps):
+        x = torch.randn(6, 3)
+        optimiser.zero_grad()
+        if watch is not None:
+            watch(x)
+        sum(costs(trained, x).values()).backward()
+        optimiser.step()
+    return trained, torch.rand(3)
+
+
+def test_training_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    with wg.monitor(model(), costs, every=2, to=tmp_path / "run.csv", says=None) as watch:
+        watched, drawn = train(7, watch)
+    plain, drawn_without = train(7)
+    assert watch.measured == 4
+    for (name, one), two in zip(watched.state_dict().items(), plain.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+    assert torch.equal(drawn, drawn_without)
+
+
+def test_the_numbers_are_autograds(tmp_path: Path) -> None:
+    trained = model().eval()
+    x = torch.randn(6, 3)
+    made = wg.monitor(trained, costs, to=tmp_path / "run.csv", modules=("4",)).measure(x)
+    rows = []
+    for loss in costs(trained, x).values():
+        gradients = torch.autograd.grad(loss, list(trained.parameters()), retain_graph=True)
+        rows.append(torch.cat([g.flatten() for g in gradients]).numpy())
+    np.testing.assert_allclose([made["norm a"], made["norm b"]], np.linalg.norm(rows, axis=1), rtol=1e-4)
+    wanted = rows[0] @ rows[1] / np.linalg.norm(rows[0]) / np.linalg.norm(rows[1])
+    np.testing.assert_allclose(made["cosine a b"], wanted, atol=1e-5)
+    assert 0 <= made["cancellation a"] <= 1
+    assert made["norm a at 4"] < made["norm a"]
+
+
+def test_a_file_is_continued_and_a_torn_row_goes(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    with wg.monitor(model(), costs, every=2, to=path, says=None) as watch:
+        train(5, watch)
+    before = path.read_text()
+    path.write_text(before + "6,1.2,0.")
+    with wg.monitor(model(), costs, every=2, to=path, says=None) as watch:
+        assert watch.step == 6
+        train(3, watch)
+    after = path.read_text()
+    assert after.startswith(before)
+    rows = list(csv.DictReader(io.StringIO(after)))
+    assert [int(row["step"]) for row in rows] == [0, 2, 4, 6, 8]
+
+
+def test_other_columns_are_refused_and_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    with wg.monitor(model(), costs, to=path, says=None) as watch:
+        watch(torch.randn(6, 3))
+    kept = path.read_text()
+    other = wg.monitor(model(), costs, to=path, cancellation=False, says=None)
+    with pytest.raises(wg.ShapeError, match=r"the columns are others than before\nexpected: step, "):
+        other(torch.randn(6, 3), step=100)
+    assert path.read_text() == kept
+    path.write_text("x,y\n1,2\n")
+    with pytest.raises(wg.ShapeError, match="expected a file that monitor wrote"):
+        wg.monitor(model(), costs, to=path)
+
+
+def test_a_writer_gets_every_number_and_the_cost_is_printed() -> None:
+    class Writer:
+        def __init__(self) -> None:
+            self.got: list[tuple[str, float, int]] = []
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            self.got.append((name, value, step))
+
+    writer, said = Writer(), io.StringIO()
+    with wg.monitor(model(), costs, every=3, to=writer, says=said) as watch:
+        train(4, watch)
+    assert {name for name, _, _ in writer.got} >= {"whygrad/norm a", "whygrad/cosine a b", "whygrad/cost b"}
+    assert {step for _, _, step in writer.got} == {0, 3}
+    assert "monitor: 2 measurements, " in said.getvalue()
+    assert " ms each, " in said.getvalue()
+    assert "% of the loop" in said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [({"every": 0}, "every: expected"), ({"to": 3}, "to: expected")]
+)
+def test_bad_options(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(wg.NotSupportedError, match=message):
+        wg.monitor(model(), costs, **option)

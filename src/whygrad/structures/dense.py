@@ -64,6 +64,10 @@ class DenseAlongAxis(NamedTuple):
         xp, (x,) = local.xp, local.inputs
         axes = axes_of(local.settings, len(x.shape), -1)
         rows = tuple(axis + 1 for axis in axes)
+        if semiring.unit:
+            # every pair is an edge, whatever its partial
+            joined = semiring.reduce(cotangent, rows, xp)
+            return each(joined, lambda part: xp.broadcast_to(part, (part.shape[0], *x.shape)))
         moved = each(cotangent, lambda part: grouped(part, rows, xp))
         values, output = (grouped(array, axes, xp) for array in (x, local.output))
         known = self._known(values, output, local.settings, xp)

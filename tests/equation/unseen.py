@@ -339,6 +339,13 @@ cl2 = network(
         "\\phi": "\\sigma",
     },
 )
+X = {"x": [[0.1, 0.4], [0.5, -0.3], [0.9, 0.2]], "y": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]}
+b3 = network([2, 3, 2], notation="3blue1brown", cost="squared_error", reduction="mean", **X)
+b3n = network([2, 3, 2], notation="3blue1brown", cost="squared_error", reduction="mean")
+nn = network([2, 3, 2], notation="nielsen", reduction="mean", **X)
+uu = network([2, 3, 2], notation="ufldl", reduction="mean", **X)
+bs = network([2, 3, 2], ["tanh", "identity"], notation="bishop", **X)
+u2 = network([2, 3, 2], notation="ufldl", reduction="mean", l2=0.2, **X)
 
 CASES: list[tuple[wg.Network, str, Any, tuple[str, ...]]] = [
     (
@@ -1470,4 +1477,74 @@ CASES: list[tuple[wg.Network, str, Any, tuple[str, ...]]] = [
     (cl2, r"\frac{\partial E}{\partial w_{h_1o}} = (o-t)\,o(1-o)\,o", False, ()),
     (cl2, r"\frac{\partial E}{\partial w_{11}} = (o-t)\,o(1-o)\,w_{h_1o}\,h_1(1-h_1)\,h_1", False, ()),
     (cl2, r"\frac{\partial E}{\partial w_{11}} = (o-t)\,o(1-o)\,w_{11}\,h_1(1-h_1)\,x_1", False, ()),
+    (
+        b3,
+        r"\frac{\partial C}{\partial b^{(L)}_j} = \frac{1}{n}\sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
+        True,
+        (),
+    ),
+    (b3, r"C = \frac{1}{n}\sum_{k=0}^{n-1} C_k", True, ()),
+    (
+        b3,
+        r"\frac{\partial C}{\partial b^{(L)}_j} = \sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
+        False,
+        ("SC",),
+    ),
+    (
+        n,
+        r"\frac{\partial C}{\partial b^{(L)}_j} = \frac{1}{n}\sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
+        True,
+        (),
+    ),
+    (n, r"C = \frac{1}{n}\sum_{k=0}^{n-1} C_k", True, ()),
+    (
+        n,
+        r"\frac{\partial C}{\partial b^{(L)}_j} = \sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
+        False,
+        ("SC",),
+    ),
+    (nn, r"C = \frac{1}{n}\sum_x C_x", True, ()),
+    (
+        nn,
+        r"\frac{\partial C}{\partial w^l_{jk}} = \frac1n\sum_x\frac{\partial C_x}{\partial w^l_{jk}}",
+        True,
+        (),
+    ),
+    (nn, r"\frac{\partial C}{\partial b^l_j} = \frac1n\sum_x\frac{\partial C_x}{\partial b^l_j}", True, ()),
+    (nn, r"C = \sum_x C_x", False, ()),
+    (
+        nn,
+        r"\frac{\partial C}{\partial w^l_{jk}} = \frac{1}{2n}\sum_x\frac{\partial C_x}{\partial w^l_{jk}}",
+        False,
+        ("SC",),
+    ),
+    (nn, r"\delta^L_j = \frac{\partial C}{\partial z^L_j}", True, ()),
+    (uu, r"J(W,b) = \frac{1}{m}\sum_{i=1}^m J(W,b;x^{(i)},y^{(i)})", True, ()),
+    (
+        uu,
+        r"\frac{\partial}{\partial W_{ij}^{(l)}} J(W,b) = \frac{1}{m}\sum_{k=1}^m\frac{\partial}{\partial W_{ij}^{(l)}} J(W,b;x^{(k)},y^{(k)})",
+        True,
+        (),
+    ),
+    (
+        uu,
+        r"\frac{\partial}{\partial b_{i}^{(l)}} J(W,b) = \frac{1}{m}\sum_{k=1}^m\frac{\partial}{\partial b_{i}^{(l)}} J(W,b;x^{(k)},y^{(k)})",
+        True,
+        (),
+    ),
+    (
+        uu,
+        r"\frac{\partial}{\partial b_{i}^{(l)}} J(W,b) = \sum_{k=1}^m\frac{\partial}{\partial b_{i}^{(l)}} J(W,b;x^{(k)},y^{(k)})",
+        False,
+        (),
+    ),
+    (
+        u2,
+        r"\frac{\partial}{\partial W_{ij}^{(l)}} J(W,b) = \left[\frac{1}{m}\sum_{k=1}^m\frac{\partial}{\partial W_{ij}^{(l)}} J(W,b;x^{(k)},y^{(k)})\right] + \lambda W_{ij}^{(l)}",
+        True,
+        (),
+    ),
+    (bs, r"E = \sum_{n=1}^N E_n", True, ()),
+    (bs, r"\frac{\partial E}{\partial w_{ji}} = \sum_n \frac{\partial E_n}{\partial w_{ji}}", True, ()),
+    (bs, r"E = \frac{1}{2}\sum_n E_n", False, ()),
 ]

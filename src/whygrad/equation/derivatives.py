@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whygrad.equation.arithmetic import Array, total
+from whygrad.equation.points import Points
 from whygrad.equation.tree import (
     BigSum,
     Call,
@@ -47,7 +48,7 @@ def updated(evaluator: "Evaluator", node: Updated, values: dict[str, int]) -> Ar
         now = evaluator.array(inner, ref, values)
         layer = ref.layer.at(values) if ref.layer else 0
         step = -evaluator.points.rate[:, :, None] * evaluator.laid_out(
-            ref.kind, evaluator.total_by_array(ref.kind, layer)
+            ref.kind, total_by_array(evaluator.points, ref.kind, layer)
         )
     else:
         q = evaluator.quantity(inner, ref, values)
@@ -159,7 +160,10 @@ def _slope_of_symbol(
             axis=1,
         )
     of = evaluator.quantity(node, meaning, values)
-    found = evaluator.points.derivative(of, by)
+    points = evaluator.points
+    if meaning.kind == "total" and meaning.example is not None:
+        points = points.of_example(evaluator.example(node, meaning, values))
+    found = points.derivative(of, by)
     if whole in evaluator.chained and not neighbours(of, by) and np.any(found != 0):
         shown = evaluator.text[node.span[0] : node.span[1]].strip()
         options = (
@@ -180,6 +184,9 @@ def _by_array(
     target = evaluator.meaning(inner) if isinstance(inner, Symbol) else None
     if not isinstance(target, Ref) or target.derived:
         raise EquationError("the derivative of a cost or of a layer was expected", evaluator.text, of.span[0])
+    if target.kind == "total" and target.example is not None:
+        alone = evaluator.points.of_example(evaluator.example(inner, target, values))
+        return evaluator.laid_out(ref.kind, total_by_array(alone, ref.kind, layer))
     if target.kind in ("total", "C") and not target.array:
         cost = None if target.kind == "total" else evaluator.quantity(inner, target, values).to
         if ref.kind not in ("w", "b", "a", "z"):
@@ -188,7 +195,7 @@ def _by_array(
                 evaluator.text,
                 by.span[0],
             )
-        return evaluator.laid_out(ref.kind, evaluator.total_by_array(ref.kind, layer, cost))
+        return evaluator.laid_out(ref.kind, total_by_array(evaluator.points, ref.kind, layer, cost))
     if not target.array:
         if ref.kind not in ("a", "z", "w", "b"):
             raise EquationError("this derivative can't be checked", evaluator.text, node.span[0])
@@ -226,6 +233,17 @@ def _scalar_by_array(
         for row in each
     ]
     return evaluator.laid_out(ref.kind, np.stack(rows, axis=1))
+
+
+def total_by_array(points: Points, kind: str, layer: int, cost: int | None = None) -> Array:
+    """Returns the derivative of the total (or of one cost) by a whole array, not laid out: (points, …)."""
+    rows = slice(None) if cost is None else slice(cost, cost + 1)
+    place, at = ("z", layer) if kind in ("w", "b") else (kind, layer)
+    found = points.costs_by_array(place, at)[:, :, rows].sum(axis=2) * points.share
+    if kind == "w":
+        made = np.einsum("pet,pes->pts", found, points.a(layer - 1))
+        return made + points.net.l2 * points.weights[layer - 1] if points.net.l2 and cost is None else made
+    return found.sum(axis=1, keepdims=True) if kind == "b" else found
 
 
 def neighbours(of: Quantity, by: Quantity) -> bool:

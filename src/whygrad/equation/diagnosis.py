@@ -44,13 +44,22 @@ def _diagnosed(pair: Pair, outcome: Outcome) -> Fix | None:
         return next(rewritten(trial), None)
     for cause in TABLE:
         if cause.code == "CL":
-            searches = (two_factors(trial), two_slips(pair, outcome), rewritten(trial))
-            other = next((fix for search in searches for fix in search), None)
-            if other is not None:
-                return other
-        for fix in cause.find(trial):
+            for search in (two_factors(trial), two_slips(pair, outcome), rewritten(trial)):
+                other = _first(search)
+                if other is not None:
+                    return other
+        fix = _first(cause.find(trial))
+        if fix is not None:
             return fix._replace(code=fix.code or cause.code)
     return None
+
+
+def _first(search: Iterator[Fix]) -> Fix | None:
+    """Returns the first thing that a search finds; one that meets impossible numbers finds nothing."""
+    try:
+        return next(search, None)
+    except (ArithmeticError, ValueError, LookupError, Unfit):
+        return None
 
 
 def two_slips(pair: Pair, outcome: Outcome) -> Iterator[Fix]:
@@ -60,7 +69,7 @@ def two_slips(pair: Pair, outcome: Outcome) -> Iterator[Fix]:
     for cause in TABLE:
         if cause.find in (wrong_factor, wrong_sign, left_side) or cause.code == "CL":
             continue
-        for fix in cause.find(scaled):
+        for fix in filter(None, [_first(cause.find(scaled))]):
             if fix.left is not pair.left or any(not start <= change.start <= end for change in fix.changes):
                 continue
             moved = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from whygrad.equation.arithmetic import Absent, Array, added, divided, power, total
 from whygrad.equation.calls import called
-from whygrad.equation.derivatives import derivative, updated
+from whygrad.equation.derivatives import derivative, total_by_array, updated
 from whygrad.equation.indices import Letters, NumberAt, sum_range
 from whygrad.equation.points import Points
 from whygrad.equation.products import product
@@ -265,9 +265,25 @@ class Evaluator:
             raise Absent(f"{q}")
         return q
 
+    def example(self, node: Node, ref: Ref, values: dict[str, int]) -> int:
+        """Returns which example a meaning is about.
+
+        Raises:
+            Absent: There is none for these values of the letters.
+            EquationError: There is none at all.
+        """
+        place = ref.example.at(values) if ref.example is not None else 0
+        if not 0 <= place < self.points.examples:
+            if ref.example is not None and ref.example.letter:
+                raise Absent("example")
+            raise EquationError("there is no such example", self.text, node.span[0])
+        return place
+
     def _scalar(self, node: Node, ref: Ref, values: dict[str, int]) -> Array:
         q = self.quantity(node, ref, values)
         points = self.points
+        if ref.kind == "total" and ref.example is not None:
+            return points.costs[:, self.example(node, ref, values)].sum(axis=1, keepdims=True)
         if ref.derived:
             found = points.derivative(Quantity("total"), q) * (self.unscaled if q.kind in ("a", "z") else 1)
         else:
@@ -275,12 +291,7 @@ class Evaluator:
             if q.kind == "delta":
                 found = found * ref.sign * self.unscaled * (-1 if "delta" in self.flipped else 1)
         if ref.example is not None and found.shape[1] > 1:
-            place = ref.example.at(values)
-            if not 0 <= place < found.shape[1]:
-                if ref.example.letter:
-                    raise Absent("example")
-                raise EquationError("there is no such example", self.text, node.span[0])
-            found = found[:, place, None]
+            found = found[:, self.example(node, ref, values), None]
         return found
 
     def array(self, node: Node, ref: Ref, values: dict[str, int]) -> Array:
@@ -296,7 +307,7 @@ class Evaluator:
             raise EquationError("the network has no biases", self.text, node.span[0])
         if ref.derived or kind == "delta":
             place = "z" if kind == "delta" else kind
-            found = self.total_by_array(place, layer)
+            found = total_by_array(points, place, layer)
             if place in ("a", "z"):
                 found = found * self.unscaled
             if kind == "delta":
@@ -312,12 +323,7 @@ class Evaluator:
         else:
             found = points.a(layer) if kind == "a" else points.z(layer)
         if ref.example is not None and kind not in ("w", "b"):
-            example = ref.example.at(values)
-            if not 0 <= example < found.shape[1]:
-                if ref.example.letter:
-                    raise Absent("example")
-                raise EquationError("there is no such example", self.text, node.span[0])
-            found = found[:, example, None]
+            found = found[:, self.example(node, ref, values), None]
         return self.laid_out(kind, found)
 
     def laid_out(self, kind: str, found: Array) -> Array:
@@ -327,19 +333,6 @@ class Evaluator:
         else:
             turned = not self.vocabulary.code
         return np.swapaxes(found, 1, 2) if turned else found
-
-    def total_by_array(self, kind: str, layer: int, cost: int | None = None) -> Array:
-        """Returns the derivative of the total (or of one cost) by a whole array, not laid out: (points, …)."""
-        points = self.points
-        rows = slice(None) if cost is None else slice(cost, cost + 1)
-        place, at = ("z", layer) if kind in ("w", "b") else (kind, layer)
-        found = points.costs_by_array(place, at)[:, :, rows].sum(axis=2) * points.share
-        if kind == "w":
-            made = np.einsum("pet,pes->pts", found, points.a(layer - 1))
-            return (
-                made + points.net.l2 * points.weights[layer - 1] if points.net.l2 and cost is None else made
-            )
-        return found.sum(axis=1, keepdims=True) if kind == "b" else found
 
     def bigsum(
         self, node: BigSum, values: dict[str, int], value: Callable[[Node, dict[str, int]], Array]

@@ -268,6 +268,8 @@ def sum_range(
             low, high = span.start, span.stop
             if bound is not None and bound.lower is not None:
                 low = number(bound.lower, values) - start
+                # Whether examples count from 0 or from 1, all of them are meant.
+                low = max(low, 0) if name.startswith("(") else low
             if bound is not None and bound.upper is not None:
                 high = number(bound.upper, values) - start + 1
             if name in layers:

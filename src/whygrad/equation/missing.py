@@ -229,7 +229,10 @@ def _solved(trial: Trial, options: list[Any], gap: Array) -> Account | None:
     shape = (points.many, gap.shape[1])
     if not options or len(options) > shape[0] * shape[1] - 2:
         return None
-    columns = [np.broadcast_to(term.value(points), shape).ravel() for term in options]
+    values = [term.value(points) for term in options]
+    if any(value.shape[1] not in (1, shape[1]) for value in values):
+        return None
+    columns = [np.broadcast_to(value, shape).ravel() for value in values]
     matrix = np.stack(columns, axis=1)
     alive = np.any(matrix != 0, axis=0)
     target = np.broadcast_to(gap, shape).ravel()

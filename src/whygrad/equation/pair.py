@@ -59,7 +59,9 @@ class Pair(NamedTuple):
     @property
     def examples(self) -> int:
         """How many examples it is about."""
-        return self.setting.examples(self.arrays)
+        refs = [use.meaning for use in self.letters({}).uses if isinstance(use.meaning, Ref)]
+        summed = any(ref.kind == "total" and ref.example is not None for ref in refs)
+        return self.setting.examples("examples" if summed else self.arrays)
 
     def evaluator(self, points: Points, choices: dict[object, int]) -> Evaluator:
         """Returns what evaluates its sides at some points."""

@@ -232,6 +232,11 @@ class Points:
             return made.sum(axis=1, keepdims=True) if parameter else made
         return made
 
+    def of_example(self, example: int) -> "Points":
+        """Returns the points with one example alone: its cost has no mean's 1/m, and none of the weights' cost."""
+        x, y = self.x[:, example : example + 1], self.y[:, example : example + 1]
+        return Points(self.net._replace(l2=0.0), self.weights, self.biases, x, y, self.rate[:, 0])
+
     def at_rate(self, rate: float) -> "Points":
         """Returns the points with one learning rate for all."""
         made = Points(self.net, self.weights, self.biases, self.x, self.y, np.full(self.many, rate))

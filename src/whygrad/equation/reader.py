@@ -24,11 +24,14 @@ from whygrad.equation.tree import (
     Number,
     Power,
     Product,
+    Ref,
     Span,
     Sum,
     Symbol,
     Transposed,
     Updated,
+    replaced,
+    walk,
 )  # fmt: skip
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
@@ -228,7 +231,10 @@ class _Builder:
     def _bigsum(self, found: list[Any]) -> Node:
         below, above, at = found[0].value
         bounds = self.bounds(below, above, at)
-        return BigSum((found[0].start, found[1].span[1]), bounds, found[1])
+        body: Node = found[1]
+        for bound in bounds:
+            body = _of_examples(body, bound.letter)
+        return BigSum((found[0].start, found[1].span[1]), bounds, body)
 
     def bounds(self, below: str, above: str, at: int) -> tuple[Bound, ...]:
         """Returns the letters that a sum runs over, from what stands below and above its sign."""
@@ -274,7 +280,9 @@ class _Builder:
     def bound(self, text: str, at: int) -> Node | None:
         """Returns a bound of a sum; None where it says no more than that all are meant (`K`)."""
         bare = text.strip()
-        if not bare or re.fullmatch(r"[A-Za-z]|n_?\{?(?:out|in|outputs?)\}?|\\text\{\w+\}", bare):
+        if not bare or re.fullmatch(
+            r"[A-Za-z](?:\s*-\s*1)?|n_?\{?(?:out|in|outputs?)\}?|\\text\{\w+\}", bare
+        ):
             return None
         if re.fullmatch(r"[0-9]{1,9}", bare):
             return Number((at, at), bare)
@@ -366,6 +374,18 @@ class _Builder:
 
     def _gradient(self, found: list[Any]) -> Node:
         return Derivative((found[0].start, found[-1].span[1]), found[2], found[1])
+
+
+def _of_examples(body: Node, letter: str) -> Node:
+    """Returns what a sum adds up, with the cost `C_x` as that of example x where the sum is over x."""
+    for part in walk(body):
+        if not isinstance(part, Symbol) or not re.fullmatch(rf"\\?[A-Za-z]+_\{{?{letter}\}}?", part.text):
+            continue
+        ref = part.meanings[0]
+        if isinstance(ref, Ref) and ref.kind in ("total", "C") and ref.example is None:
+            cost = Ref("total", example=Index("(" + letter + ")", 0))
+            body = replaced(body, part, Symbol(part.span, part.text, (cost,), part.tail))
+    return body
 
 
 def _moved(node: Node, span: Span) -> Node:

@@ -36,6 +36,7 @@ from whygrad.notation.canonical import FROM_ABOVE, FROM_BELOW
 _OUTER = re.compile(
     r"\s*(?:\\(?:boxed|fbox|displaystyle|textstyle|ensuremath|mathbf|color\s*\{\w+\})?\s*)?\{"
 )
+_ONE_EXAMPLE = re.compile(r"\s*\([^()=+]*[,;]\s*x\^\{?\(([a-z])\)\}?\s*[,;]\s*y\^\{?\(\1\)\}?\s*\)")
 _WORD = re.compile(r"\\?([A-Za-z]+)")
 
 
@@ -357,6 +358,13 @@ class Scanner:
             match = re.compile(r"\s*\([^()=+]*\)").match(self.text, name.end, end)
             return match.end() if match is not None else name.end
         if name.cost:
+            single = _ONE_EXAMPLE.match(self.text, name.end, end)
+            if single is not None:
+                cost = Ref("total", example=Index("(" + single.group(1) + ")", 0))
+                last = self.tokens.pop()
+                symbol = Symbol((last.start, last.end), self.text[last.start : last.end], (cost,))
+                self.emit("NAME", symbol, last.start, last.end)
+                return single.end()
             match = re.compile(r"\s*\([^()=+]*[,;][^()=+]*\)").match(self.text, name.end, end)
             if match is not None:
                 return match.end()

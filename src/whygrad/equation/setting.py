@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ONE_EXAMPLE = frozenset({"nielsen", "3blue1brown", "bishop", "goodfellow", "classic", "d2l"})
 """Notations whose cost is that of one example, where an equation is about single quantities."""
 MOST_EXAMPLES = 16
+FEW_EXAMPLES = 3
 _SEED = 20_260
 
 
@@ -52,10 +53,16 @@ class Setting(NamedTuple):
             return "any"
         return "any" if self.given and not np.allclose(self.own.y.sum(axis=-1), 1) else "shares"
 
-    def examples(self, arrays: bool) -> int:
-        """Returns how many examples an equation is about."""
+    def examples(self, arrays: bool | str) -> int:
+        """Returns how many examples an equation is about.
+
+        Args:
+            arrays: Whether whole arrays stand in it; `examples` where it adds up over examples.
+        """
         if not arrays and self.vocabulary.notation.name in ONE_EXAMPLE:
             return 1
+        if not self.given and arrays == "examples":
+            return FEW_EXAMPLES
         return min(int(self.own.examples), MOST_EXAMPLES)
 
     def generic(self, examples: int, many: int = 0, targets: str = "") -> Points:

@@ -31,6 +31,7 @@ EXAMPLES = {
     "ng": ("m",),
     "ufldl": ("m",),
     "nielsen": ("n",),
+    "3blue1brown": ("n",),
     "cs231n": ("N", "num_{examples}", "num_{train}"),
 }
 _LABEL = re.compile(r"([A-Za-z]|ell)('*)(?:([+-])([0-9]+))?")
@@ -240,6 +241,8 @@ class Vocabulary:
             return (Ref("a", Index(None, self.layout.depth), array=True),)
         if re.fullmatch(r"h_\{[A-Za-z,]+\}|h_\{theta\}", name):
             return (Ref("a", Index(None, self.layout.depth), array=True),)
+        if self.notation.name == "3blue1brown" and re.fullmatch(r"C_\{[a-z]\}", name):
+            return (Ref("total"),)
         if name in EXAMPLES.get(self.notation.name, ()):
             return (Special("examples"),)
         if name in RATES or name == "learning_rate":

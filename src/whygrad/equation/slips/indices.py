@@ -35,13 +35,15 @@ def other_indices(
 
 def _changed_indices(trial: Trial, side: Node, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
     layout = trial.setting.vocabulary.layout
-    letters = sorted(letter for letter in trial.letters.free if letter != "@")
+    letters = sorted(letter for letter in trial.letters.free if letter != "@" and letter[0] != "(")
     for node in walk(trial.pair.right):
         if isinstance(node, BigSum):
             letters += [bound.letter for bound in node.bounds if bound.letter not in letters]
     for node in walk(side):
         ref = ref_of(node)
         if ref is None or not isinstance(node, Symbol) or ref.kind not in kinds:
+            continue
+        if ref.kind == "total" and ref.example is not None:
             continue
         if ref.array:
             if ref.layer is not None:

@@ -1491,14 +1491,14 @@ CASES: list[tuple[wg.Network, str, Any, tuple[str, ...]]] = [
         ("SC",),
     ),
     (
-        n,
+        b3n,
         r"\frac{\partial C}{\partial b^{(L)}_j} = \frac{1}{n}\sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
         True,
         (),
     ),
-    (n, r"C = \frac{1}{n}\sum_{k=0}^{n-1} C_k", True, ()),
+    (b3n, r"C = \frac{1}{n}\sum_{k=0}^{n-1} C_k", True, ()),
     (
-        n,
+        b3n,
         r"\frac{\partial C}{\partial b^{(L)}_j} = \sum_{k=0}^{n-1}\frac{\partial C_k}{\partial b^{(L)}_j}",
         False,
         ("SC",),

@@ -53,7 +53,7 @@ class Flows:
         self._back: dict[Any, Array] = {}
 
     def _backward(self, kind: str, layer: int, pick: Array) -> Array:
-        """Returns each strand's derivatives by a layer, (strands, examples, neurons); without R, which no neuron is in."""
+        """Returns each strand's derivatives by a layer, (strands, examples, neurons); R has none."""
         key = (kind, layer, pick.tobytes())
         if key not in self._back:
             node = self._run.recorded.nodes[kind, layer]

@@ -20,6 +20,7 @@ class Marking(Notation):
         super().__init__(base.record)
         self.names, self.aliases = base.names, base.aliases
         self._sheet = sheet
+        self._base = base
 
     def latex(self, q: Quantity, layout: Layout) -> str:
         """Returns a quantity's mark."""
@@ -62,7 +63,9 @@ class _Composing(Marking):
 
     def fraction_text(self, of: Quantity, by: Quantity, layout: Layout) -> str:
         """Returns a derivative on one line, from marked names."""
-        return "/".join(f"{'d ' if q.kind == 'total' else 'd'}{self.text(q, layout)}" for q in (of, by))
+        words = [self._base.text(q, layout)[:2] for q in (of, by)]
+        signs = ["d " if len(word) > 1 and word.isalpha() else "d" for word in words]
+        return "/".join(sign + self.text(q, layout) for sign, q in zip(signs, (of, by), strict=True))
 
 
 def conventions(base: Notation) -> str:
@@ -94,10 +97,10 @@ def names(sheet: Sheet, base: Notation, layout: Layout) -> list[list[object]]:
             made.append(sheet.fill(latex, text(symbol.of, symbol.by, layout)))
         elif symbol.kind == "s":
             z = sheet.mark(Symbol("q", symbol.of))
-            plain = symbol.detail.removeprefix("\\").partition("{")[2].rstrip("}") or symbol.detail.strip(
-                "\\"
-            )
-            made.append(sheet.fill(f"{symbol.detail}'({z})", f"{plain}'({z})"))
+            latex, _, plain = symbol.detail.rpartition(" ")
+            made.append(sheet.fill(f"{latex}'({z})", f"{plain}'({z})"))
+        elif symbol.kind == "p":
+            made.append(_powered(sheet, base, layout, symbol))
         elif symbol.kind == "any":
             made.append(
                 sheet.fill(
@@ -113,6 +116,21 @@ def names(sheet: Sheet, base: Notation, layout: Layout) -> list[list[object]]:
         else:
             made.append(sheet.fill(base.latex(symbol.of, layout), base.text(symbol.of, layout)))
     return made
+
+
+def _powered(sheet: Sheet, base: Notation, layout: Layout, symbol: Symbol) -> list[object]:
+    """Returns a name that an exponent follows: in brackets where the name has an upper index of its own."""
+    q = symbol.of
+    if symbol.detail == "q":
+        inner = sheet.mark(Symbol("q", q))
+        return sheet.fill(
+            f"({inner})" if "^" in base.latex(q, layout) else inner,
+            f"({inner})" if "^" in base.text(q, layout) else inner,
+        )
+    inner = sheet.mark(Symbol("m", q))
+    shown = inner if symbol.detail == "m" else f"{symbol.detail}'({inner})"
+    latex = rf"\left({shown}\right)" if "^" in base.matrix(q.kind, q.layer, layout) else shown
+    return sheet.fill(latex, shown)
 
 
 def _each(symbols: list[Symbol]) -> Iterator[Symbol]:

@@ -31,6 +31,7 @@ try {
   const host = document.getElementById("whygrad");
   const given = await unpacked();
   mount(host, given, null);
+  host.replaceChildren();
 } catch (error) {
   const place = document.getElementById("failure");
   place.hidden = false;

@@ -25,6 +25,7 @@ _MARK = f"[{chr(FIRST_MARK)}-{chr(LAST_MARK)}]"
 _FILLED = re.compile(rf"{_MARK}|\d+(?:\.\d+)?", re.ASCII)
 _PIECES = re.compile(f"({_MARK})")
 _SLOPE = re.compile(rf"(\\[A-Za-z]+(?:\{{[^{{}}]*\}})?|[A-Za-z_]+)'\(({_MARK})\)", re.ASCII)
+_POWER = re.compile(rf"(?:(\\[A-Za-z]+(?:\{{[^{{}}]*\}})?)'\(({_MARK})\)|({_MARK}))\^", re.ASCII)
 _HOLES = re.compile(f"([{chr(FIRST_HOLE)}-{chr(LAST_HOLE)}])")
 # What MathML Core has; everything else that a converter might write is dropped.
 ELEMENTS = frozenset(
@@ -90,20 +91,33 @@ class Sheet:
 
     def formula(self, math: Math) -> int:
         """Returns a formula's number."""
-        filled = self.fill(self._slopes(math.latex), self._slopes(math.ascii, math.latex))
+        latex, text = _POWER.sub(self._powered, math.latex), _POWER.sub(self._powered, math.ascii)
+        filled = self.fill(*self._slopes(latex, text))
         return self._placed(self.formulas, ("formula", *map(str, filled), len(filled)), lambda: filled)
 
-    def _slopes(self, text: str, latex: str = "") -> str:
-        """Returns a text with a symbol for each slope, such as σ'(z)."""
-        signs = {match.group(2): match.group(1) for match in _SLOPE.finditer(latex)}
+    def _powered(self, match: re.Match[str]) -> str:
+        """Returns the mark of a name (or of a slope of a whole layer) that an exponent follows."""
+        sign, inside, alone = match.groups()
+        symbol = self.symbols[ord(inside or alone) - FIRST_MARK]
+        if symbol.kind not in ("q", "m") or (sign and symbol.kind == "q"):
+            return match.group()
+        return self.mark(Symbol("p", symbol.of, None, sign or symbol.kind)) + "^"
+
+    def _slopes(self, latex: str, text: str) -> tuple[str, str]:
+        """Returns both spellings of a formula with a symbol for each slope, such as σ'(z)."""
+        signs = {match.group(2): match.group(1) for match in _SLOPE.finditer(text)}
+        both = {
+            match.group(2): f"{match.group(1)} {signs.get(match.group(2), match.group(1))}"
+            for match in _SLOPE.finditer(latex)
+        }
 
         def replaced(match: re.Match[str]) -> str:
             symbol = self.symbols[ord(match.group(2)) - FIRST_MARK]
-            if symbol.kind != "q":
+            if symbol.kind != "q" or match.group(2) not in both:
                 return match.group()
-            return self.mark(Symbol("s", symbol.of, None, signs.get(match.group(2), match.group(1))))
+            return self.mark(Symbol("s", symbol.of, None, both[match.group(2)]))
 
-        return _SLOPE.sub(replaced, text)
+        return _SLOPE.sub(replaced, latex), _SLOPE.sub(replaced, text)
 
     def fill(self, latex: str, text: str) -> list[Any]:
         """Returns a formula as the number of its skeleton and what fills the holes: symbols' numbers, or digits."""

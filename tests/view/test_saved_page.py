@@ -1,0 +1,274 @@
+"""The saved page in a real browser, from disk, without a network: every interaction, by mouse and by keyboard."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import whygrad as wg
+
+SIZES = {"phone": {"width": 360, "height": 800}, "desk": {"width": 1600, "height": 1000}}
+EVIL = '<img src=x onerror="window.hacked=1">'
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The pages that the tests open: name -> address."""
+    home = tmp_path_factory.mktemp("pages")
+    examples = wg.Network([2, 3, 2], "tanh", seed=1, names={EVIL: "w^0_{0,1}"})
+    runs = {
+        "question": wg.Network.default().run(),
+        "examples": examples.run([[0.1, 0.2], [0.3, -0.4]], [[1, 0], [0, 1]]),
+        "wide": wg.Network([30, 20, 3], ["relu", "softmax"], True, "cross_entropy", seed=0).run(),
+    }
+    return {name: run.save_html(home / f"{name}.html").as_uri() for name, run in runs.items()}
+
+
+class Opened:
+    """A page with everything that it should not do written down."""
+
+    def __init__(self, browser, address, size="desk", **options):
+        self.context = browser.new_context(viewport=SIZES[size], offline=True, **options)
+        self.page = self.context.new_page()
+        self.trouble, self.requests = [], []
+        self.page.on("console", lambda m: m.type in ("error", "warning") and self.trouble.append(m.text))
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(address)
+        self.page.wait_for_selector(".answer h1")
+
+    def text(self, selector):
+        return self.page.locator(selector).first.inner_text()
+
+    def check(self):
+        assert self.trouble == []
+        assert [url for url in self.requests if not url.startswith("file:")] == []
+        self.context.close()
+
+
+@pytest.fixture
+def opened(chromium, pages):
+    made = []
+
+    def open_(name="question", part="", **options):
+        made.append(Opened(chromium, pages[name] + part, **options))
+        return made[-1]
+
+    yield open_
+    for each in made:
+        each.check()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_untouched_page_shows_the_answer(opened, size, scheme):
+    at = opened(size=size, color_scheme=scheme)
+    assert "= 0.33349" in at.text(".answer h1")
+    assert "along 6 paths" in at.page.locator(".answer p").all_inner_texts()[1]
+    assert at.page.locator(".paths tbody tr").count() == 6
+    assert "0.33349" in at.text(".paths tfoot .sum")
+    assert [row.split("\t")[0] for row in at.page.locator(".paths tfoot tr").all_inner_texts()][:3] == [
+        "sum of all paths",
+        "backward pass",
+        "finite difference",
+    ]
+    assert at.page.locator(".strand").count() > 6
+    assert at.page.locator(".strand.negative").count() >= 2
+    assert at.page.locator(".steps li").count() == 4
+    assert at.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    paper = at.page.evaluate(
+        "getComputedStyle(document.querySelector('#whygrad').shadowRoot.querySelector('.page')).backgroundColor"
+    )
+    assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(18, 21, 28)")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_weight_is_one_click_away(opened, size):
+    at = opened(size=size)
+    run = wg.Network.default().run()
+    for key, name in (("w3.1.2", "w^2_{1,3}"), ("a1.2", "a^2_1"), ("w2.0.1", "w^1_{0,2}")):
+        at.page.locator(f'.network [data-q="{key}"]').dispatch_event("click")
+        assert f"= {run.gradient(name):.6g}".replace("-", "−") in at.text(".answer h1")
+    at.page.locator('.network [data-q="w1.2.1"] .hit').click(force=True)
+    assert at.page.url.endswith("#w1.2.1") or "#" in at.page.url
+
+
+def test_a_cost_alone_and_the_way_back(opened):
+    at = opened()
+    at.page.locator('.segments [data-of="C1"]').click()
+    assert "= 0.052" in at.text(".answer h1")
+    assert at.page.url.endswith("#w1.0.0;of=C1")
+    assert at.page.locator(".strand.hue0").count() == 0
+    at.page.locator(".steps a.why").first.click()
+    assert at.page.url.endswith("#a1.0;of=C1")
+    at.page.locator(".back").click()
+    at.page.wait_for_url("**#w1.0.0;of=C1")
+    assert "= 0.052" in at.text(".answer h1")
+    at.page.go_back()
+    expect(at.page).to_have_url(re.compile(r"^(?!.*of=C1)"))
+    assert "= 0.33349" in at.text(".answer h1")
+
+
+def test_every_derivative_in_the_steps_leads_somewhere(opened):
+    at = opened("examples", "#w1.0.0;example=0")
+    links = at.page.locator(".steps a.why")
+    for n in range(links.count()):
+        links.nth(n).click()
+        assert at.page.locator(".answer h1").count() == 1
+        assert at.page.locator(".answer code").count() == 0, "no derivation behind a link"
+        at.page.locator(".back").click()
+        expect(at.page).to_have_url(re.compile("#w1.0.0"))
+
+
+def test_the_keyboard_alone_reaches_everything(opened):
+    at = opened()
+    pressed = at.page.keyboard.press
+    at.page.locator('.network [tabindex="0"]').focus()
+    heading = at.text(".answer h1")
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft", "End", "Home"):
+        pressed(key)
+        assert at.page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.q") in at.page.url
+    assert at.text(".answer h1") != heading
+    names = set()
+    at.page.locator(".top select").focus()
+    for _ in range(60):
+        pressed("Tab")
+        names.add(
+            at.page.evaluate("""() => {
+          const at = document.activeElement?.shadowRoot?.activeElement;
+          return at && (at.getAttribute("aria-label") || at.closest("label")?.innerText || at.innerText);
+        }""")
+        )
+    for part in ("the total", "Play the passes", "Copy LaTeX", "Table of paths"):
+        assert any(name and part in name for name in names), part
+
+
+def test_pointing_shows_name_value_and_each_costs_derivative(opened):
+    at = opened()
+    at.page.locator('.network [data-q="a2.1"] .body').hover()
+    tip = at.text(".tooltip")
+    for number in ("−0.215", "−2.4631", "−2.3031", "−0.16"):
+        assert number in tip
+    at.page.locator('.network [data-q="a2.1"] .body').dispatch_event("pointerleave")
+    at.page.mouse.move(5, 5)
+    at.page.locator('.network [data-q="w2.1.0"]').focus()
+    assert "−0.5" in at.text(".tooltip")
+
+
+def test_a_factor_and_its_edge_light_each_other(opened):
+    at = opened()
+    at.page.locator(".card").nth(1).hover()
+    assert at.page.locator('.chips [data-factor="1"].hover').count() == 2
+    assert at.page.locator(".chips .hover:not([data-factor='1'])").count() == 0
+    at.page.mouse.move(5, 5)
+    assert at.page.locator(".card.hover").count() == 0
+    at.page.locator('.network [data-q="w2.1.0"]').dispatch_event("pointerover")
+    assert at.page.locator(".card").nth(1).get_attribute("class").split()[-1] == "hover"
+
+
+def test_the_table_sorts_filters_and_shows_any_path(opened):
+    at = opened()
+
+    def numbers():
+        texts = at.page.locator(".paths tbody .contribution").all_inner_texts()
+        return [float(text.replace("−", "-")) for text in texts]
+
+    assert [abs(n) for n in numbers()] == sorted((abs(n) for n in numbers()), reverse=True)
+    at.page.locator(".sort", has_text="contribution").click()
+    assert numbers() == sorted(numbers(), reverse=True)
+    at.page.locator(".paths select").select_option("a2.2")
+    assert at.page.locator(".paths tbody .contribution").count() == 2
+    at.page.locator(".paths select").select_option("")
+    at.page.locator(".paths tbody tr").last.click()
+    assert "−0.447825" in at.text(".cards .product")
+    at.page.locator(".paths .pick").nth(3).focus()
+    at.page.keyboard.press("Enter")
+    assert "0.04" in at.text(".cards .product")
+
+
+def test_play_goes_through_the_passes(opened):
+    at = opened()
+    at.page.locator("[aria-label='Next step']").click()
+    assert "1 of 12: The input" in at.text(".step-title")
+    for _ in range(7):
+        at.page.locator("[aria-label='Next step']").click()
+    assert "8 of 12" in at.text(".step-title")
+    lit = at.page.locator(".network .lit").evaluate_all("all => all.map((one) => one.dataset.q)")
+    assert sorted(lit) == sorted(f"w3.{i}.{j}" for i in range(2) for j in range(3))
+    assert at.page.locator(".caption math").count() >= 2
+    at.page.locator("[aria-label='Previous step']").click()
+    assert "7 of 12" in at.text(".step-title")
+    at.page.locator("[aria-label='Play the passes']").click()
+    expect(at.page.locator(".step-title")).to_contain_text("8 of 12")
+    at.page.locator("[aria-label='Pause']").click()
+    at.page.locator("[aria-label='Stop playing']").click()
+    assert at.page.locator(".network .lit").count() == 0
+
+
+def test_the_same_page_in_another_notation(opened):
+    at = opened()
+    at.page.locator(".top select").select_option("pytorch")
+    assert "net[0].weight" in at.text(".answer h1")
+    at.page.locator(".top select").select_option("nielsen")
+    assert at.page.url.endswith(";notation=nielsen")
+    assert "= 0.33349" in at.text(".answer h1")
+
+
+def test_lines_can_show_another_semiring(opened):
+    at = opened()
+    for name in ("gradient", "total", "strongest", "extremes", "count", "reach", "entropy"):
+        at.page.locator(".controls select").select_option(name)
+        assert at.page.locator(".strand").count() > 0 or name == "entropy"
+        assert f"show={name}" in at.page.url
+
+
+def test_the_address_is_a_prepared_page(opened):
+    at = opened("question", "#w2.1.2;of=C0;notation=ng;show=strongest;theme=dark;step=5")
+    assert at.page.locator('.segments [aria-pressed="true"]').get_attribute("data-of") == "C0"
+    assert at.page.locator(".top select").input_value() == "ng"
+    assert "6 of 12" in at.text(".step-title")
+    assert at.page.locator('.network [data-q="w2.1.2"].chosen').count() == 1
+    other = opened("question", "#<img src=x>;of=__proto__;notation=constructor;example=9;step=999")
+    assert "= 0.33349" in other.text(".answer h1")
+
+
+def test_examples_are_chosen_and_names_are_text(opened):
+    at = opened("examples")
+    assert at.page.locator("img").count() == 0
+    assert at.page.evaluate("window.hacked") is None
+    assert "<img" in at.page.locator('.network [data-q="w1.0.0"]').get_attribute("aria-label")
+    before = at.text(".answer h1")
+    at.page.locator(".controls label", has_text="example").locator("select").select_option("1")
+    assert at.text(".answer h1") != before
+    assert at.page.locator("[aria-label='Next step']").is_enabled()
+
+
+def test_a_wide_network_says_what_it_leaves_out(opened):
+    at = opened("wide")
+    assert at.page.locator(".network .others").all_text_contents() == ["+ 23 others", "+ 13 others"]
+    at.page.locator('.network [role="button"]').nth(3).dispatch_event("click")
+    assert at.page.locator(".paths tfoot .sum").count() == 1
+
+
+def test_latex_is_copied(opened):
+    at = opened(permissions=["clipboard-read", "clipboard-write"])
+    at.page.locator(".steps .copy").first.click()
+    expect(at.page.locator(".steps .copy").first).to_have_text("copied")
+    assert at.page.evaluate("navigator.clipboard.readText()").startswith(
+        r"\frac{\partial \sum C}{\partial w^0_{0,1}} = a^0_0"
+    )
+
+
+def test_the_theme_can_be_turned(opened):
+    at = opened(color_scheme="light")
+    at.page.locator(".theme").click()
+    assert at.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 28)"
+    assert "theme=dark" in at.page.url
+
+
+def test_every_weight_is_in_a_table_too(opened):
+    at = opened(size="phone")
+    at.page.locator(".every summary").click()
+    at.page.locator('.weights [data-q="w3.1.0"]').click()
+    assert "#w3.1.0" in at.page.url
+    assert at.page.locator('.weights [data-q="w3.1.0"]').get_attribute("aria-pressed") == "true"

@@ -117,7 +117,7 @@ class View {
     this.live = this.ask ? new Live(this) : null;
     this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
-    this.page = html("section", { class: "page", "aria-label": "whygrad" }, this.top, html("main", { class: "columns" }, this.left, this.right), this.live?.element ?? null, this.tooltip, this.announcer);
+    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.top, html("div", { class: "columns" }, this.left, this.right), this.live?.element ?? null, this.tooltip, this.announcer);
     this.root.replaceChildren(this.page);
   }
 

@@ -15,11 +15,13 @@ export function weightTables(view) {
       { type: "button", class: key === state.chosen ? "chosen" : null, "data-q": key, "aria-pressed": String(key === state.chosen), "aria-label": `${formulas.plainName(key)}: ${number(values[place.get(key)])}`, on: { click: () => view.go({ chosen: key }) } },
       number(values[place.get(key)], 3),
     );
+  // Screen readers don't take a header that is mathematics alone for one with text.
+  const said = (key) => [html("span", { class: "sr" }, formulas.plainName(key)), html("span", { "aria-hidden": "true" }, formulas.name(key, false))];
   const tables = layers.slice(1).map((neurons, before) => {
     const layer = before + 1;
-    const head = html("tr", {}, html("td", {}, `into layer ${layer}`), layers[before].map((j) => html("th", { scope: "col" }, formulas.name(`a${before}.${j}`, false))), document.network.bias ? html("th", { scope: "col" }, "bias") : null);
+    const head = html("tr", {}, html("td", {}, `into layer ${layer}`), layers[before].map((j) => html("th", { scope: "col" }, said(`a${before}.${j}`))), document.network.bias ? html("th", { scope: "col" }, "bias") : null);
     const rows = neurons.map((i) =>
-      html("tr", {}, html("th", { scope: "row" }, formulas.name(`a${layer}.${i}`, false)), layers[before].map((j) => html("td", {}, button(`w${layer}.${i}.${j}`))), document.network.bias ? html("td", {}, button(`b${layer}.${i}`)) : null),
+      html("tr", {}, html("th", { scope: "row" }, said(`a${layer}.${i}`)), layers[before].map((j) => html("td", {}, button(`w${layer}.${i}.${j}`))), document.network.bias ? html("td", {}, button(`b${layer}.${i}`)) : null),
     );
     return html("div", { class: "wide" }, html("table", { class: "weights" }, html("thead", {}, head), html("tbody", {}, rows)));
   });

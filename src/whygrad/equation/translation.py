@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from whygrad.equation.diagnosis import applied
 from whygrad.equation.reader import read_chains
-from whygrad.equation.tree import BigSum, Derivative, Node, Number, Ref, Symbol, walk
+from whygrad.equation.scripts import scripts_after
+from whygrad.equation.tree import BigSum, Derivative, Node, Number, Ref, Symbol, Transposed, walk
 from whygrad.equation.trial import Change
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.equation.writing import Writer
@@ -24,7 +25,7 @@ def translate_equation(text: str, network: "Network", to: str) -> str:
 
     Raises:
         EquationError: The equation can't be read.
-        NotYetError: It has whole arrays or numbered bounds, and the two notations lay out or count differently.
+        NotYetError: It has whole arrays, and one notation is code with examples in rows; or bounds that are no numbers.
 
     Example:
         >>> from whygrad.network import Network
@@ -39,26 +40,73 @@ def translate_equation(text: str, network: "Network", to: str) -> str:
     for chain in read_chains(text, here):
         for side in chain.sides:
             inside = {part.of for part in walk(side) if isinstance(part, Derivative)}
+            turned: set[Node] = set()
             for node in walk(side):
-                change = _change(node, node in inside, here, there, writer)
+                if node in turned:
+                    continue
+                change = _turned(node, here, there, writer)
                 if change is not None:
-                    changes[node.span] = change
+                    turned.update(walk(node))
+                else:
+                    change = _change(node, node in inside, here, there, writer)
+                if change is not None:
+                    changes[change.start, change.end] = change
     return applied(text, list(changes.values()))
 
 
-def _change(node: Node, derived: bool, here: Vocabulary, there: Vocabulary, writer: Writer) -> Change | None:
-    first = here.neurons_start() != there.neurons_start()
-    if isinstance(node, BigSum) and first:
-        if any(isinstance(limit, Number) for bound in node.bounds for limit in (bound.lower, bound.upper)):
-            raise NotYetError(
-                "a sum with numbered bounds can't be translated between notations that count differently"
-            )
+def _turned(node: Node, here: Vocabulary, there: Vocabulary, writer: Writer) -> Change | None:
+    """Returns what a matrix of weights is where rows and columns stand the other way round; None for other parts."""
+    if here.code or there.code or here.notation.weight_orientation == there.notation.weight_orientation:
         return None
+    if isinstance(node, Transposed):
+        ref = _weights(node.of)
+        return None if ref is None else Change(*node.span, writer.ref(ref))
+    if isinstance(node, Derivative) and _weights(node.by) is not None:
+        of, by = (part.meanings[0] if isinstance(part, Symbol) else None for part in (node.of, node.by))
+        if isinstance(of, Ref) and isinstance(by, Ref):
+            made = writer.derivative(writer.ref(of), writer.ref(by))
+            return Change(*node.span, writer.transposed(f"({made})"))
+    ref = _weights(node)
+    if ref is None:
+        return None
+    name = writer.ref(ref._replace(derived=False))
+    if ref.derived:
+        name = f"({writer.derivative(writer.quantity(Quantity('total')), name)})"
+    return Change(*node.span, writer.transposed(name))
+
+
+def _weights(node: Node) -> Ref | None:
+    ref = node.meanings[0] if isinstance(node, Symbol) else None
+    return ref if isinstance(ref, Ref) and ref.array and ref.kind == "w" else None
+
+
+def _counted(node: BigSum, here: Vocabulary, there: Vocabulary, text: str) -> Change | None:
+    """Returns the sign of a sum with its numbers as the other notation counts them."""
+    if not any(isinstance(limit, Number) for bound in node.bounds for limit in (bound.lower, bound.upper)):
+        return None
+    (bound, *others) = node.bounds
+    match = re.compile(r"\\?(?:sum|Σ|∑)").match(text, node.span[0])
+    step = there.neurons_start() - here.neurons_start()
+    whole = isinstance(bound.lower, Number) and (bound.upper is None or isinstance(bound.upper, Number))
+    if others or match is None or not whole or not isinstance(bound.lower, Number):
+        raise NotYetError(
+            "these bounds of a sum can't be translated between notations that count differently"
+        )
+    scripts = scripts_after(text, match.end(), len(text))[0]
+    lower = int(bound.lower.value) + step
+    upper = f"^{{{int(bound.upper.value) + step}}}" if isinstance(bound.upper, Number) else ""
+    end = scripts[-1].end if scripts else match.end()
+    return Change(node.span[0], end, f"{match.group()}_{{{bound.letter}={lower}}}{upper}")
+
+
+def _change(node: Node, derived: bool, here: Vocabulary, there: Vocabulary, writer: Writer) -> Change | None:
+    if isinstance(node, BigSum) and here.neurons_start() != there.neurons_start():
+        return _counted(node, here, there, writer.text)
     ref = node.meanings[0] if isinstance(node, Symbol) else None
     if not isinstance(node, Symbol) or not isinstance(ref, Ref):
         return None
     one, other = here.notation, there.notation
-    if ref.array and (one.weight_orientation, here.code) != (other.weight_orientation, there.code):
+    if ref.array and here.code != there.code:
         raise NotYetError(
             f"whole arrays can't be translated from {one.name} to {other.name}: their layouts differ"
         )

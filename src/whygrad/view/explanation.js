@@ -54,14 +54,25 @@ export function heading(view, explanation) {
     lead(view, explanation),
     parts.length > 1 && parts.length <= 12 ? html("div", { class: "parts" }, html("span", { class: "faint" }, state.of === "total" ? "of which" : "by cost"), parts) : null,
     ...explanation.words.map((words) => html("p", {}, formulas.words(words))),
-    state.of === "total" && Object.keys(explanation.reasons).length
-      ? html(
-          "ul",
-          { class: "reasons" },
-          Object.entries(explanation.reasons).slice(0, 12).map(([key, words]) => html("li", {}, formulas.name(key), html("span", {}, ` ${number(explanation.costs[key])}: `), formulas.words(words), ".")),
-        )
-      : null,
+    state.of === "total" ? reasons(view, explanation) : null,
   );
+}
+
+/** Why costs have no part in it, those with the same reason together. */
+function reasons(view, explanation) {
+  const { formulas } = view;
+  const alike = new Map();
+  for (const [key, words] of Object.entries(explanation.reasons)) {
+    const text = formulas.plainWords(words.slice(1));
+    alike.set(text, [...(alike.get(text) ?? []), [key, words]]);
+  }
+  if (!alike.size) return null;
+  const item = (same) => {
+    const shown = same.length > 4 ? [...same.slice(0, 3), null, same.at(-1)] : same;
+    const names = shown.map((each, n) => [n ? ", " : "", each ? formulas.name(each[0]) : "…"]);
+    return html("li", {}, names, same.length > 1 ? " are 0: " : " is 0: ", same.length > 1 && typeof same[0][1][0] === "number" ? "no path leads to them" : formulas.words(same[0][1]), ".");
+  };
+  return html("ul", { class: "reasons" }, [...alike.values()].map(item));
 }
 
 /** The first step as one line: with symbols, with numbers, and its value. */

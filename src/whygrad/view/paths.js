@@ -48,7 +48,7 @@ export function pathsTable(view, explanation, rows, shown) {
       factors ? html("td", { class: "factors" }, row.cards.map((card, n) => [n ? "·" : "", html("span", { class: row.place === shown ? `tint factor${n % 6}` : null, "data-factor": row.place === shown ? n : null }, card.v < 0 ? `(${number(card.v, 4)})` : number(card.v, 4))])) : null,
       html("td", { class: "n contribution" }, number(row.c)),
       html("td", { class: "n share" }, percent(row.h)),
-      html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${negative ? "negative" : "positive"}`, style: { width } })),
+      html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${!row.c ? "none" : negative ? "negative" : "positive"}`, style: { width } })),
     );
   });
   const span = factors ? 2 : 1;

@@ -51,10 +51,13 @@ export class Picture {
     const columns = layers.length + 1 + (several ? 1 : 0);
     const rows = Math.max(...layers.map((neurons, layer) => neurons.length + (hidden[layer] ? 1 : 0)), layers.at(-1).length + (regular ? 1 : 0));
     const margin = width < 480 ? 22 : 40;
-    this.gap = Math.max(width < 480 ? 46 : 58, (width - 2 * margin) / (columns - 1));
-    const tall = Math.min(520, Math.max(230, width * 0.5));
-    this.row = Math.max(22, Math.min(92, tall / rows));
-    this.radius = Math.max(5, Math.min(21, this.row * 0.27, this.gap * 0.24));
+    this.gap = Math.max(width < 480 ? 46 : columns > 12 ? 34 : 58, (width - 2 * margin) / (columns - 1));
+    const tall = Math.min(width > 1200 ? width * 0.36 : 520, Math.max(230, width * 0.5));
+    this.row = Math.max(22, Math.min(Math.max(92, width / 13), tall / rows));
+    this.radius = Math.max(5, Math.min(Math.max(21, width / 56), this.row * 0.27, this.gap * 0.24));
+    this.size = Math.max(11, this.radius * 0.53);
+    this.svg.style.setProperty("--text", `${this.size}px`);
+    this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
     const across = 2 * margin + this.gap * (columns - 1);
     const high = this.row * (rows - 1) + 2 * this.radius + 34;
     this.place = new Map();
@@ -141,12 +144,12 @@ export class Picture {
     const { x, y } = this.at(key);
     const r = this.radius;
     const readable = r >= 11;
-    const size = Math.max(10, Math.min(15, r * 0.82));
+    const size = Math.max(10, Math.min(Math.max(15, this.size * 1.5), r * 0.82));
     let parts;
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
       if (readable) parts.push(this.label(key, x, y, 2 * r + 16, size));
-      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + 13, "text-anchor": "middle" }));
+      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(3, r * 0.24) })];
     } else if (kind === "b") {
@@ -157,7 +160,7 @@ export class Picture {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
       if (readable) parts.push(this.label(key, x, y, 2 * wide + 18, size));
-      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + 13, "text-anchor": "middle" }));
+      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     }
     this.nodes.append(this.group(key, ...parts));
   }
@@ -165,7 +168,7 @@ export class Picture {
   others(layer, many) {
     const { x, y } = this.at(`o${layer}`);
     const r = this.radius + 4;
-    const text = svg("text", { class: "others", x, y: y + r + 12, "text-anchor": "middle" }, `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")} others`);
+    const text = svg("text", { class: "others", x, y: y + r + this.size + 2, "text-anchor": "middle" }, `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")} others`);
     this.nodes.append(svg("g", { class: "rest", "data-o": layer }, svg("rect", { class: "body", x: x - r, y: y - r * 0.7, width: 2 * r, height: r * 1.4, rx: 7 }), svg("text", { class: "dots", x, y: y + 4, "text-anchor": "middle" }, "···"), text));
   }
 
@@ -196,6 +199,7 @@ export class Picture {
     this.svg.classList.toggle("dimmed", Boolean(flow) && !lit && !colours);
     this.strands(lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
     this.marks(path, lit ? null : chosen, missing);
+    this.reveal(chosen);
   }
 
   /** Every weight's own value of a semiring as a line. */
@@ -259,14 +263,14 @@ export class Picture {
       const key = start.startsWith("w") || start.startsWith("b") ? start : null;
       const [from, to] = key?.startsWith("w") ? this.ends(start) : [start, end];
       const [a, b] = [this.at(from), this.at(to)];
-      if (!a || !b) return;
-      const d = a === b ? "" : this.curve(from, to);
+      if (!a || !b || a.x === b.x) return;
+      const d = this.curve(from, to);
       if (d) this.chips.append(svg("path", { class: `trace factor${n % 6}`, d, "data-factor": n }));
       if (this.gap < 84 || this.row < 34 || !d) return;
       const text = number(card.v, 4);
-      const wide = 7.2 * text.length + 12;
+      const wide = this.size * (0.64 * text.length + 1.1);
       const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
-      const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - 10, width: wide, height: 20, rx: 10 }), svg("text", { x, y: y + 4, "text-anchor": "middle" }, text));
+      const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - this.size * 0.9, width: wide, height: this.size * 1.8, rx: this.size * 0.9 }), svg("text", { x, y: y + this.size * 0.36, "text-anchor": "middle" }, text));
       this.chips.append(chip);
     });
   }
@@ -277,8 +281,17 @@ export class Picture {
     const [from, to] = this.ends(chosen).map((key) => this.at(key));
     if (!from || !to) return;
     const x = (from.x + to.x) / 2;
-    const y = (from.y + to.y) / 2 - 24;
-    this.chips.append(this.label(chosen, x, y, 120, 13.5));
+    const y = (from.y + to.y) / 2 - this.size * 2.1;
+    this.chips.append(this.label(chosen, x, y, 120, this.size * 1.22));
+  }
+
+  /** Brings what is chosen into sight, where the picture is wider than its place. */
+  reveal(chosen) {
+    const place = this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
+    const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
+    if (!place || scrollWidth <= clientWidth || chosen === this.revealed) return;
+    this.revealed = chosen;
+    if (place.x < scrollLeft + 40 || place.x > scrollLeft + clientWidth - 40) this.scroll.scrollLeft = place.x - clientWidth / 2;
   }
 
   light(keys) {

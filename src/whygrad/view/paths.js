@@ -19,7 +19,8 @@ export function pathsTable(view, explanation, rows, shown) {
   kept.sort(SORTS[view.sorted]);
   const largest = Math.max(...rows.map((row) => Math.abs(row.h)), 1e-300);
   const examples = rows.some((row) => row.example !== null && row.example !== undefined);
-  const factors = rows.some((row) => row.cards.length);
+  const long = rows.some((row) => row.stations.length > 7);
+  const factors = !long && rows.some((row) => row.cards.length);
 
   const header = (label, sort, kind) =>
     html(

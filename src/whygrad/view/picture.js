@@ -149,7 +149,7 @@ export class Picture {
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
       if (readable) parts.push(this.label(key, x, y, 2 * r + 16, size));
-      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
+      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(3, r * 0.24) })];
     } else if (kind === "b") {
@@ -160,7 +160,7 @@ export class Picture {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
       if (readable) parts.push(this.label(key, x, y, 2 * wide + 18, size));
-      if (readable && this.row > 50) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
+      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     }
     this.nodes.append(this.group(key, ...parts));
   }

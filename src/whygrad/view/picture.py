@@ -20,7 +20,7 @@ OF_WIDE = 7
 # More lines than these are no picture, and slow.
 MOST_WEIGHTS = 2600
 # Strands of this many costs can be told apart; of more, the total is drawn.
-STRANDS = 6
+STRANDS, STRANDS_TO_DEPTH = 6, 8
 # What is thinner than this part of the widest can't be seen; and so many lines are lit at most.
 FAINTEST = 0.004
 MOST_LIT = 160
@@ -158,7 +158,7 @@ class Picture:
         outputs = self._net.outputs
         if of.kind == "C":
             return [key(of)], np.eye(outputs)[[int(of.to or 0)]]
-        if of.kind == "total" and outputs <= STRANDS:
+        if of.kind == "total" and outputs <= STRANDS and self._net.depth <= STRANDS_TO_DEPTH:
             return [f"C{k}" for k in range(outputs)], np.eye(outputs)
         return ["total"], np.full((1, outputs), float(of.kind == "total"))
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, report
+from benchmarks.groups import GROUPS
 from benchmarks.records import GroupResult
 from benchmarks.start import measure_start
-from benchmarks.workloads import GROUPS, START
+from benchmarks.workloads import START
 
 
 def main() -> int:

@@ -145,4 +145,4 @@ def _goal(goal: GoalResult) -> str:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.3g}" if unit == "ratio" else f"{value:.3g} {unit}"
+    return f"{value:.3g}" if unit in ("ratio", "memory") else f"{value:.3g} {unit}"

@@ -13,10 +13,11 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.agreement import TOLERANCE, deviation
+from benchmarks.groups import GROUPS, case_named
 from benchmarks.measure import Call, Rounds, added_mebibytes, measure, wait_for_quiet
 from benchmarks.peers import PEERS, Contestant, contestants
 from benchmarks.records import GoalResult, GroupResult, Row, Table
-from benchmarks.workloads import GROUPS, Case, Goal, case_named
+from benchmarks.workloads import Case, Goal
 
 
 def main() -> None:
@@ -120,11 +121,25 @@ def _judge(goal: Goal, table: Table, timed: Rounds) -> GoalResult:
     if not goal.against:
         value = variant.seconds * 1e3 if goal.unit == "ms" else variant.mebibytes
         return GoalResult(text, goal.limit, goal.unit, value)
+    if goal.unit == "memory":
+        return _judge_memory(goal, table, variant)
     present = [name for name in goal.against if name in timed.seconds]
     if not present:
         return GoalResult(f"{text} / {goal.against[0]}", goal.limit, goal.unit, None)
     fastest = max(present, key=lambda name: timed.ratio(goal.variant, name))
     return GoalResult(f"{text} / {fastest}", goal.limit, goal.unit, timed.ratio(goal.variant, fastest))
+
+
+def _judge_memory(goal: Goal, table: Table, variant: Row) -> GoalResult:
+    """The added memory beside that of the most sparing peer."""
+    peers = [row for row in table.rows if row.name in goal.against and row.mebibytes]
+    text = f"{goal.label}: {variant.name}"
+    if not peers or variant.mebibytes is None:
+        return GoalResult(f"{text} / {goal.against[0]}", goal.limit, goal.unit, None)
+    least = min(peers, key=lambda row: row.mebibytes or 0.0)
+    return GoalResult(
+        f"{text} / {least.name}", goal.limit, goal.unit, variant.mebibytes / (least.mebibytes or 1.0)
+    )
 
 
 def memory_here(case_name: str, contestant_name: str) -> float | None:

@@ -12,7 +12,21 @@ Array = NDArray[np.floating]
 KINK_MARGIN = 2e-5
 """Some ten times the float32 rounding of a pre-activation of the networks here."""
 
-Task = Literal["gradients", "gramian", "example_gramian", "cotangents", "input_jacobian", "sweep", "paths"]
+Task = Literal[
+    "gradients",
+    "gramian",
+    "example_gramian",
+    "cotangents",
+    "input_jacobian",
+    "sweep",
+    "paths",
+    "model_gradients",
+    "model_gramian",
+    "model_example_gramian",
+    "model_recording",
+    "model_sweep",
+]
+"""Those of a `ModelProblem` begin with model_; a contestant of the others is given a `Problem`."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +94,29 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class ModelProblem:
+    """A PyTorch model, a batch and the costs that its owner would write; `peers.torch_models` builds them.
+
+    `costs`: `outputs` for the squared error of each output, summed over the batch; `examples` for each example's cross
+    entropy; `losses` for the model's own named losses; `total` for their sum, or the mean cross entropy.
+    """
+
+    model: Literal["tiny", "mlp", "conv", "transformer"]
+    costs: Literal["outputs", "examples", "losses", "total"]
+    batch: int
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Goal:
-    """A limit for whygrad: a ratio to the fastest of `against`, or, without any, milliseconds or MiB.
+    """A limit for whygrad: a ratio of times (or of added memory) to the best of `against`, or milliseconds or MiB.
 
     `variant` names the whygrad contestant that is held against the limit.
     """
 
     label: str
     limit: float
-    unit: Literal["ratio", "ms", "MiB"] = "ratio"
+    unit: Literal["ratio", "memory", "ms", "MiB"] = "ratio"
     against: tuple[str, ...] = ()
     variant: str = "whygrad"
 
@@ -103,7 +131,7 @@ class Case:
     name: str
     title: str
     task: Task
-    problem: Problem
+    problem: Problem | ModelProblem
     goals: tuple[Goal, ...] = ()
     memory: bool = False
     only: tuple[str, ...] | None = None
@@ -310,10 +338,3 @@ PATHS = Group(
 )
 
 START = Group("start", "Import and cold start, each in fresh processes")
-
-GROUPS = {group.name: group for group in (W1, W2, W3, AE, SEMIRINGS, PATHS, START)}
-
-
-def case_named(name: str) -> Case:
-    """The case with this name, of any group."""
-    return next(case for group in GROUPS.values() for case in group.cases if case.name == name)

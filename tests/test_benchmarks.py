@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks.agreement import TOLERANCE, deviation
+from benchmarks.measure import Rounds
+from benchmarks.models import BACKWARD, MODELS, ONCE
 from benchmarks.peers import Contestant, contestants
 from benchmarks.peers.numpy_by_hand import CONTESTANTS as BY_HAND
-from benchmarks.workloads import Case, Problem, Task
+from benchmarks.records import GoalResult, GroupResult, Row, Table
+from benchmarks.report import markdown, remarks_of
+from benchmarks.worker import _judge, prepare
+from benchmarks.workloads import Case, Goal, ModelProblem, Problem, Task
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peers warn of what they will change
 
@@ -83,3 +88,66 @@ def test_examples_keep_away_from_the_kink():
 @pytest.mark.parametrize("found", [{}, {"a": np.zeros(2)}, {"a": np.full(3, np.nan)}, {"b": np.ones(3)}])
 def test_other_names_shapes_and_nan_never_agree(found):
     assert deviation(found, {"a": np.ones(3)}) == float("inf")
+
+
+MODEL_CASES: tuple[tuple[Task, ModelProblem], ...] = (
+    ("model_gradients", ModelProblem("conv", "outputs", 2, "float64")),
+    ("model_gradients", ModelProblem("transformer", "losses", 2, "float64")),
+    ("model_gramian", ModelProblem("transformer", "losses", 2, "float64")),
+    ("model_example_gramian", ModelProblem("conv", "examples", 3)),
+    ("model_example_gramian", ModelProblem("mlp", "examples", 3)),
+    ("model_recording", ModelProblem("tiny", "total", 4)),
+    ("model_recording", ModelProblem("transformer", "total", 2)),
+    ("model_sweep", ModelProblem("tiny", "total", 4)),
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "problem"),
+    [pytest.param(*each, id=f"{each[0]}-{each[1].model}") for each in MODEL_CASES],
+)
+def test_everybody_has_the_same_numbers_of_a_recorded_model(task, problem):
+    pytest.importorskip("torch")
+    reference = {"model_recording": ONCE, "model_sweep": BACKWARD}.get(task, "whygrad")
+    case = Case(task, task, task, problem, reference=(reference,))
+    found, _ = contestants(case)
+    calls, table = prepare(case, found)
+    assert table.reference == reference
+    assert len(calls) > 1
+    # ASDL's factored kernel leaves out, at a convolution, the products of different positions
+    left_out = [row for row in table.rows if row.note and (row.name, problem.model) != ("ASDL", "conv")]
+    assert left_out == []
+    measured = [row for row in table.rows if row.name in calls and row.deviation is not None]
+    assert len(measured) > 1
+    assert max(row.deviation for row in measured) <= TOLERANCE[problem.dtype]
+
+
+def test_goals_of_memory_are_held_against_the_most_sparing_peer():
+    goal = Goal("a tenth", 0.1, "memory", ("a", "b"))
+    table = Table("case", "title", "whygrad", [Row("whygrad", 1.0, mebibytes=4.0)])
+    table.rows += [Row("a", 1.0, mebibytes=80.0), Row("b", 1.0, mebibytes=50.0)]
+    judged = _judge(goal, table, Rounds())
+    assert (judged.text, judged.value, judged.verdict) == ("a tenth: whygrad / b", 0.08, "met")
+
+
+def test_goals_name_contestants_that_there_are():
+    pytest.importorskip("torch")
+    for case in MODELS.cases:
+        names = {each.name for each in contestants(replace(case, only=None))[0]}
+        for goal in case.goals:
+            assert goal.variant in names
+            if goal.against in [(ONCE,), (BACKWARD,)] or any(
+                name.startswith("torch K") for name in goal.against
+            ):
+                assert set(goal.against) <= names, case.name
+
+
+def test_the_page_has_every_table_with_its_goals():
+    rows = [Row("whygrad", 0.002, 0.1, 1.0, 0.0), Row("peer", note="not timed: differs")]
+    table = Table(
+        "case", "A case", "whygrad", rows, [GoalResult("goal: whygrad / peer", 0.1, "memory", 0.2)], 5
+    )
+    page = markdown([GroupResult("models", "Models", "2026-01-01", 1, {}, {}, tables=[table])], "A remark.")
+    assert "| whygrad | 2.00 | 10% | 1 | 0e+00 |  |" in page
+    assert "| goal: whygrad / peer | 0.1 | 0.2 | missed |" in page
+    assert remarks_of(page) == "A remark."

@@ -6,19 +6,23 @@ import importlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.measure import Call
-from benchmarks.workloads import Case, Problem, Task
+from benchmarks.workloads import Case, Task
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do a task with one library; `prepare` does what is not timed and returns what is."""
+    """One way to do a task with one library; `prepare` does what is not timed and returns what is.
+
+    Both functions are given the case's problem: a `ModelProblem` where the task begins with model_.
+    """
 
     name: str
     task: Task
-    prepare: Callable[[Problem], Call]
-    applies: Callable[[Problem], bool] = lambda problem: True
+    prepare: Callable[[Any], Call]
+    applies: Callable[[Any], bool] = lambda problem: True
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Peer:
 
 PEERS = (
     Peer("whygrad", "whygrad_public", "whygrad"),
+    Peer("whygrad.record", "whygrad_models", "whygrad"),
     Peer("NumPy by hand", "numpy_by_hand", "numpy"),
     Peer("torch by hand", "torch_by_hand", "torch"),
     Peer("torch autograd", "torch_autograd", "torch"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from backpack import backpack, extend
 from backpack.extensions import BatchGrad
@@ -9,8 +11,20 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import build, layered
 from benchmarks.peers.torch_network import gramian_of_rows, load, module, numpy
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
+
+
+def _gramian(model: nn.Module, cost: Callable[[], Tensor]) -> Tensor:
+    model.zero_grad()
+    with backpack(BatchGrad()):
+        cost().backward()
+    with torch.no_grad():
+        result = gramian_of_rows([parameter.grad_batch for parameter in model.parameters()])
+    for parameter in model.parameters():
+        del parameter.grad_batch
+    return result
 
 
 def _example_gramian(problem: Problem) -> Call:
@@ -18,16 +32,23 @@ def _example_gramian(problem: Problem) -> Call:
     model, loss = extend(module(problem)), extend(nn.MSELoss(reduction="sum"))
 
     def run(_: None) -> Tensor:
-        model.zero_grad()
-        with backpack(BatchGrad()):
-            loss(model(net.x), net.y).backward()
-        with torch.no_grad():
-            result = gramian_of_rows([parameter.grad_batch for parameter in model.parameters()])
-        for parameter in model.parameters():
-            del parameter.grad_batch
-        return result
+        return _gramian(model, lambda: loss(model(net.x), net.y))
 
     return Call(run, numbers=lambda result: {"Gramian": numpy(result)})
 
 
-CONTESTANTS = (Contestant("BackPACK", "example_gramian", _example_gramian),)
+def _model_example_gramian(problem: ModelProblem) -> Call:
+    net = build(problem)
+    model, loss = extend(net.model), extend(nn.CrossEntropyLoss(reduction="sum"))
+    x, kinds = net.batch
+
+    def run(_: None) -> Tensor:
+        return _gramian(model, lambda: loss(model(x), kinds))
+
+    return Call(run, numbers=lambda result: {"Gramian": numpy(result)})
+
+
+CONTESTANTS = (
+    Contestant("BackPACK", "example_gramian", _example_gramian),
+    Contestant("BackPACK", "model_example_gramian", _model_example_gramian, layered),
+)

@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import build, joined, layered
 from benchmarks.peers.torch_network import load, module, numpy, squared_errors
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
 
 
 class WholeBatch(DataLoader[tuple[Tensor, ...]]):
@@ -36,4 +37,21 @@ def _example_gramian(problem: Problem) -> Call:
     )
 
 
-CONTESTANTS = (Contestant("nngeometry", "example_gramian", _example_gramian),)
+def _model_example_gramian(problem: ModelProblem) -> Call:
+    net = build(problem)
+    loader = WholeBatch(TensorDataset(*net.batch), batch_size=problem.batch)
+
+    def cost(x: Tensor, kinds: Tensor) -> Tensor:
+        return joined(net.costs(net.model, (x, kinds)))[:, None]
+
+    backend = TorchHooksJacobianBackend(model=net.model, function=cost)
+    return Call(
+        lambda _: backend.get_gram_matrix(loader),
+        numbers=lambda result: {"Gramian": numpy(result[0, :, 0, :])},
+    )
+
+
+CONTESTANTS = (
+    Contestant("nngeometry", "example_gramian", _example_gramian),
+    Contestant("nngeometry", "model_example_gramian", _model_example_gramian, layered),
+)

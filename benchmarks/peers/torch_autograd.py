@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import build
 from benchmarks.peers.torch_network import (
     TorchProblem,
     forward,
@@ -18,7 +19,7 @@ from benchmarks.peers.torch_network import (
     numpy,
     squared_errors,
 )
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
 
 Rows = list[tuple[Tensor, ...]] | tuple[Tensor, ...]
 Differentiate = Callable[[Tensor, list[Tensor]], Rows]
@@ -130,6 +131,61 @@ def _backward(batched: bool) -> Callable[[Problem], Call]:
     return prepare
 
 
+def _model_gradients(differentiate: Differentiate, forward_before: bool) -> Callable[[ModelProblem], Call]:
+    """The gradients of a model's costs; the forward pass is counted, or done before."""
+
+    def prepare(problem: ModelProblem) -> Call:
+        net = build(problem)
+
+        def run(costs: Tensor | None) -> Rows:
+            return differentiate(net.values() if costs is None else costs, net.leaves)
+
+        return Call(
+            run,
+            numbers=lambda rows: net.named(_stacked(rows)),
+            fresh=net.values if forward_before else None,
+        )
+
+    return prepare
+
+
+def _model_gramian(differentiate: Differentiate) -> Callable[[ModelProblem], Call]:
+    def prepare(problem: ModelProblem) -> Call:
+        net = build(problem)
+        return Call(
+            lambda _: gramian_of_rows(_stacked(differentiate(net.values(), net.leaves))),
+            numbers=lambda result: {"Gramian": numpy(result)},
+        )
+
+    return prepare
+
+
+def _model_once(backward: bool) -> Callable[[ModelProblem], Call]:
+    """What `whygrad.record` is held against: the forward pass, with or without the backward pass of the sum."""
+
+    def prepare(problem: ModelProblem) -> Call:
+        net = build(problem)
+
+        def run(_: None) -> Tensor:
+            costs = net.values()
+            if backward:
+                torch.autograd.grad(costs.sum(), net.leaves)
+            return costs
+
+        return Call(run, numbers=lambda costs: {"costs": numpy(costs)})
+
+    return prepare
+
+
+def _model_backward(problem: ModelProblem) -> Call:
+    net = build(problem)
+    return Call(
+        lambda costs: torch.autograd.grad(costs.sum(), net.leaves),
+        numbers=lambda row: net.named(part[None] for part in row),
+        fresh=net.values,
+    )
+
+
 def _many(problem: Problem) -> bool:
     return problem.costs > 112
 
@@ -149,4 +205,14 @@ CONTESTANTS = (
     Contestant(CHUNKED, "input_jacobian", _input_jacobian(_batched(112)), applies=_many),
     Contestant("torch backward of the total", "sweep", _backward(batched=False)),
     Contestant("torch backward, all costs batched", "sweep", _backward(batched=True)),
+    Contestant(LOOP, "model_gradients", _model_gradients(_one_by_one, forward_before=False)),
+    Contestant(
+        f"{LOOP}, forward before", "model_gradients", _model_gradients(_one_by_one, forward_before=True)
+    ),
+    Contestant(BATCHED, "model_gradients", _model_gradients(_batched(), forward_before=False)),
+    Contestant(LOOP, "model_gramian", _model_gramian(_one_by_one)),
+    Contestant(BATCHED, "model_gramian", _model_gramian(_batched())),
+    Contestant("torch, forward alone", "model_recording", _model_once(backward=False)),
+    Contestant("torch, one forward and backward", "model_recording", _model_once(backward=True)),
+    Contestant("torch, one backward", "model_sweep", _model_backward),
 )

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import TorchModel, build, layered
 from benchmarks.peers.torch_network import VALUES, TorchProblem, load, named, numpy
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
 
 SLOPES = {  # from the activation; None stands for 1
     "identity": lambda a: None,
@@ -137,6 +138,34 @@ def _call(
     return prepare
 
 
+def model_example_gramian(net: TorchModel) -> Tensor:
+    """J Jᵀ of the examples' costs: S * (D Dᵀ) at a linear layer, small kernel gradients at a convolution."""
+    inputs, made = [], []
+    value, assigned = net.batch[0], [m for m in net.model.children() if list(m.parameters())]
+    for layer in net.model.children():
+        before, value = value, layer(value)
+        if layer in assigned:
+            inputs.append(before.detach())
+            made.append(value)
+    costs = torch.nn.functional.cross_entropy(value, net.batch[1], reduction="sum")
+    result = costs.new_zeros(len(value), len(value)).detach()
+    for layer, seen, delta in zip(assigned, inputs, torch.autograd.grad(costs, made), strict=True):
+        if isinstance(layer, nn.Linear):
+            result += (seen @ seen.T).add_(1) * (delta @ delta.T)
+            continue
+        assert isinstance(layer, nn.Conv2d)
+        windows = torch.nn.functional.unfold(seen, (layer.kernel_size[0], layer.kernel_size[1]))
+        rows = (delta.flatten(2) @ windows.transpose(1, 2)).flatten(1)
+        biases = delta.sum(dim=(2, 3))
+        result += rows @ rows.T + biases @ biases.T
+    return result
+
+
+def _model_call(problem: ModelProblem) -> Call:
+    net = build(problem)
+    return Call(lambda _: model_example_gramian(net), numbers=lambda result: {"Gramian": numpy(result)})
+
+
 NAME = "torch by hand"
 
 CONTESTANTS = (
@@ -153,5 +182,6 @@ CONTESTANTS = (
             lambda net, result: named([f"z{layer}" for layer in net.problem.layers[:-1]], result),
         ),
     ),
+    Contestant(NAME, "model_example_gramian", _model_call, layered),
     Contestant(NAME, "input_jacobian", _call(input_jacobian, lambda net, result: {"x": numpy(result)})),
 )

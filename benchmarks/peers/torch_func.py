@@ -10,8 +10,9 @@ from torch.func import grad, jacrev, vmap
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import build
 from benchmarks.peers.torch_network import forward, gramian_of_rows, load, named, numpy, squared_errors
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
 
 
 def _gradients(problem: Problem) -> Call:
@@ -72,9 +73,46 @@ def _input_jacobian(problem: Problem) -> Call:
     return Call(run, numbers=lambda result: {"x": numpy(result)})
 
 
+def _model_gradients(problem: ModelProblem) -> Call:
+    net = build(problem)
+    parameters = {name: value.detach() for name, value in net.parameters.items()}
+    jacobian = jacrev(lambda given: net.values_with(given, net.batch))
+    return Call(
+        lambda _: jacobian(parameters),
+        numbers=lambda result: net.named(result[name] for name in net.parameters),
+    )
+
+
+def _model_gramian(problem: ModelProblem) -> Call:
+    net = build(problem)
+    parameters = {name: value.detach() for name, value in net.parameters.items()}
+    jacobian = jacrev(lambda given: net.values_with(given, net.batch))
+    return Call(
+        lambda _: gramian_of_rows(list(jacobian(parameters).values())),
+        numbers=lambda result: {"Gramian": numpy(result)},
+    )
+
+
+def _model_example_gramian(problem: ModelProblem) -> Call:
+    net = build(problem)
+    parameters = {name: value.detach() for name, value in net.parameters.items()}
+
+    def cost(given: dict[str, Tensor], x: Tensor, kind: Tensor) -> Tensor:
+        return net.values_with(given, (x[None], kind[None]))[0]
+
+    per_example = vmap(grad(cost), in_dims=(None, 0, 0))
+    return Call(
+        lambda _: gramian_of_rows(list(per_example(parameters, *net.batch).values())),
+        numbers=lambda result: {"Gramian": numpy(result)},
+    )
+
+
 CONTESTANTS = (
     Contestant("torch.func", "gradients", _gradients),
     Contestant("torch.func", "example_gramian", _example_gramian),
     Contestant("torch.func", "cotangents", _cotangents),
     Contestant("torch.func", "input_jacobian", _input_jacobian),
+    Contestant("torch.func", "model_gradients", _model_gradients),
+    Contestant("torch.func", "model_gramian", _model_gramian),
+    Contestant("torch.func", "model_example_gramian", _model_example_gramian),
 )

@@ -10,6 +10,7 @@ from torchjd.autojac import jac
 
 from benchmarks.measure import Call
 from benchmarks.peers import Contestant
+from benchmarks.peers.torch_models import build
 from benchmarks.peers.torch_network import (
     TorchProblem,
     forward,
@@ -20,7 +21,7 @@ from benchmarks.peers.torch_network import (
     numpy,
     squared_errors,
 )
-from benchmarks.workloads import Problem
+from benchmarks.workloads import ModelProblem, Problem
 
 
 def _costs(net: TorchProblem) -> tuple[Tensor, list[Tensor]]:
@@ -98,6 +99,33 @@ def _input_jacobian(problem: Problem) -> Call:
     return Call(run, numbers=lambda result: {"x": numpy(result[0].transpose(0, 1))})
 
 
+def _model_gradients(chunk: int | None) -> Callable[[ModelProblem], Call]:
+    def prepare(problem: ModelProblem) -> Call:
+        net = build(problem)
+        return Call(lambda _: jac(net.values(), net.leaves, parallel_chunk_size=chunk), numbers=net.named)
+
+    return prepare
+
+
+def _model_gramian_of_jacobian(problem: ModelProblem) -> Call:
+    net = build(problem)
+    return Call(
+        lambda _: gramian_of_rows(jac(net.values(), net.leaves)),
+        numbers=lambda result: {"Gramian": numpy(result)},
+    )
+
+
+def _model_gramian(batch_dim: int | None) -> Callable[[ModelProblem], Call]:
+    def prepare(problem: ModelProblem) -> Call:
+        net = build(problem)
+        engine = Engine(net.model, batch_dim=batch_dim)
+        return Call(
+            lambda _: engine.compute_gramian(net.values()), numbers=lambda result: {"Gramian": numpy(result)}
+        )
+
+    return prepare
+
+
 CONTESTANTS = (
     Contestant("TorchJD autojac", "gradients", _gradients(None)),
     Contestant("TorchJD autojac, one by one", "gradients", _gradients(1)),
@@ -107,4 +135,9 @@ CONTESTANTS = (
     Contestant("TorchJD autogram", "example_gramian", _example_gramian),
     Contestant("TorchJD autojac", "cotangents", _cotangents),
     Contestant("TorchJD autojac", "input_jacobian", _input_jacobian),
+    Contestant("TorchJD autojac", "model_gradients", _model_gradients(None)),
+    Contestant("TorchJD autojac, one by one", "model_gradients", _model_gradients(1)),
+    Contestant("TorchJD autojac", "model_gramian", _model_gramian_of_jacobian),
+    Contestant("TorchJD autogram", "model_gramian", _model_gramian(None)),
+    Contestant("TorchJD autogram", "model_example_gramian", _model_gramian(0)),
 )

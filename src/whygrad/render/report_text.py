@@ -109,9 +109,12 @@ def parts(report: Report, look: _Look) -> Iterator[Any]:
 
 
 def _grid(*columns: str) -> Table:
+    """Returns a table without lines; its columns are left, ``right``, or left and folded where they are too wide."""
     table = Table.grid(padding=(0, 2))
     for justify in columns:
-        table.add_column(justify="right" if justify == "right" else "left", no_wrap=True)
+        table.add_column(
+            justify="right" if justify == "right" else "left", no_wrap=justify != "fold", overflow="fold"
+        )
     return table
 
 
@@ -176,7 +179,7 @@ def _tree(report: Report, look: _Look) -> Padding:
     wide = many <= COLUMNS_UP_TO
     # What there is room for beside the names and the norms.
     heads_of = [_short(cost) for cost in costs] if wide else ["longest cost", "norm"]
-    room = look.width - 2 - NAMES - sum(max(len(head), 7) + 2 for head in heads_of) - 10 * (many > 1)
+    room = look.width - 2 - NAMES - sum(max(len(head), 9) + 2 for head in heads_of) - 10 * (many > 1)
     cancels = report.model.numbers.total is not None and room >= 9
     room -= 9 * cancels
     paths = report.model.numbers.surprise is not None and room >= 9
@@ -281,7 +284,7 @@ def _depth(report: Report, look: _Look) -> Padding:
     room = max(10, look.width - 46)
     if len(places) > room:
         places = np.unique(np.linspace(0, len(places) - 1, room).astype(int))
-    table = _grid("", "", "")
+    table = _grid("", "", "fold")
     costs = list(report.costs)
     order = range(len(costs)) if len(costs) <= 8 else range(6)
     for k in order:
@@ -325,7 +328,7 @@ def _spectrum(report: Report, look: _Look) -> Padding:
     assert split is not None
     every, whole = split.all_parts, split.all_whole
     width = max(8, min(28, look.width - 40))
-    table = _grid("right", "", "")
+    table = _grid("right", "fold")
     most = every.max() or 1.0
     for blocks in range(every.shape[1]):
         row = Text()

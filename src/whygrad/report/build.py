@@ -20,6 +20,8 @@ Progress: TypeAlias = Callable[[str, float], None]
 SEMIRINGS = ("total", "entropy", "spectrum")
 # With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
 COSTS_WITH_TOTAL = 12
+# Sums whose terms cancel to this many units of rounding are 0.
+ROUNDING = 30.0
 
 
 def report(
@@ -64,9 +66,9 @@ def report(
     activations = units(record)
     split = spectrum(record) if "spectrum" in asked and residuals(record) else None
     frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
-    exact = min(_precision(value) for value in record.parameters.values())
+    idle = [name for name in record.parameters if _idle(record, name)]
     tell("findings", 1.0)
-    found = findings(dict(record.costs), model, layers, activations, exact)
+    found = findings(dict(record.costs), model, layers, activations, idle)
     stops = tuple(record.node_name(number) for number in record.stops)
     return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split)
 
@@ -84,9 +86,22 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SEMIRINGS if name in needed)
 
 
-def _precision(value: Array) -> float:
-    """Returns the number of decimal digits of a parameter's type, about."""
-    return {2: 2.5, 4: 6.5, 8: 15.0}.get(int(value.dtype.itemsize), 6.5)
+def _idle(record: Record, name: str) -> bool:
+    """Returns whether a bias's gradient is rounding beside what it is the sum of, for every cost that it reaches.
+
+    So it is where a normalisation or a softmax takes the bias away again.
+    """
+    node, sweep = record.leaves[name].node, record.graph_sweep("gradient")
+    value = record.parameters[name]
+    uses = [user for user, _ in record.graph.users()[node]]
+    if len(value.shape) != 1 or len(uses) != 1 or sweep.cotangent(uses[0]) is None:
+        return False
+    costs = len(record.graph.costs)
+    terms = np.abs(_wide(sweep.values(uses[0])).reshape(costs, -1)).sum(axis=1)
+    left = np.abs(_wide(record.gradients()[name]).reshape(costs, -1)).sum(axis=1)
+    there = terms > 0
+    least = ROUNDING * float(record.graph.xp.finfo(value.dtype).eps)
+    return bool(there.any() and (left <= least * terms)[there].all())
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:

@@ -20,8 +20,6 @@ EXPLODING = 1e3
 FEWEST_LAYERS = 3
 # Of the units of one activation function.
 DEAD = 0.1
-# What is left of what the paths carry is rounding: this many digits less than the numbers have.
-ROUNDING_DIGITS = 1.5
 TRY_IN_DEPTH = {
     "vanishing": "skip connections or a normalisation in each layer; an initialisation that keeps the variance (He "
     "for relu, Xavier for tanh); activation functions that don't saturate",
@@ -35,7 +33,7 @@ def findings(
     model: Part,
     layers: Sequence[Layer],
     units: Sequence[Units],
-    digits: float,
+    idle: Sequence[str],
 ) -> tuple[Finding, ...]:
     """Returns what the numbers say, the most important first.
 
@@ -44,7 +42,7 @@ def findings(
         model: The whole model.
         layers: The depth profile.
         units: The activation functions.
-        digits: How many decimal digits the gradients have.
+        idle: The biases whose gradients are nothing but rounding.
     """
     names = tuple(costs)
     broken = tuple(_not_finite(names, costs, model))
@@ -56,7 +54,7 @@ def findings(
         *_depth(names, layers),
         *_dead(units),
         *_unreached(model),
-        *_cancelling(model, digits),
+        *_cancelling(idle),
     )
 
 
@@ -341,26 +339,7 @@ def _unreached(model: Part) -> Iterator[Finding]:
         )
 
 
-def _cancelling(model: Part, digits: float) -> Iterator[Finding]:
-    """Finds biases without effect: their gradient is rounding beside what else their layer gets and their paths carry.
-
-    One comparison alone says little: in a deep model the paths of every parameter carry far more than is left.
-    """
-    least = 10.0 ** (ROUNDING_DIGITS - digits)
-    found = []
-    for layer in model.layers:
-        own = [part for part in layer.parts if part.shape is not None]
-        for part in own:
-            numbers = part.numbers
-            others = [other.numbers for other in own if other is not part]
-            if numbers.total is None or len(part.shape or ()) != 1 or not others:
-                continue
-            carried = numbers.total > 0
-            mean = np.max([other.absolute / other.entries for other in others], axis=0)
-            small = numbers.absolute <= least * numbers.total
-            smaller = numbers.absolute / numbers.entries <= least * mean
-            if carried.any() and (small & smaller)[carried].all():
-                found.append(part.name)
+def _cancelling(found: Sequence[str]) -> Iterator[Finding]:
     if found:
         one = len(found) == 1
         yield Finding(

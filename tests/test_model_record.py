@@ -139,6 +139,21 @@ def test_derivatives_by_what_is_in_the_middle() -> None:
     assert record.gradient("1[1, 2]") == pytest.approx(h.grad[1, 2].item())
 
 
+def test_paths_between_any_two_points() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    x = torch.randn(2, 4)
+    record = wg.record(model, x, lambda m, b: {"c": m(b).square().sum()})
+    between = record.of("2[1, 0]")
+    h = torch.tanh(model[0](x)).detach()
+    slope = (1 - h[1, 2] ** 2).item()
+    wanted = x[1, 3].item() * slope * model[2].weight[0, 2].item()
+    (path,) = between.paths("0.weight[2, 3]")
+    assert path.contribution == pytest.approx(wanted)
+    assert path.quantities == ("0.weight[2, 3]", "0[1, 2]", "1[1, 2]", "2[1, 0]")
+    assert between.gradient("0.weight[2, 3]") == pytest.approx(wanted)
+    assert record.of("1").gradients()["0.bias"].shape == (6, 3)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -1,0 +1,74 @@
+"""The values of one semiring at the quantities of a recorded model."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.semirings import SEMIRINGS
+from whygrad.sweep import Sweep, counts
+
+if TYPE_CHECKING:
+    from whygrad.model_record import Record
+
+Array: TypeAlias = Any
+
+
+class RecordValues:
+    """The values of one semiring at every quantity of a recorded computation."""
+
+    def __init__(self, record: "Record", semiring: str) -> None:
+        self._record, self._semiring = record, semiring
+
+    @property
+    def sweep(self) -> Sweep:
+        """The backward sweep over the graph."""
+        return self._record.graph_sweep(self._semiring)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The operations without a declaration at which these values stop; none for the gradient."""
+        if self._semiring == "gradient":
+            return ()
+        return tuple(self._record.node_name(number) for number in self._record.stops)
+
+    def value(self, quantity: str, cost: str | int | None = None) -> Any:
+        """Returns the value at a quantity over the paths to all costs, or to one.
+
+        Returns:
+            A number (``count``: a whole number with ``.live``; ``entropy``: nothing where there is no live path), a
+            pair for ``extremes``, a tuple by length for ``spectrum``; for a whole array, an array of them.
+        """
+        record = self._record
+        node, position = record.at(quantity)
+        rows = None if cost is None else (record.cost_row(cost),)
+        if self._semiring == "count":
+            made = counts(record.graph, node, rows)
+            return made if position is None else np.ravel(made)[position]
+        joined = self.sweep.joined(node, rows)
+        if position is None:
+            return joined
+        shape = tuple(record.graph.nodes[node].value.shape)
+        return _plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)
+
+    def __getitem__(self, quantity: str) -> Any:
+        return self.value(quantity)
+
+    def array(self, name: str) -> Array:
+        """Returns the values of every entry of a parameter, an input or a module's output: (costs, *shape)."""
+        node, _ = self._record.at(name)
+        return self.sweep.values(node)
+
+    def __repr__(self) -> str:
+        stopped = f"; stops at {', '.join(self.stops)}" if self.stops else ""
+        return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says}{stopped})"
+
+
+def _plain(value: Any, semiring: str) -> Any:
+    if np.ndim(value):
+        return tuple(float(part) for part in value)
+    if semiring == "reach":
+        return bool(value)
+    if semiring == "entropy" and np.isnan(value):
+        return None
+    return int(value) if semiring == "live" else float(value)

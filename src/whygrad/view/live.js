@@ -89,7 +89,7 @@ export class Live {
       const layer = Number(name.slice(1));
       const set = () => change("parameters", { ...this.changed.parameters, [name]: array });
       const fields = name[0] === "W"
-        ? array.flatMap((line, to) => line.map((_, from) => field(`w${layer}.${to}.${from}`, () => array[to][from], (value) => ((array[to][from] = value), set()))))
+        ? html("div", { class: "rows" }, array.map((line, to) => html("div", { class: "row" }, line.map((_, from) => field(`w${layer}.${to}.${from}`, () => array[to][from], (value) => ((array[to][from] = value), set()))))))
         : array.map((_, to) => field(`b${layer}.${to}`, () => array[to], (value) => ((array[to] = value), set())));
       return row0(name, fields);
     });

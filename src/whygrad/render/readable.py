@@ -91,7 +91,7 @@ def readable(latex: str, *, always: bool = False) -> list[Piece]:
         >>> shown(r"\delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)")
         'δˡ = ((wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ′(zˡ)'
         >>> shown("frac{partial C^1}{partial a^0_2} = dC^1/da")
-        '∂C¹/∂a⁰₂ = dC^1/da'
+        '∂C¹/∂a⁰₂ = dC¹/da'
     """
     if not always and not is_latex(latex):
         return [Piece(latex, 0, len(latex))]

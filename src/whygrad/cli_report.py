@@ -37,16 +37,12 @@ def report(
     ] = False,
 ) -> None:
     """Say what each loss does to each parameter of a PyTorch model, where they conflict, and what to try."""
-    from whygrad.recorders import record
     from whygrad.render.progress import progress
     from whygrad.report import report as reported
-    from whygrad.report.example import two_losses
 
     choose("format", format, ("text", "html", "json"))
     choose("opaque", opaque, ("forbid", "allow"))
-    _needs_torch()
-    model, batch, costs = two_losses() if source is None else _made(source)
-    recorded = record(model, batch, costs, opaque=opaque)
+    recorded = recorded_from(source, opaque)
     chosen = (
         None if semirings is None else tuple(part.strip() for part in semirings.split(",") if part.strip())
     )
@@ -66,6 +62,16 @@ def report(
         print_report(made, console())
     if strict and any(finding.problem for finding in made.findings):
         raise typer.Exit(1)
+
+
+def recorded_from(source: str | None, opaque: str = "forbid") -> Any:
+    """Returns the recorded model of a function ``MODULE:FUNCTION``; of a built-in example where there is none."""
+    from whygrad.recorders import record
+    from whygrad.report.example import two_losses
+
+    _needs_torch()
+    model, batch, costs = two_losses() if source is None else _made(source)
+    return record(model, batch, costs, opaque=opaque)
 
 
 def _needs_torch() -> None:

@@ -1,5 +1,6 @@
 """The command ``whygrad view``: the interactive page of a network, served to a browser or written to a file."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +9,18 @@ import typer
 
 from whygrad.cli_shared import Example, NetworkFile, NotationName, network_of
 
+# train:for_report, package.train:for_report, train.py:for_report; no quantity has a colon.
+_FUNCTION = re.compile(r"[\w./\\-]+:\w+")
+
 
 def view(
     quantity: Annotated[
-        str | None, typer.Argument(help="What the page explains first. Default: the first weight.")
+        str | None,
+        typer.Argument(
+            metavar="[QUANTITY | MODULE:FUNCTION]",
+            help="What the page explains first (default: the first weight); or a function that returns a PyTorch "
+            "model, a batch and its losses, as for whygrad report.",
+        ),
     ] = None,
     network: NetworkFile = None,
     of: Annotated[
@@ -32,7 +41,10 @@ def view(
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
 ) -> None:
-    """Show a network in the browser: any weight, its paths, its formula; change it and everything follows."""
+    """Show a network or a model in the browser: any weight, its paths and numbers; networks can be changed there."""
+    if quantity is not None and _FUNCTION.fullmatch(quantity) and network is None:
+        _view_model(quantity, of, html, host, port, browser)
+        return
     run = network_of(network, notation).run()
     chosen = {
         "chosen": quantity,
@@ -45,6 +57,20 @@ def view(
     from whygrad.view.server import serve
 
     serve(run, host, port, browser=browser, say=_say, **chosen)
+
+
+def _view_model(source: str, of: str | None, html: Path | None, host: str, port: int, browser: bool) -> None:
+    """Shows the page of a PyTorch model."""
+    from whygrad.cli_report import recorded_from
+
+    record = recorded_from(source)
+    chosen = int(of) if of is not None and of.strip().isdecimal() else of
+    if html is not None:
+        record.save_html(html, of=chosen)
+        return
+    from whygrad.view.recorded_page import serve_recorded
+
+    serve_recorded(record, host, port, browser=browser, say=_say, of=chosen)
 
 
 def _say(line: str) -> None:

@@ -18,6 +18,8 @@ from whygrad.structures import Selection
 from whygrad.sweep import Sweep
 
 if TYPE_CHECKING:
+    import pathlib
+
     from whygrad.branches import Parts, Spectrum
     from whygrad.listing import Paths
     from whygrad.paths import Path
@@ -247,6 +249,35 @@ class Record:
         from whygrad.branches import spectrum
 
         return spectrum(self, blocks)
+
+    def view(self, **options: Any) -> Any:
+        """Returns the interactive page for a notebook: modules, what each cost sends through them, strongest paths.
+
+        Needs anywidget (``pip install 'whygrad[notebook]'``). See
+        :func:`whygrad.view.recorded.recorded_document` for the options: what is chosen first, of which cost.
+        """
+        from whygrad.view.recorded_page import recorded_widget
+
+        return recorded_widget(self, **options)
+
+    def save_html(self, path: Any, **options: Any) -> "pathlib.Path":
+        """Writes the interactive page as one file that needs nothing from a network, and returns its path.
+
+        Args:
+            path: The file.
+            options: What is chosen first: see :func:`whygrad.view.recorded.recorded_document`.
+
+        Raises:
+            WhygradError: The file can't be written.
+        """
+        from whygrad.view.recorded_page import save_recorded
+
+        return save_recorded(self, path, **options)
+
+    def _repr_html_(self) -> str:
+        from whygrad.view.recorded_page import recorded_still
+
+        return recorded_still(self)
 
     # Names
 

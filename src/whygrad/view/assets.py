@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 HOME = Path(__file__).parent
+STYLES = ("viewer.css", "recorded.css")
 _IMPORT = re.compile(r'^import (?:\{[^}]*\}|\* as \w+) from "\./([\w.-]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", re.MULTILINE)
 
@@ -23,7 +24,7 @@ def script() -> str:
     """
     order: list[str] = []
     _visit("viewer.js", order)
-    style = (HOME / "viewer.css").read_text(encoding="utf-8")
+    style = "".join((HOME / name).read_text(encoding="utf-8") for name in STYLES)
     pieces = [f"const STYLE = {json.dumps(style, ensure_ascii=False)};\n"]
     for name in order:
         text = (HOME / name).read_text(encoding="utf-8")

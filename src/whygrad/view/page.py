@@ -53,12 +53,16 @@ def page(run: Run, **options: Any) -> str:
         >>> text.startswith("<!doctype html>"), "http://" in text.replace("http://www.w3.org", "")
         (True, False)
     """
-    made = complete(run, **options)
+    still = static(run, chosen=options.get("chosen"), of=options.get("of"), example=options.get("example"))
+    return file(complete(run, **options), still)
+
+
+def file(made: dict[str, Any], still: str) -> str:
+    """Returns a document as a whole page, with what is shown where no script runs."""
     title = f"whygrad: {made['title']}"
     code = script().replace("export { mount };", "") + _START
     if "</script" in code.lower() or "<!--" in code:
         raise WhygradError("view: the viewer's own code can't stand in a page")
-    still = static(run, chosen=options.get("chosen"), of=options.get("of"), example=options.get("example"))
     # The style is the page's own, but pieces of it stand in the still picture's elements.
     policy = (
         f"default-src 'none'; script-src '{_hash(code)}'; style-src 'unsafe-inline'; base-uri 'none'; "
@@ -81,8 +85,16 @@ def save(run: Run, path: Any, **options: Any) -> Path:
     Raises:
         WhygradError: The file can't be written.
     """
+    return write(page(run, **options), path)
+
+
+def write(text: str, path: Any) -> Path:
+    """Writes a page and returns where it is.
+
+    Raises:
+        WhygradError: The file can't be written.
+    """
     place = Path(path)
-    text = page(run, **options)
     try:
         place.write_text(text, encoding="utf-8")
     except OSError as error:

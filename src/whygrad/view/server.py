@@ -77,11 +77,21 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = os.name != "nt"  # on Windows it would let two programs have the same port
 
     def __init__(self, run: Run, host: str = "127.0.0.1", port: int = 0, **chosen: Any) -> None:
+        self._start(Session(run), document(run, **chosen), static(run, **chosen), host, port)
+
+    @classmethod
+    def of(cls, session: Any, made: dict[str, Any], still: str, host: str, port: int) -> "Server":
+        """Returns a server of any document, with whoever answers questions about it and its still page."""
+        server = cls.__new__(cls)
+        server._start(session, made, still, host, port)
+        return server
+
+    def _start(self, session: Any, made: dict[str, Any], still: str, host: str, port: int) -> None:
         if not 0 <= port < 2**16:
             raise WhygradError(f"view: expected a port from 0 to 65535, found {port}")
-        self.session = Session(run)
+        self.session = session
         self.token = secrets.token_urlsafe(24)
-        self.contents = _contents(document(run, **chosen), static(run, **chosen))
+        self.contents = _contents(made, still)
         self.calculating = threading.Lock()
         self._connections = threading.BoundedSemaphore(MOST_AT_ONCE)
         try:
@@ -196,16 +206,21 @@ def serve(
         WhygradError: It can't listen there.
     """
     with Server(run, host, port, **chosen) as server:
-        say(server.address)
-        if not server.local:
-            say("Whoever knows this address can open the page from other machines, without encryption.")
-        say("Ctrl-C ends it.")
-        if browser:
-            import webbrowser
+        serving(server, browser=browser, say=say)
 
-            # A browser in the terminal would keep this thread until it ends.
-            threading.Thread(target=partial(webbrowser.open, server.address), daemon=True).start()
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("")
+
+def serving(server: Server, *, browser: bool, say: Callable[[str], None]) -> None:
+    """Says where a server is, and answers until Ctrl-C."""
+    say(server.address)
+    if not server.local:
+        say("Whoever knows this address can open the page from other machines, without encryption.")
+    say("Ctrl-C ends it.")
+    if browser:
+        import webbrowser
+
+        # A browser in the terminal would keep this thread until it ends.
+        threading.Thread(target=partial(webbrowser.open, server.address), daemon=True).start()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        say("")

@@ -9,6 +9,7 @@ import { Live } from "./live.js";
 import { pathsTable } from "./paths.js";
 import { hue, Picture } from "./picture.js";
 import { Player } from "./play.js";
+import { mountRecorded } from "./recorded.js";
 import { STYLE } from "./viewer.css";
 import { alternative, described, weightTables } from "./weights.js";
 
@@ -491,6 +492,7 @@ class View {
 
 /** Shows a document; `ask` is null where there is nobody to ask. Returns `{update, destroy}`. */
 export function mount(host, document, ask = null) {
+  if (document.kind === "recorded") return mountRecorded(host, document, STYLE);
   const view = new View(host, document, ask);
   return { update: (next) => view.show(next, false), destroy: () => view.destroy() };
 }

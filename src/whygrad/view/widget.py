@@ -29,12 +29,12 @@ def widget(run: Run, **options: Any) -> "AnyWidget":
     """
     made = document(run, **options)
     still = {name: options[name] for name in ("chosen", "of", "example") if name in options}
-    shown: AnyWidget = _kind()(Session(run), made, lambda: static(run, **still))
+    shown: AnyWidget = kind_of_widget()(Session(run), made, lambda: static(run, **still))
     return shown
 
 
 @lru_cache(maxsize=1)
-def _kind() -> Any:
+def kind_of_widget() -> Any:
     """Returns the class of the widget; made when it is needed, since anywidget may not be there."""
     try:
         from anywidget import AnyWidget

@@ -1,0 +1,297 @@
+"""A recorded model as a graph of its modules: what each sends back to each other, per cost, at every depth of folding.
+
+A place is a part of the report's tree, an input, a cost, or a join: an operation between modules with several sources,
+such as a residual add. What a closed module gets is that of all places in it, so the norms are worked out for every
+pair of places that can be on the screen together; the page only picks from them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.branches.users import Use, sent_by, uses_of
+from whygrad.model_record import Record
+from whygrad.report.record import Part, Report
+
+Array: TypeAlias = Any
+
+# Joins of one module beyond these are one place: a loop over many time steps has hundreds.
+MOST_JOINS = 12
+
+
+class Place(NamedTuple):
+    """One place: a row of the tree.
+
+    Args:
+        name: What it is called: a module, a parameter, an input, a cost, or an operation.
+        label: Its name inside the module around it.
+        kind: ``model``, ``module``, ``parameter``, ``input``, ``join`` or ``cost``.
+        around: The number of the place around it; the model itself has none.
+        part: The part of the report that it is.
+        first: The first node that belongs to it: the order of the forward pass.
+        row: The number of a cost.
+    """
+
+    name: str
+    label: str
+    kind: str
+    around: int | None
+    part: Part | None = None
+    first: int = 0
+    row: int | None = None
+
+
+class Band(NamedTuple):
+    """What one place sends back to another: the norm of the cotangent, for each cost and of their sum."""
+
+    source: int
+    user: int
+    norms: tuple[float, ...]
+    total: float
+
+
+class Modules(NamedTuple):
+    """The places of a recorded model in the order of rows, and the bands between them.
+
+    ``of_value`` maps the name of a value to its place; ``own`` are the places that computed something themselves, and
+    not in a place inside.
+    """
+
+    places: tuple[Place, ...]
+    bands: tuple[Band, ...]
+    of_value: Mapping[str, int]
+    own: frozenset[int]
+
+    def chain(self, number: int) -> Iterator[int]:
+        """Yields a place and those around it."""
+        at: int | None = number
+        while at is not None:
+            yield at
+            at = self.places[at].around
+
+
+def modules(record: Record, report: Report) -> Modules:
+    """Returns the graph of a record's modules.
+
+    Args:
+        record: What was computed.
+        report: Its report, whose tree of parts is folded and unfolded.
+    """
+    return _Finder(record, report).made()
+
+
+class _Finder:
+    """Finds for each node the place that it belongs to."""
+
+    def __init__(self, record: Record, report: Report) -> None:
+        self.record, self.graph = record, record.graph
+        self.sweep = record.graph_sweep("gradient")
+        self.places: list[Place] = []
+        self._tree(report.model, None)
+        self.numbers = {place.name: n for n, place in enumerate(self.places)}
+        self.at: list[int | None] = [None] * len(self.graph.nodes)
+        self.uses = uses_of(self.graph)
+        self.live = [self.sweep.cotangent(number) is not None for number in range(len(self.graph.nodes))]
+
+    def _tree(self, part: Part, around: int | None) -> None:
+        kind = "model" if around is None else "parameter" if part.shape is not None else "module"
+        number = len(self.places)
+        self.places.append(Place(part.name, part.label, kind, around, part))
+        for inner in part.parts:
+            self._tree(inner, number)
+
+    def _module(self, path: str) -> int:
+        """Returns the smallest module of the tree that a path lies in."""
+        while path and (path not in self.numbers or self.places[self.numbers[path]].kind == "parameter"):
+            path = path.rpartition(".")[0]
+        return self.numbers.get(path, 0) if path else 0
+
+    def made(self) -> Modules:
+        """Returns the places in the order of the forward pass, with the bands between them."""
+        homes = [self._module(path) for path in self.record.modules]
+        # A module that runs other modules: what it does itself lies between them.
+        outer = {self.places[home].around for home in homes}
+        outer |= {around for number in outer if number is not None for around in self._around(number)}
+        many = Counter(homes)
+        leaves = {leaf.node: leaf for leaf in self.record.leaves.values()}
+        ends = self._ends(homes)
+        gathered: dict[int, int] = {}
+        joins: Counter[int] = Counter()
+        for number, node in enumerate(self.graph.nodes):
+            if not self.live[number]:
+                continue
+            leaf = leaves.get(number)
+            if leaf is not None:
+                self.at[number] = self._leaf(leaf.name, leaf.kind, outer, number)
+                continue
+            home = homes[number]
+            if home not in outer and home != 0:
+                self.at[number] = home
+                continue
+            sources = list(
+                dict.fromkeys(at for source in node.inputs for at in [self.at[source]] if at is not None)
+            )
+            if number in ends:
+                self.at[number] = self._cost(ends[number])
+            elif len(sources) == 1:
+                self.at[number] = sources[0]
+            elif sources:
+                joins[home] += 1
+                if joins[home] > MOST_JOINS and many[home] > 3 * MOST_JOINS:
+                    if home not in gathered:
+                        gathered[home] = self._add("operations between modules", "…", "join", home, number)
+                    self.at[number] = gathered[home]
+                else:
+                    self.at[number] = self._join(number, home)
+        for k, cost in enumerate(self.graph.costs):
+            self._cost(k)
+            if self.at[cost.node] is None:
+                self.at[cost.node] = self._cost(k)
+        return self._ordered(self._bands())
+
+    def _around(self, number: int | None) -> Iterator[int]:
+        while number is not None:
+            yield number
+            number = self.places[number].around
+
+    def _ends(self, homes: list[int]) -> dict[int, int]:
+        """Returns the nodes after the last module that lead to one cost alone: they are that cost's."""
+        found: dict[int, int] = {}
+        users = self.graph.users()
+        ends = {cost.node: k for k, cost in enumerate(self.graph.costs)}
+        shared = Counter(cost.node for cost in self.graph.costs)
+        for number in range(len(self.graph.nodes) - 1, -1, -1):
+            if not self.live[number] or self.graph.nodes[number].op is None or homes[number]:
+                continue
+            if self.record.modules[number]:
+                continue
+            to = {found.get(user, -1) for user, _ in users[number] if self.live[user]}
+            if number in ends and shared[number] == 1:
+                to.add(ends[number])
+            if len(to) == 1 and -1 not in to:
+                found[number] = to.pop()
+        return found
+
+    def _leaf(self, name: str, kind: str, outer: set[int | None], number: int) -> int | None:
+        if kind == "input":
+            return self._add(name, name, "input", 0, number)
+        if name not in self.numbers:
+            return None
+        around = self.places[self.numbers[name]].around
+        used_elsewhere = any(
+            self.live[use.user] and self._module(self.record.modules[use.user]) != around
+            for use in self.uses.get(number, ())
+        )
+        # A parameter between modules is a place by itself; inside a layer it is the layer's.
+        return self.numbers[name] if around in outer or around == 0 else around if used_elsewhere else None
+
+    def _join(self, number: int, home: int) -> int:
+        path = self.places[home].name
+        name = self.record.node_name(number)
+        own = self.record.modules[number]
+        op = self.graph.nodes[number].op
+        label = op.name.removesuffix("_scaled") if op is not None else name
+        if own != path and own:
+            label = own.removeprefix(f"{path}.")
+        elif name == own:
+            label = f"{label} (output)"
+        return self._add(name, label, "join", home, number)
+
+    def _cost(self, row: int) -> int:
+        name = self.record.cost_names[row]
+        for number, place in enumerate(self.places):
+            if place.kind == "cost" and place.row == row:
+                return number
+        return self._add(name, name, "cost", 0, len(self.graph.nodes) + row, row)
+
+    def _add(self, name: str, label: str, kind: str, around: int, first: int, row: int | None = None) -> int:
+        self.places.append(Place(name, label, kind, around, None, first, row))
+        return len(self.places) - 1
+
+    def _chain(self, number: int) -> list[int]:
+        return list(self._around(number))
+
+    def _bands(self) -> dict[tuple[int, int], Array]:
+        """Returns the squared norms of what goes back between two places, costs and their sum: (costs + 1,)."""
+        squares: dict[tuple[int, int], Array] = {}
+        for value, uses in self.uses.items():
+            start = self.at[value]
+            if start is None:
+                continue
+            around = set(self._chain(start))
+            sums: dict[int, Array] = {}
+            for use in uses:
+                end = self.at[use.user] if self.live[use.user] else None
+                if end is None or end == start:
+                    continue
+                sent = self._sent(use)
+                for place in self._chain(end):
+                    if place not in around:
+                        sums[place] = sent if place not in sums else sums[place] + sent
+            for end, sent in sums.items():
+                square = np.append((sent**2).sum(axis=1), (sent.sum(axis=0) ** 2).sum())
+                inside = set(self._chain(end))
+                for begin in around - inside:
+                    squares[begin, end] = squares.get((begin, end), 0.0) + square
+        return squares
+
+    def _sent(self, use: Use) -> Array:
+        made = in_numpy(sent_by(self.graph, self.sweep, use)).astype(np.float64)
+        return made.reshape(made.shape[0], -1)
+
+    def _ordered(self, squares: dict[tuple[int, int], Array]) -> Modules:
+        """Returns everything with places in the order of rows: each module's parts as they are first used."""
+        first = {
+            n: place.first for n, place in enumerate(self.places) if place.first or place.kind == "input"
+        }
+        users = self.graph.users()
+        for number, at in enumerate(self.at):
+            if at is not None and self.graph.nodes[number].op is not None:
+                for place in self._chain(at):
+                    first[place] = min(first.get(place, number), number)
+        last = 2 * len(self.graph.nodes)
+        for n, place in enumerate(self.places):
+            if place.kind == "parameter":
+                used = [user for user, _ in users[self.record.leaves[place.name].node]]
+                first[n] = used[0] if used else last
+        inside: dict[int | None, list[int]] = {}
+        for n, place in enumerate(self.places):
+            inside.setdefault(place.around, []).append(n)
+        order: list[int] = []
+
+        def visit(n: int) -> None:
+            order.append(n)
+            own = self.places[n].kind == "module"
+            key = (
+                (lambda m: (self.places[m].kind != "parameter", first.get(m, last), m))
+                if own and not any(self.places[m].kind == "module" for m in inside.get(n, ()))
+                else (lambda m: (self._rank(m), first.get(m, last), m))
+            )
+            for inner in sorted(inside.get(n, ()), key=key):
+                visit(inner)
+
+        visit(0)
+        new = {old: place for place, old in enumerate(order)}
+        places = tuple(
+            self.places[old]._replace(
+                around=None if self.places[old].around is None else new[self.places[old].around]
+            )
+            for old in order
+        )
+        bands = tuple(
+            Band(new[a], new[b], tuple(np.sqrt(made[:-1]).tolist()), float(np.sqrt(made[-1])))
+            for (a, b), made in squares.items()
+            if made.any()
+        )
+        names = {
+            self.record.node_name(number): new[at] for number, at in enumerate(self.at) if at is not None
+        }
+        names |= {place.name: n for n, place in enumerate(places) if place.kind in ("parameter", "input")}
+        return Modules(places, bands, names, frozenset(new[at] for at in self.at if at is not None))
+
+    def _rank(self, number: int) -> int:
+        """Inputs come first, costs last."""
+        return {"input": 0, "cost": 2}.get(self.places[number].kind, 1)

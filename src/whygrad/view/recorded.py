@@ -1,0 +1,330 @@
+"""The document of a recorded model: everything that its page shows, as dictionaries, lists, texts and numbers."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.model_record import Record
+from whygrad.render import report_words as words
+from whygrad.report.record import Numbers, Report
+from whygrad.report.verdict import in_conflict, worst_pair
+from whygrad.view.modules import Modules, modules
+from whygrad.view.strongest import StrongestPaths
+
+Array: TypeAlias = Any
+
+VERSION = 1
+# How many rows of the tree are open at first, about.
+ROWS = 26
+# Cosines between all pairs of costs are sent for so many costs; beyond, the smallest alone.
+COSTS_IN_MATRIX = 8
+MEASURES = ("total", "strongest", "count")
+LABELS = {
+    "norm": ("gradient", "the norm of each cost's gradient"),
+    "share": ("share of each cost", "each cost's norm as a share of the sum of all costs' norms"),
+    "total": ("sum without signs", "the sum of all absolute contributions of paths"),
+    "strongest": ("strongest path", "the largest absolute contribution of one path"),
+    "count": ("number of paths", "the number of paths to the costs; bars are logarithms"),
+}
+
+
+def recorded_document(
+    record: Record,
+    *,
+    chosen: str | None = None,
+    of: str | int | None = None,
+    paths: int = 6,
+    semirings: Sequence[str] = MEASURES,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Returns the document of a recorded model.
+
+    Args:
+        record: What was computed.
+        chosen: The module or parameter that is shown first; where the costs disagree most where there is none.
+        of: A cost, by name or number; all of them together where there is none.
+        paths: How many strongest paths each parameter has; 0 leaves them out, which saves time.
+        semirings: What the bars can show beside norms and shares: some of ``total``, ``strongest``, ``count``.
+        report: The record's report, where it has been made already.
+
+    Raises:
+        QuantityError: There is no such module, parameter or cost.
+        NotSupportedError: There is no such semiring.
+    """
+    for name in semirings:
+        if name not in MEASURES:
+            raise NotSupportedError(f"view: expected some of {', '.join(MEASURES)}, found {name!r}")
+    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 0:
+        raise QuantityError(f"view: paths must be a whole number from 0, found {paths!r}")
+    made = _Document(record, report or record.report(), paths, semirings)
+    return made.json(chosen, None if of is None else record.cost_row(of))
+
+
+class _Document:
+    def __init__(self, record: Record, report: Report, paths: int, semirings: Sequence[str]) -> None:
+        self.record, self.report = record, report
+        self.costs = list(report.costs)
+        self.modules: Modules = modules(record, report)
+        self.numbers = {
+            n: place.part.numbers for n, place in enumerate(self.modules.places) if place.part is not None
+        }
+        self.strongest = StrongestPaths(record, self.modules, paths) if paths else None
+        self.semirings = [name for name in semirings if name != "total" or self._has_totals]
+
+    @property
+    def _has_totals(self) -> bool:
+        return self.report.model.numbers.total is not None
+
+    def json(self, chosen: str | None, of: int | None) -> dict[str, Any]:
+        """Returns the document."""
+        report = self.report
+        made: dict[str, Any] = {
+            "version": VERSION,
+            "kind": "recorded",
+            "title": words.headline(report),
+            "state": {"chosen": self._first(chosen), "of": of, "open": self._open()},
+            "costs": [
+                {"name": name, "value": short(value), "norm": short(norm), "along": short(along)}
+                for (name, value), norm, along in zip(
+                    report.costs.items(), report.model.numbers.norms, report.model.numbers.along, strict=True
+                )
+            ],
+            "total": short(sum(report.costs.values())),
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "says": finding.says,
+                    "tries": list(finding.tries),
+                    "places": self._places(finding.names),
+                }
+                for finding in report.findings
+            ],
+            "places": [self._place(n) for n in range(len(self.modules.places))],
+            "bands": [
+                [band.source, band.user, [short(norm) for norm in band.norms], short(band.total)]
+                for band in self.modules.bands
+            ],
+            "measures": [self._measure(name) for name in ("norm", "share", *self.semirings)],
+            "branches": self._branches(),
+            "depth": self._depth(),
+            "units": [
+                [units.name, text] for units in report.units for text in [words.unit_words(units)] if text
+            ],
+            "spectrum": self._spectrum(),
+            "notes": words.notes(report),
+        }
+        if self.strongest is not None:
+            made["paths"] = self.strongest.json(self.numbers)
+        return made
+
+    def _places(self, names: Sequence[str]) -> list[int]:
+        known = {place.name: n for n, place in enumerate(self.modules.places) if place.part is not None}
+        return [known[name] for name in names if name in known][:12]
+
+    def _first(self, chosen: str | None) -> int:
+        if chosen is None:
+            told = [n for finding in self.report.findings for n in self._places(finding.names) if n]
+            return told[0] if told else 0
+        for n, place in enumerate(self.modules.places):
+            if place.name == chosen:
+                return n
+        some = ", ".join([place.name for place in self.modules.places if place.name][:6])
+        raise QuantityError(f"view: expected a module or a parameter (such as {some}), found {chosen!r}")
+
+    def _open(self) -> list[int]:
+        """Returns the modules that are open at first, level by level, those first where the costs disagree most."""
+        inside: dict[int | None, list[int]] = {}
+        for n, place in enumerate(self.modules.places):
+            inside.setdefault(place.around, []).append(n)
+        opened, rows, waiting = [0], len(inside.get(0, ())), inside.get(0, [])
+        while waiting:
+            following = []
+            for n in sorted(waiting, key=self._interest):
+                more = inside.get(n, [])
+                # A layer's own weights and biases wait until somebody asks.
+                if not any(self.modules.places[m].kind != "parameter" for m in more):
+                    continue
+                if rows + len(more) <= ROWS or (len(more) <= 2 and rows + len(more) <= ROWS + 6):
+                    opened.append(n)
+                    rows += len(more)
+                    following += more
+            waiting = following
+        return sorted(opened)
+
+    def _interest(self, n: int) -> tuple[float, int]:
+        worst = worst_pair(self.numbers[n]) if n in self.numbers else None
+        return (worst[0] if worst else 1.0, n)
+
+    def _place(self, n: int) -> dict[str, Any]:
+        place = self.modules.places[n]
+        made: dict[str, Any] = {
+            "name": place.name,
+            "label": place.label or "the model",
+            "kind": place.kind,
+            "around": place.around,
+            "own": n in self.modules.own,
+        }
+        if place.row is not None:
+            made["row"] = place.row
+        if place.part is None:
+            return made
+        numbers = place.part.numbers
+        worst = worst_pair(numbers)
+        return made | {
+            "shape": list(place.part.shape) if place.part.shape is not None else None,
+            "parameters": sum(1 for _ in place.part.parameters),
+            "entries": numbers.entries,
+            "says": says(self.costs, numbers, place.part.name or "the model"),
+            "reached": [bool(reached) for reached in numbers.reached],
+            "cosine": short(worst[0]) if worst else None,
+            "pair": list(worst[1:]) if worst else None,
+            "conflict": in_conflict(numbers),
+            "cosines": [[short(value) for value in row] for row in numbers.cosines]
+            if 1 < len(self.costs) <= COSTS_IN_MATRIX
+            else None,
+            "along": [short(value) for value in numbers.along],
+            "cancels": [short(value) for value in numbers.cancellation],
+        }
+
+    def _measure(self, name: str) -> dict[str, Any]:
+        """Returns a measure's value at each place: for each cost, and for all together."""
+        values: list[Any] = []
+        for n, place in enumerate(self.modules.places):
+            if place.part is None:
+                values.append(None)
+                continue
+            numbers = place.part.numbers
+            if name == "norm":
+                each, whole = numbers.norms, np.sqrt(max(float(numbers.gramian.sum()), 0.0))
+            elif name == "share":
+                each, whole = numbers.shares, float("nan")
+            elif name == "total":
+                each, whole = numbers.total, float(numbers.total.sum())  # type: ignore[union-attr]
+            else:
+                each, whole = self._swept(name, n)
+            values.append([*[short(value) for value in each], short(whole)])  # type: ignore[union-attr]
+        label, meaning = LABELS[name]
+        made: dict[str, Any] = {"name": name, "label": label, "says": meaning, "values": values}
+        if name == "count":
+            made["bars"] = [
+                None if row is None else [short(np.log10(1 + value)) if value else 0.0 for value in row]
+                for row in values
+            ]
+        return made
+
+    def _swept(self, name: str, n: int) -> tuple[list[float], float]:
+        sweep = self.record.graph_sweep(name)
+        part = self.modules.places[n].part
+        assert part is not None
+        each = np.zeros(len(self.costs))
+        for leaf in part.parameters:
+            flat = np.abs(np.asarray(sweep.values(self.record.leaves[leaf.name].node), dtype=np.float64))
+            flat = flat.reshape(len(each), -1)
+            each = np.maximum(each, flat.max(axis=1)) if name == "strongest" else each + flat.sum(axis=1)
+        return each.tolist(), float(each.max() if name == "strongest" else each.sum())
+
+    def _branches(self) -> list[dict[str, Any]]:
+        """Returns the values that are used several times, with what each user sends back."""
+        made = []
+        for parts in self.record.branches():
+            at = self.modules.of_value.get(parts.place)
+            if at is None or len(parts.senders) > 24:
+                continue
+            joined = parts.gramian.sum(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                size = np.sqrt(np.maximum(np.diag(joined), 0.0))
+            shown = parts.skip_against_block
+            made.append(
+                {
+                    "place": parts.place,
+                    "at": at,
+                    "senders": list(parts.senders),
+                    "sides": list(parts.sides),
+                    "norms": [[short(norm) for norm in row] for row in parts.norms],
+                    "sizes": [short(value) for value in size],
+                    "cosines": [
+                        [[short(value) for value in row] for row in cosines] for cosines in parts.cosines
+                    ]
+                    if len(parts.senders) <= 6
+                    else None,
+                    "whole": [short(value) for value in parts.whole],
+                    "against": None if shown is None else [short(value) for value in shown.cosines[:, 0, 1]],
+                }
+            )
+        return made
+
+    def _depth(self) -> dict[str, Any] | None:
+        """Returns the depth profile as points between 0 and 1, on a logarithmic scale."""
+        norms = np.array([layer.norms for layer in self.report.layers])
+        if len(norms) < 2 or not np.any(norms > 0):
+            return None
+        known = norms[np.isfinite(norms) & (norms > 0)]
+        low, high = np.floor(np.log10(known.min())), np.ceil(np.log10(known.max()))
+        high = high if high > low else low + 1
+        step = max(1, int((high - low) // 5))
+        across = np.arange(len(norms)) / (len(norms) - 1)
+        return {
+            "layers": [layer.name or "the model" for layer in self.report.layers],
+            "ticks": [
+                [short((power - low) / (high - low)), f"1e{int(power)}"]
+                for power in np.arange(low, high + 1, step)
+            ],
+            "lines": [
+                [
+                    [short(x), short((np.log10(value) - low) / (high - low)), short(value), place]
+                    for place, (x, value) in enumerate(zip(across, norms[:, k], strict=True))
+                    if np.isfinite(value) and value > 0
+                ]
+                for k in range(len(self.costs))
+            ],
+        }
+
+    def _spectrum(self) -> dict[str, Any] | None:
+        split = self.report.spectrum
+        if split is None:
+            return None
+        return {
+            "parts": [[short(value) for value in row] for row in split.all_parts],
+            "whole": [short(value) for value in split.all_whole],
+        }
+
+
+def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
+    """Returns in one or two sentences which cost pulls most at a place, and whether costs pull against each other."""
+    norms = numbers.norms
+    if not numbers.reached.any():
+        return f"No cost has a path to {name}: its gradient is 0."
+    if not norms.any():
+        return f"There are paths to {name}, and what they carry adds up to 0."
+    order = [int(k) for k in np.argsort(-norms, kind="stable")]
+    top, pulling = order[0], [k for k in order if norms[k] > 0]
+    if len(costs) == 1:
+        return f"The gradient of {costs[0]} by {name} has norm {words.norm(float(norms[0]))}."
+    if len(pulling) == 1:
+        return f"Only {costs[top]} pulls {name}, with a gradient of norm {words.norm(float(norms[top]))}."
+    ratio = float(norms[top] / norms[order[1]])
+    first = (
+        f"{costs[top]} and {costs[order[1]]} pull {name} equally strongly"
+        if ratio < 1.1
+        else f"{costs[top]} pulls {name} most: its gradient is {ratio:.2g} times as long as that of {costs[order[1]]}"
+    )
+    cosine, i, j = worst_pair(numbers) or (0.0, top, order[1])
+    signed = f"{cosine:+.2f}".replace("-", "−")
+    if in_conflict(numbers):
+        return f"{first}. {costs[i]} and {costs[j]} pull against each other here (cosine {signed})."
+    which = "They" if len(pulling) == 2 else f"{costs[i]} and {costs[j]}, the pair that agrees least,"
+    how = "pull the same way" if cosine > 0.5 else "hardly touch each other's directions"
+    return f"{first}. {which} {how} (cosine {signed})."
+
+
+def short(value: Any) -> float | None:
+    """Returns a number to six digits; nothing where it is not finite.
+
+    Example:
+        >>> short(1 / 3), short(float("nan"))
+        (0.333333, None)
+    """
+    number = float(value)
+    return float(f"{number:.6g}") if np.isfinite(number) else None

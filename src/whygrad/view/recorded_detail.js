@@ -1,0 +1,163 @@
+// What is known of the chosen place of a recorded model: numbers, branches, strongest paths.
+
+import { html, number, percent } from "./dom.js";
+import { costClass } from "./recorded_tree.js";
+
+function signedCosine(value) {
+  return value === null || value === undefined ? "" : value.toFixed(2).replace("-", "−");
+}
+
+function costName(view, k) {
+  return [html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), view.given.costs[k].name];
+}
+
+function plainBar(value, most, k) {
+  return html("span", { class: "track", "aria-hidden": "true" }, html("span", { class: `piece ${k === null ? "hueAll" : costClass(k)}`, style: { width: `${most ? (100 * value) / most : 0}%` } }));
+}
+
+/** Returns everything about the chosen place. */
+export function chosenPlace(view) {
+  const { given, state } = view;
+  const place = given.places[state.chosen];
+  const kind = { join: "operation between modules", input: "input of the model", cost: "cost" }[place.kind];
+  const meta = kind ?? [place.shape ? `${place.shape.join(" × ") || "scalar"} parameter` : `${place.parameters} parameter${place.parameters === 1 ? "" : "s"}`, `${place.entries.toLocaleString("en").replaceAll(",", "\u202f")} weights`].join(" · ");
+  const says = place.says ?? (place.kind === "cost" ? `${place.name} is ${number(given.costs[place.row].value, 5)}.` : null);
+  return html(
+    "section",
+    { class: "chosen-place", "aria-labelledby": "chosen-name" },
+    html("p", { class: "faint meta" }, meta),
+    html("h2", { id: "chosen-name", class: "chosen-name" }, place.name || "the model"),
+    says ? html("p", { class: "says" }, says) : null,
+    place.says ? costsTable(view, place) : null,
+    place.cosines && given.costs.length > 2 ? cosinesTable(view, place) : null,
+    backTable(view),
+    branchTables(view),
+    strongestTable(view),
+  );
+}
+
+function costsTable(view, place) {
+  const { given, state } = view;
+  const norms = given.measures[0].values[state.chosen];
+  const most = Math.max(...norms.slice(0, -1).map((norm) => norm ?? 0));
+  const several = given.costs.length > 1;
+  const cancels = place.cancels.some((value) => value !== null);
+  const shares = given.measures[1].values[state.chosen];
+  return html(
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs' gradients here" },
+    html(
+      "table",
+      { class: "facts" },
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), html("td", {}), several ? html("th", { scope: "col", class: "n" }, "share") : null, several ? html("th", { scope: "col", class: "n" }, "cosine with sum") : null, cancels ? html("th", { scope: "col", class: "n" }, "cancels") : null)),
+      html(
+        "tbody",
+        {},
+        given.costs.map((_, k) =>
+          html(
+            "tr",
+            { class: k === state.of ? "shown" : null },
+            html("th", { scope: "row" }, costName(view, k)),
+            html("td", { class: "n" }, place.reached[k] ? number(norms[k], 3) : "no path"),
+            html("td", { class: "bar-cell" }, plainBar(norms[k] ?? 0, most, k)),
+            several ? html("td", { class: "n" }, shares[k] === null ? "" : percent(shares[k]).replace("+", "")) : null,
+            several ? html("td", { class: `n${place.along[k] < 0 ? " bad" : ""}` }, signedCosine(place.along[k])) : null,
+            cancels ? html("td", { class: "n" }, place.cancels[k] === null ? "" : percent(place.cancels[k]).replace("+", "")) : null,
+          ),
+        ),
+        several ? html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), html("td", { class: "n" }, number(norms.at(-1), 3)), html("td", { colspan: 4, class: "remark" }, "norm of the sum")) : null,
+      ),
+    ),
+  );
+}
+
+function cosinesTable(view, place) {
+  const { given } = view;
+  const cell = (value, i, j) => html("td", { class: `n cosine${value !== null && value < -0.1 ? " bad" : ""}`, style: { "--shade": value === null || i === j ? 0 : Math.abs(value) } }, i === j ? "" : [signedCosine(value), value !== null && value < -0.1 ? " ⇄" : ""]);
+  return html(
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": "Cosines between the costs' gradients" },
+    html("table", { class: "facts matrix-of-costs" }, html("caption", {}, "cosines between the costs’ gradients (⇄ they pull against each other)"), html("thead", {}, html("tr", {}, html("td", {}), given.costs.map((_, k) => html("th", { scope: "col", class: "n" }, costName(view, k))))), html("tbody", {}, place.cosines.map((row, i) => html("tr", {}, html("th", { scope: "row" }, costName(view, i)), row.map((value, j) => cell(value, i, j)))))),
+  );
+}
+
+/** Bands of the picture that end here, as a table. */
+function backTable(view) {
+  const { given, state, tree } = view;
+  const seen = new Set(tree.stations());
+  const bands = given.bands.filter(([a, b]) => a === state.chosen && seen.has(b)).toSorted((one, two) => two[3] - one[3]);
+  if (!bands.length || (given.branches.some(({ at }) => at === state.chosen) && bands.length > 1)) return null;
+  return norms(view, "What comes back to its output", bands.map(([, b, each]) => ({ name: given.places[b].name || given.places[b].label, to: b, each })), []);
+}
+
+function norms(view, caption, rows, after) {
+  const { given, state } = view;
+  const shown = state.of === null ? given.costs.map((_, k) => k) : [state.of];
+  const most = Math.max(...rows.flatMap(({ each }) => shown.map((k) => each[k] ?? 0)), 1e-300);
+  const button = (row) => (row.to === undefined ? row.name : html("button", { type: "button", class: "goto", on: { click: () => view.choose(row.to) } }, row.name));
+  return html(
+    "div",
+    { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
+    html(
+      "table",
+      { class: "facts" },
+      html("caption", {}, caption),
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "from"), html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "norm"), html("td", {}))),
+      html(
+        "tbody",
+        {},
+        rows.map((row) => shown.filter((k) => row.each[k]).map((k, n) => html("tr", {}, html("th", { scope: "row" }, n ? html("span", { class: "sr" }, row.name) : [row.side ? html("span", { class: `side ${row.side}` }, row.side) : null, button(row)]), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(row.each[k], 3)), html("td", { class: "bar-cell" }, plainBar(row.each[k], most, k))))),
+        after,
+      ),
+    ),
+  );
+}
+
+function branchTables(view) {
+  const { given, state } = view;
+  const inside = (n) => n !== null && (n === state.chosen || inside(given.places[n].around));
+  const found = state.chosen === 0 ? [] : given.branches.filter(({ at }) => inside(at));
+  const made = found.map((branch) => {
+    const rows = branch.senders.map((name, s) => ({ name: name.replace(/^skip: /, ""), side: branch.sides[s] ?? "", each: branch.norms[s] }));
+    const after = given.costs.map((_, k) => [k, branch]).filter(([k]) => (state.of === null || k === state.of) && branch.whole[k]).map(([k]) => html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(branch.whole[k], 3)), html("td", { class: "remark" }, between(branch, k))));
+    return norms(view, `Branches: what each user of ${branch.place} sends back`, rows, after);
+  });
+  if (made.length <= 2) return made;
+  return [made.slice(0, 1), html("details", { class: "fold" }, html("summary", {}, `${made.length - 1} more branches in it`), made.slice(1))];
+}
+
+function between(branch, k) {
+  if (branch.against && branch.against[k] !== null) return `skip against block: cosine ${signedCosine(branch.against[k])}`;
+  const pair = branch.cosines?.[k];
+  return pair && pair.length === 2 && pair[0][1] !== null ? `cosine ${signedCosine(pair[0][1])}` : "";
+}
+
+function strongestTable(view) {
+  const { given, state } = view;
+  const place = given.places[state.chosen];
+  if (!given.paths || !place.says) return null;
+  const ways = given.paths.at[state.chosen];
+  const title = html("h3", { id: "paths-here" }, "Strongest paths");
+  if (!ways) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, "Not in this page: it holds the paths of the parameters with the longest gradients. In Python: ", html("code", {}, "rec.paths(…)"), "."));
+  const way = state.of === null ? ways.at(-1) : ways.slice(0, -1)[state.of];
+  if (!way || !way.top.length) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, way ? "There is no path with a contribution." : "Paths of this cost are not in this page."));
+  const { found, names } = given.paths;
+  const most = Math.max(...way.top.map((n) => Math.abs(found[n][0])));
+  const items = way.top.map((n, at) => {
+    const [contribution, k, stops] = found[n];
+    const share = way.shares[at];
+    return html(
+      "li",
+      { class: "strong-path" },
+      html("div", { class: "path-number" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), html("span", { class: "n" }, number(contribution, 3)), html("span", { class: "signed-bar", "aria-hidden": "true" }, html("span", { class: `fill hue${k % 6} ${contribution < 0 ? "negative" : "positive"}`, style: { width: `${(50 * Math.abs(contribution)) / most}%` } })), share === null ? null : html("span", { class: "n faint" }, percent(share))),
+      html("div", { class: "stops" }, stops.map((name, place) => [place ? html("span", { class: "arrow" }, "→") : null, html("code", { class: place ? null : "start" }, names[name])])),
+    );
+  });
+  return html(
+    "section",
+    { class: "paths-here", "aria-labelledby": "paths-here" },
+    title,
+    html("p", { class: "faint" }, `The ${way.top.length} strongest of ${way.count} paths from its weights to ${state.of === null ? "the costs" : given.costs[state.of].name}${way.partly ? ", of the parameters that were searched" : ""}. Together all paths add up to ${number(way.sum, 4)}`, way.total === null ? "" : `, without their signs to ${number(way.total, 4)}; a share is of the latter`, "."),
+    html("ol", { class: "strong-paths" }, items),
+  );
+}

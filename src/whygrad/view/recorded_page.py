@@ -1,0 +1,111 @@
+"""The page of a recorded model: saved as a file, shown in a notebook, and as a still page where no script runs."""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from whygrad.model_record import Record
+from whygrad.render.report_html import report_html
+from whygrad.report.record import Report
+from whygrad.view.page import file, write
+from whygrad.view.recorded import recorded_document
+
+# How many of the strongest paths of the whole model a still page lists.
+STILL_PATHS = 6
+
+
+def recorded_page(record: Record, **options: Any) -> str:
+    """Returns the whole page of a recorded model as one HTML file that needs nothing from anywhere.
+
+    Args:
+        record: What was computed.
+        options: What is shown first: see :func:`whygrad.view.recorded.recorded_document`.
+    """
+    report = options.pop("report", None) or record.report()
+    return file(recorded_document(record, report=report, **options), recorded_still(record, report))
+
+
+def save_recorded(record: Record, path: Any, **options: Any) -> Path:
+    """Writes the page of a recorded model and returns where it is.
+
+    Raises:
+        WhygradError: The file can't be written.
+    """
+    return write(recorded_page(record, **options), path)
+
+
+def recorded_still(record: Record, report: Report | None = None) -> str:
+    """Returns what is known of a recorded model as a piece of HTML without a script: report and strongest paths."""
+    body = report_html(report or record.report())
+    paths = record.paths(k=STILL_PATHS)
+    rows = "".join(
+        f"<tr><td class='n'>{path.contribution:+.3g}</td>"
+        f"<td>{' → '.join(escape(record.unicode(name)) for name in path.quantities)}</td></tr>"
+        for path in paths
+    ).replace("<td class='n'>-", "<td class='n'>−")
+    if not rows:
+        return body
+    table = (
+        "<h3>The strongest paths from a parameter to a cost</h3><div class='wide'><table><thead><tr>"
+        "<th class='n'>contribution</th><th>path</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    notes = body.rindex("<ul class='notes'>")
+    return f"{body[:notes]}{table}{body[notes:]}"
+
+
+class RecordedSession:
+    """Answers what a viewer asks about a recorded model: its page holds everything, so there is only the document."""
+
+    def __init__(self, record: Record, document: dict[str, Any]) -> None:
+        self.run, self._document = record, document
+
+    def answer(self, request: Any) -> dict[str, Any]:
+        """Returns the reply to one request."""
+        asked = request if isinstance(request, dict) else {}
+        stamp = asked.get("stamp")
+        if asked.get("do") == "document":
+            return {"ok": True, "result": self._document, "stamp": stamp}
+        message = "request: the page of a recorded model asks for its document alone"
+        return {"ok": False, "error": {"message": message, "where": "request"}, "stamp": stamp}
+
+    def answer_text(self, body: bytes) -> str:
+        """Returns the reply to a request that comes as JSON, as JSON."""
+        import json
+
+        try:
+            request = json.loads(body)
+        except (ValueError, RecursionError):
+            request = None
+        return json.dumps(self.answer(request), allow_nan=False)
+
+
+def recorded_widget(record: Record, **options: Any) -> Any:
+    """Returns the interactive page of a recorded model for a notebook.
+
+    Raises:
+        NotSupportedError: anywidget isn't installed.
+    """
+    from whygrad.view.widget import kind_of_widget
+
+    kind = kind_of_widget()
+    report = options.pop("report", None) or record.report()
+    made = recorded_document(record, report=report, **options)
+    return kind(RecordedSession(record, made), made, lambda: recorded_still(record, report))
+
+
+def serve_recorded(
+    record: Record, host: str, port: int, *, browser: bool, say: Callable[[str], None], **options: Any
+) -> None:
+    """Serves the page of a recorded model until Ctrl-C, as :func:`whygrad.view.server.serve` does a run's.
+
+    Raises:
+        WhygradError: It can't listen there.
+    """
+    from whygrad.view.server import Server, serving
+
+    report = record.report()
+    made = recorded_document(record, report=report, **options)
+    with Server.of(RecordedSession(record, made), made, recorded_still(record, report), host, port) as server:
+        serving(server, browser=browser, say=say)

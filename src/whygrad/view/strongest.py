@@ -1,0 +1,107 @@
+"""The strongest paths of every parameter of a recorded model, and of every module, per cost."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.model_record import Record
+from whygrad.report.record import Numbers
+from whygrad.view.modules import Modules
+
+Array: TypeAlias = Any
+
+# Parameters beyond these, those with the shortest gradients, are left out: each takes a search.
+MOST_PARAMETERS = 90
+MOST_COSTS = 6
+
+
+class StrongestPaths:
+    """The k strongest paths from each parameter to each cost; a module's are the strongest of its parameters'.
+
+    Args:
+        record: What was computed.
+        modules: Its modules.
+        k: How many paths each parameter has.
+    """
+
+    def __init__(self, record: Record, modules: Modules, k: int) -> None:
+        self.record, self.modules, self.k = record, modules, k
+        self.names: dict[str, int] = {}
+        self.found: list[list[Any]] = []
+        self._count = record.graph_sweep("count")
+
+    def json(self, numbers: dict[int, Numbers]) -> dict[str, Any]:
+        """Returns the names, the paths, and for each place and cost which paths are the strongest."""
+        places = self.modules.places
+        parameters = [n for n in numbers if places[n].kind == "parameter"]
+        longest = sorted(parameters, key=lambda n: -float(np.nan_to_num(numbers[n].norms).max()))
+        searched = {n for n in longest[:MOST_PARAMETERS] if numbers[n].reached.any()}
+        rows = range(min(len(self.record.cost_names), MOST_COSTS))
+        tops: dict[int, list[list[int]]] = {}
+        for n in searched:
+            tops[n] = [
+                self._search(places[n].name, k) if numbers[n].norms[k] > 0 or numbers[n].reached[k] else []
+                for k in rows
+            ]
+        at = {}
+        for n in numbers:
+            inside = [m for m in parameters if n in self.modules.chain(m)]
+            if not any(m in searched for m in inside):
+                continue
+            ways = [
+                self._way(k, [top for m in inside if m in tops for top in tops[m][k]], inside, numbers[n])
+                for k in rows
+            ]
+            every = [top for way in ways for top in way["top"]]
+            ways.append(self._way(None, every, inside, numbers[n]))
+            for way in ways:
+                way["partly"] = any(m not in searched for m in inside)
+            at[str(n)] = ways
+        return {"names": list(self.names), "found": self.found, "at": at}
+
+    def _search(self, name: str, k: int) -> list[int]:
+        made = []
+        for path in self.record.paths(name, cost=k, k=self.k):
+            named = [
+                self.names.setdefault(self.record.unicode(each), len(self.names)) for each in path.quantities
+            ]
+            made.append(len(self.found))
+            self.found.append([float(f"{path.contribution:.6g}"), k, named])
+        return made
+
+    def _way(self, k: int | None, tops: list[int], inside: list[int], numbers: Numbers) -> dict[str, Any]:
+        """Returns the strongest of some paths, and the sums over all: their count, sum and sum of absolute values."""
+        tops = sorted(set(tops), key=lambda top: -abs(self.found[top][0]))[: self.k]
+        rows = slice(None) if k is None else slice(k, k + 1)
+        total = None if numbers.total is None else float(numbers.total[rows].sum())
+        names = [self.modules.places[m].name for m in inside]
+        gradients = self.record.gradients()
+        whole = sum(float(in_numpy(gradients[name][rows]).astype(np.float64).sum()) for name in names)
+        many = sum(self._counted(name, rows) for name in names)
+        return {
+            "top": tops,
+            "shares": [self.found[top][0] / total if total else None for top in tops],
+            "sum": float(f"{whole:.6g}") if np.isfinite(whole) else None,
+            "total": None if total is None else float(f"{total:.6g}"),
+            "count": _many(many),
+        }
+
+    def _counted(self, name: str, rows: slice) -> float:
+        values = in_numpy(self._count.values(self.record.leaves[name].node))[rows]
+        return float(values.astype(np.float64).sum())
+
+
+def _many(count: float) -> str:
+    """Returns a number of paths in words: exact while that can be known.
+
+    Example:
+        >>> _many(1234567.0), _many(3.2e21), _many(float("inf"))
+        ('1 234 567', 'about 3.2e21', 'more than 1e308')
+    """
+    if not np.isfinite(count):
+        return "more than 1e308"
+    if count < 2.0**53:
+        return f"{int(count):,}".replace(",", " ")
+    digits, _, exponent = f"{count:.1e}".partition("e")
+    return f"about {digits}e{int(exponent)}"

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 
 from whygrad.equation.slips.arrays import transposed
+from whygrad.equation.slips.common import ref_of
 from whygrad.equation.slips.functions import function_for_slope
 from whygrad.equation.slips.indices import swapped_letters, wrong_cost, wrong_index
+from whygrad.equation.tree import walk
 from whygrad.equation.trial import Fix, Trial
 
 _SEARCHES: tuple[tuple[str, Callable[[Trial], Iterator[Fix]]], ...] = (
@@ -22,6 +24,10 @@ def left_side(trial: Trial) -> Iterator[Fix]:
         return
     pair = trial.pair
     mirrored = Trial(pair._replace(left=pair.right, right=pair.left), trial.outcome)
+    whole = any((ref := ref_of(node)) is not None and ref.kind == "total" for node in walk(pair.left))
     for code, search in _SEARCHES:
+        if code == "WC" and whole:
+            # Who writes the total means it: the right side is the wrong one.
+            continue
         for fix in search(mirrored):
             yield fix._replace(left=fix.right, right=fix.left, code=fix.code or code)

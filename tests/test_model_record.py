@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import whygrad as wg
@@ -222,3 +222,17 @@ def test_a_cosine_with_nothing_is_no_number() -> None:
     model = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
     record = wg.record(model, torch.randn(3, 2), lambda m, b: {"a": m[0](b).sum(), "b": m[1](b).sum()})
     assert torch.isnan(record.gradients().cosines("0")[0, 1])
+
+
+def test_sums_over_many_layers_don_t_overflow() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(8, 8).float() for _ in range(60)]
+    with torch.no_grad():
+        for layer in layers:
+            layer.weight.mul_(10.0)
+    record = wg.record(
+        nn.Sequential(*layers), torch.randn(2, 8).float() * 1e-30, lambda m, b: {"c": m(b).sum() * 1e-20}
+    )
+    part = record.graph_sweep("total").cotangent(record.at("0.bias")[0])
+    assert part is not None
+    assert torch.isfinite(part.parts[0]).all()

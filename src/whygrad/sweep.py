@@ -22,7 +22,7 @@ import numpy as np
 from whygrad.arrays import cast, in_numpy
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
-from whygrad.structures import Contraction, DenseAlongAxis
+from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis
 
 Array: TypeAlias = Any
 
@@ -169,7 +169,7 @@ class Sweep:
             dtype = self._dtype(node.inputs[which])
             parts = tuple(None if part is None else cast(part, dtype) for part in parts)
         exponent = cotangent.exponent
-        grows = isinstance(structure, (Contraction, DenseAlongAxis))
+        grows = isinstance(structure, (Affine, Contraction, Convolution, DenseAlongAxis))
         # A leaf is the end of all paths: nothing is multiplied onto it any more.
         inner = self.graph.nodes[node.inputs[which]].op is not None
         if self.semiring.rescale is not None and grows and inner:

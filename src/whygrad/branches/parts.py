@@ -63,6 +63,11 @@ class Parts(NamedTuple):
         )
         return some.grouped([self.sides[place] for place in kept])
 
+    def __str__(self) -> str:
+        from whygrad.render.branches_text import parts_text
+
+        return parts_text(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dictionary for each sender and cost, ready for a table."""
         norms = self.norms

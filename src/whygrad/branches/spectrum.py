@@ -53,6 +53,11 @@ class Spectrum(NamedTuple):
         """The norms of the gradients over all parameters together, (costs,)."""
         return np.sqrt(sum(self.whole[name] ** 2 for name in self.parameters))
 
+    def __str__(self) -> str:
+        from whygrad.render.branches_text import spectrum_text
+
+        return spectrum_text(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dictionary for each quantity, cost and number of blocks, ready for a table."""
         return [

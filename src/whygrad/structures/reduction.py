@@ -32,7 +32,8 @@ class Reduction(NamedTuple):
 
     @staticmethod
     def _numbers(x: Array, axes: tuple[int, ...], settings: Settings) -> dict[str, Any]:
-        return dict(settings) | {"n": prod(x.shape[axis] for axis in axes)}
+        # Of nothing, there is no entry whose partial 1/n were asked for.
+        return dict(settings) | {"n": prod(x.shape[axis] for axis in axes) or 1}
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the sum of the formula's values over the axes."""

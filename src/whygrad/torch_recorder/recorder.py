@@ -56,7 +56,13 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         held.enter_context(_custom_functions(tracer))
         held.enter_context(_module_names(tracer, modules, stack))
         held.enter_context(tracer)
-        losses = costs(model, batch)
+        try:
+            losses = costs(model, batch)
+        except TypeError:
+            # Operators (a / b) turn every TypeError, which a refusal is, into one of their own.
+            if tracer.refusal is not None:
+                raise tracer.refusal from None
+            raise
         entries, names = _entries(tracer, losses)
     graph = tracer.graph(tuple(entries), tuple(names))
     heads = {path: _heads(module) for path, module in _paths(modules)}
@@ -88,12 +94,14 @@ def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> tup
             if id(parameter) in leaves:
                 kept = leaves[id(parameter)]
                 leaves[id(parameter)] = kept._replace(aliases=(*kept.aliases, name))
-            elif parameter.is_floating_point():
+            elif parameter.is_floating_point() and parameter.layout == torch.strided:
                 kind = "parameter" if parameter.requires_grad else "frozen"
                 leaves[id(parameter)] = Leaf(name, tracer.leaf(name, parameter), kind)
     flat, _ = tree_flatten_with_path(batch)
     for key, value in flat:
-        if isinstance(value, Tensor) and value.is_floating_point() and id(value) not in leaves:
+        if not isinstance(value, Tensor) or value.layout != torch.strided:
+            continue
+        if value.is_floating_point() and id(value) not in leaves:
             name = "batch" + keystr(key)
             leaves[id(value)] = Leaf(name, tracer.leaf(name, value), "input")
     return tuple(leaves.values())

@@ -21,7 +21,7 @@ from whygrad.structures import (
 )
 from whygrad.torch_recorder.deposit import Deposit
 from whygrad.torch_recorder.selections import selected
-from whygrad.torch_recorder.tracer import Call, Rule, tensors
+from whygrad.torch_recorder.tracer import UNTOLD, Call, Rule, tensors
 
 aten = torch.ops.aten
 
@@ -52,7 +52,8 @@ def _apply(call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any] |
 
 SELECTIONS = """
     view reshape _unsafe_view _reshape_alias t transpose permute expand slice select squeeze unsqueeze clone alias
-    contiguous lift_fresh flip roll rot90 repeat tile index gather index_select take embedding constant_pad_nd
+    _pack_padded_sequence _pad_packed_sequence
+    contiguous lift_fresh flip roll rot90 repeat tile index gather index_select take constant_pad_nd
     reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
     unfold im2col as_strided diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
     pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
@@ -62,12 +63,12 @@ SELECTIONS = """
 """.split()  # noqa: SIM905
 
 # Numbers that are written into an array come from nowhere.
-WRITTEN_NUMBERS = ("value", "fill_value")
+WRITTEN_NUMBERS = ("value", "fill_value", "padding_value")
 
 
 @_rule(*SELECTIONS)
 def _selection(call: Call) -> Any:
-    if not all(t.is_floating_point() for t in _outs(call.out)):
+    if not any(t.is_floating_point() for t in _outs(call.out)):
         return NotImplemented
     values = [value for value in tensors(call.given) if value.is_floating_point()]
     live = [value for value in values if call.live(value)]
@@ -92,7 +93,25 @@ def _selection(call: Call) -> Any:
 
     if isinstance(call.out, Tensor):
         return selected(call.tracer, call.name, run(None), nodes, call.out)
-    return [selected(call.tracer, call.name, run(place), nodes, out) for place, out in enumerate(call.out)]
+    return [
+        selected(call.tracer, call.name, run(place), nodes, out) if out.is_floating_point() else None
+        for place, out in enumerate(call.out)
+    ]
+
+
+@_rule("embedding")
+def _embedding(call: Call) -> Any:
+    given = call.given
+    if given["scale_grad_by_freq"]:
+        call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)")
+    if given["padding_idx"] < 0:
+        return _selection(call)
+    indices, padding = given["indices"], given["padding_idx"]
+
+    def run(places: Tensor) -> Tensor:
+        return places[indices].masked_fill((indices == padding).unsqueeze(-1), 0)  # constants, says PyTorch
+
+    return selected(call.tracer, call.name, run, [call.tracer.input(given["weight"], call.out)], call.out)
 
 
 def _outs(out: Any) -> list[Tensor]:
@@ -194,6 +213,28 @@ def _deposit(call: Call) -> Any:
             call.tracer, "expand", lambda t: t.expand(shape), [made], source.detach().expand(shape)
         )
     return call.tracer.apply(call.name, op, [call.tracer.input(base, base), made], {}, call.out)
+
+
+@_rule("col2im")
+def _fold(call: Call) -> Any:
+    given, x = call.given, call.given["self"]
+    (height, width), (above, left) = given["output_size"], given["padding"]
+    channels = x.shape[-2] // (given["kernel_size"][0] * given["kernel_size"][1])
+    shape = (*x.shape[:-2], channels, height + 2 * above, width + 2 * left)
+    base = torch.zeros(shape, dtype=x.dtype, device=x.device)
+    places = torch.arange(base.numel(), device=x.device, dtype=torch.float64).reshape(shape)
+    moved = aten.im2col.default(places, given["kernel_size"], given["dilation"], [0, 0], given["stride"])
+    op = _op(call.name, ("base", "x"), Deposit(moved.long()))
+    value = op.structure.value((base, x.detach()), {}, xp)
+    inputs = [call.tracer.constant(base), call.tracer.input(x, x)]
+    node = call.tracer.apply(call.name, op, inputs, {}, value)
+    return selected(
+        call.tracer,
+        "slice",
+        lambda t: t[..., above : above + height, left : left + width],
+        [node],
+        call.out,
+    )
 
 
 # Products
@@ -381,7 +422,7 @@ def _group_norm(call: Call) -> Any:
     value = value.reshape(x.shape)
     node = selected(call.tracer, "view", lambda t: t.reshape(x.shape), [node], value)
     shape = (x.shape[1], *(1,) * (x.dim() - 2))
-    return _scaled(call, node, value, given["weight"], given["bias"], shape)
+    return [_scaled(call, node, value, given["weight"], given["bias"], shape), UNTOLD, UNTOLD]
 
 
 @_rule(
@@ -488,8 +529,10 @@ def _norm(call: Call) -> Any:
     order = call.given["ord"]
     if order in (float("inf"),):
         return _reduced(call, OPS["max_norm"], [call.given["self"]], {})
+    if order in (0, -float("inf")):
+        return NotImplemented  # written with simpler operations
     if order < 1:
-        return NotImplemented
+        call.tracer.refuse(f"{call.name} (of order {order})")
     return _reduced(call, OPS["norm"], [call.given["self"]], {"p": order})
 
 
@@ -570,6 +613,15 @@ def _binary(call: Call) -> Any:
         value = value * given["weight"].detach()
         node = tracer.apply(call.name, OPS["mul"], [node, tracer.input(given["weight"], value)], {}, value)
     return _joined(call, node, value, given["reduction"])
+
+
+@_rule("rrelu_with_noise")
+def _random_slopes(call: Call) -> Any:
+    given = call.given
+    if given["training"]:
+        return _apply(call, OPS["mul"], [given["self"], given["noise"].detach().clone()])
+    slope = (given["lower"] + given["upper"]) / 2
+    return _apply(call, OPS["leaky_relu"], [given["self"]], {"slope": slope})
 
 
 # Elementwise: whatever our table knows under PyTorch's name

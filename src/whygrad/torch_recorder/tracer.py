@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
 from whygrad.ops import OPS, Op
+from whygrad.torch_recorder.decompositions import decomposition
 from whygrad.torch_recorder.memory import Memory, Source
 from whygrad.torch_recorder.opaque import opaque
 from whygrad.torch_recorder.selections import picked, selected
@@ -95,6 +96,9 @@ class Call(NamedTuple):
 
 Rule = Callable[[Call], Any]
 
+# In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
+UNTOLD = -1
+
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down the operations between tensors through which paths go.
@@ -120,6 +124,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._constants: dict[int, tuple[Tensor, int]] = {}
         self._calls: dict[str, int] = {}
         self._named: set[int] = set()
+        self.refusal: NotSupportedError | None = None
+        self._untold: dict[int, tuple[Tensor, str]] = {}
 
     # Nodes
 
@@ -132,8 +138,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def node(self, tensor: Tensor) -> int | None:
         """Returns the node that a tensor is, or nothing where it is a constant."""
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point() or tensor.layout != torch.strided:
             return None
+        if id(tensor) in self._untold:
+            self.refuse(self._untold[id(tensor)][1])
         found = self.memory.node(tensor)
         if not isinstance(found, Source):
             return found
@@ -151,7 +159,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return number
         kept = self._constants.get(id(value))
         if kept is None or self.memory.seen(value):
-            number = self._noted(self.recording.leaf("constant", value.detach()))
+            constant = value.detach()
+            if like.is_floating_point() and not value.is_floating_point():
+                constant = constant.to(like.dtype)  # 1/n of an integer n were float32
+            number = self._noted(self.recording.leaf("constant", constant))
             self._protect(value, number)
             self._constants[id(value)] = kept = (value, number)
         return kept[1]
@@ -193,6 +204,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return out
         if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
             return self._plain(func, known, given, args, kwargs or {})
+        for value in tensors(given):
+            if value.layout != torch.strided:
+                self.refuse(f"{known.name} (of a sparse tensor)")
         if known.writes and known.name not in self._rules:
             return self._in_place(func, known, given, args, kwargs or {})
         return self._functional(func, known.name, given, args, kwargs or {})
@@ -250,21 +264,28 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _functional(self, func: Any, name: str, given: Any, args: Any, kwargs: Any) -> Any:
         rule = self._rules.get(name)
+        out = None
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
-            if any(t.is_complex() for t in tensors(out)):
-                self.refuse(f"{name} (complex numbers)")
+            for made in tensors(out):
+                if made.is_complex():
+                    self.refuse(f"{name} (complex numbers)")
+                if made.layout != torch.strided:
+                    self.refuse(f"{name} (a sparse tensor)")
             if not any(t.is_floating_point() for t in tensors(out)):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
                 self.memory.inherit(tensors(given), tensors(out))
-                self._hold(out, nodes)
+                self._hold(name, out, nodes)
                 return out
-        decomposition = torch._decomp.decomposition_table.get(func)
-        if decomposition is not None:
+        written = decomposition(func)
+        if written is not None:
             with self:
-                return decomposition(*args, **kwargs)
+                made = written(*args, **kwargs)
+            if not _alike(made, out):
+                self._refuse(func)
+            return made
         with self:
             out = func.decompose(*args, **kwargs)
         if out is not NotImplemented:
@@ -284,7 +305,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any
     ) -> None:
         """Notes an operation that nobody declared, and what it made."""
-        self._hold(out, self.opaque(name, again, given, out))
+        self._hold(name, out, self.opaque(name, again, given, out))
 
     def name_output(self, out: Tensor, path: str, start: int) -> None:
         """Names a node after the module whose output it is, unless it is that of a module inside."""
@@ -310,7 +331,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             nodes.append(number)
         return nodes[0] if isinstance(out, Tensor) else nodes
 
-    def _hold(self, out: Any, nodes: Any) -> None:
+    def _hold(self, name: str, out: Any, nodes: Any) -> None:
         if isinstance(out, Tensor):
             outs, numbers = [out], [nodes[0] if isinstance(nodes, (list, tuple)) else nodes]
         else:
@@ -318,7 +339,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             numbers = list(nodes) if isinstance(nodes, (list, tuple)) else [nodes]
             numbers += [None] * (len(outs) - len(numbers))
         for tensor, number in zip(outs, numbers, strict=True):
-            if isinstance(tensor, Tensor):
+            if number == UNTOLD:
+                self._untold[id(tensor)] = (tensor, f"{name} (its statistics)")
+            elif isinstance(tensor, Tensor):
                 self.memory.hold(tensor, number)
                 if number is not None:
                     self._protect(tensor, number)
@@ -326,13 +349,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def refuse(self, name: str) -> None:
         """Raises the error for an operation that isn't in the table."""
         place = self._where() or "the costs"
-        raise NotSupportedError(
+        self.refusal = NotSupportedError(
             f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
             f"expected: an operation of the table in docs/operations.md\n"
             f"found:    {name}\n"
             f'try:      write it with operations of the table, or record with opaque="allow": the plain gradient '
             f"then goes through it by PyTorch's own derivative, and every other result says where it stops"
         )
+        raise self.refusal
 
     def _refuse(self, func: Any) -> None:
         self.refuse(str(func))
@@ -340,6 +364,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
         """Returns what was written down."""
         return self.recording.graph(costs, names)
+
+
+def _alike(made: Any, out: Any) -> bool:
+    """Returns whether an operation that is written with simpler ones has its own values (not all of PyTorch's have)."""
+    return all(
+        torch.allclose(one, other, rtol=0.1 * torch.finfo(other.dtype).eps ** 0.5, atol=1e-6, equal_nan=True)
+        for one, other in zip(tensors(made), tensors(out), strict=True)
+        if other.is_floating_point()
+    )
 
 
 def tensors(value: Any) -> list[Tensor]:

@@ -1,0 +1,178 @@
+"""PyTorch's own samples of its operations (OpInfo): a recorded gradient is autograd's, or the operation is refused."""
+
+import random
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+import whygrad as wg
+
+pytest.importorskip("expecttest", reason="PyTorch's internal test module needs it")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from torch.testing._internal.common_methods_invocations import op_db
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SAMPLES = 4  # of each operation
+
+# Operations of which every sample is recorded: listed, so that a change can't lose one unseen.
+SUPPORTED = frozenset(
+    """
+    H T __getitem__ __radd__ __rdiv__ __rmatmul__ __rmod__ __rmul__ __rpow__ __rsub__ _batch_norm_with_update
+    _native_batch_norm_legit _softmax_backward_data _unsafe_masked_index _unsafe_masked_index_put_accumulate abs
+    acos acosh add addcdiv addcmul addmm addmm.decomposed addmv addr alias_copy amax amin aminmax as_strided
+    as_strided_copy asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d baddbmm bernoulli bfloat16
+    block_diag bmm broadcast_tensors broadcast_to cartesian_prod cat ceil chunk clamp clamp_max clamp_min clone
+    column_stack combinations conj conj_physical constant_pad_nd contiguous corrcoef cos cosh cov cross cummax
+    cummin cumsum cumulative_trapezoid deg2rad diag diag_embed diagflat diagonal diagonal_copy diagonal_scatter
+    diff dist div.no_rounding_mode div.trunc_rounding dot double dsplit dstack einsum erf erfc exp exp2 expand
+    expand_as expand_copy expm1 fft.fftshift fft.ifftshift fill flatten flip fliplr flipud float float_power
+    floor fmax fmin fmod frac gather gradient grid_sampler_2d half hsplit hstack hypot index_add index_copy
+    index_fill index_put index_select inner kron kthvalue ldexp lerp linalg.cross linalg.diagonal
+    linalg.matrix_norm linalg.multi_dot linalg.vecdot linalg.vector_norm log log10 log1p log2 log_softmax
+    log_softmax.with_dtype logaddexp logaddexp2 logit logsumexp mH mT masked.amax masked.amin masked.cumsum
+    masked.log_softmax masked.logaddexp masked.logsumexp masked.mean masked.median masked.norm masked.normalize
+    masked.prod masked.softmax masked.softmin masked.std masked.sum masked.var masked_fill masked_scatter
+    masked_select matmul max.binary max.reduction_no_dim max.reduction_with_dim max_pool2d_with_indices_backward
+    maximum mean meshgrid.list_of_tensors meshgrid.variadic_tensors min.binary min.reduction_no_dim
+    min.reduction_with_dim minimum mm mode movedim msort mul mv nan_to_num nanmean nanquantile nansum narrow
+    narrow_copy native_batch_norm native_dropout_backward native_layer_norm neg
+    nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d nn.functional.adaptive_avg_pool3d
+    nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d
+    nn.functional.alpha_dropout nn.functional.avg_pool1d nn.functional.avg_pool2d nn.functional.avg_pool3d
+    nn.functional.batch_norm nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits
+    nn.functional.celu nn.functional.channel_shuffle nn.functional.conv1d nn.functional.conv2d
+    nn.functional.conv3d nn.functional.conv_transpose1d nn.functional.conv_transpose2d
+    nn.functional.conv_transpose3d nn.functional.cosine_embedding_loss nn.functional.cosine_similarity
+    nn.functional.cross_entropy nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d
+    nn.functional.elu nn.functional.embedding nn.functional.feature_alpha_dropout.with_train
+    nn.functional.feature_alpha_dropout.without_train nn.functional.fractional_max_pool2d
+    nn.functional.gaussian_nll_loss nn.functional.gelu nn.functional.glu nn.functional.grid_sample
+    nn.functional.group_norm nn.functional.hardshrink nn.functional.hardsigmoid nn.functional.hardswish
+    nn.functional.hardtanh nn.functional.hinge_embedding_loss nn.functional.huber_loss
+    nn.functional.instance_norm nn.functional.interpolate.area nn.functional.interpolate.bicubic
+    nn.functional.interpolate.bilinear nn.functional.interpolate.linear nn.functional.interpolate.nearest
+    nn.functional.interpolate.nearest-exact nn.functional.interpolate.trilinear nn.functional.kl_div
+    nn.functional.l1_loss nn.functional.layer_norm nn.functional.leaky_relu nn.functional.linear
+    nn.functional.linear_cross_entropy nn.functional.local_response_norm nn.functional.logsigmoid
+    nn.functional.margin_ranking_loss nn.functional.max_pool1d nn.functional.max_pool2d nn.functional.max_pool3d
+    nn.functional.mish nn.functional.mse_loss nn.functional.multi_head_attention_forward
+    nn.functional.multi_margin_loss nn.functional.multilabel_soft_margin_loss nn.functional.nll_loss
+    nn.functional.pad.circular nn.functional.pad.constant nn.functional.pad.reflect nn.functional.pad.replicate
+    nn.functional.pad.replicate_negative nn.functional.pairwise_distance nn.functional.pixel_shuffle
+    nn.functional.pixel_unshuffle nn.functional.poisson_nll_loss nn.functional.prelu nn.functional.relu
+    nn.functional.relu6 nn.functional.rms_norm nn.functional.rrelu nn.functional.scaled_dot_product_attention
+    nn.functional.selu nn.functional.silu nn.functional.smooth_l1_loss nn.functional.soft_margin_loss
+    nn.functional.softmin nn.functional.softmin.with_dtype nn.functional.softplus nn.functional.softshrink
+    nn.functional.softsign nn.functional.tanhshrink nn.functional.threshold nn.functional.triplet_margin_loss
+    nn.functional.triplet_margin_with_distance_loss nn.functional.unfold nn.functional.upsample_bilinear
+    nn.functional.upsample_nearest norm.fro normal normal.number_mean outer permute permute_copy positive pow
+    prod quantile rad2deg ravel real reciprocal remainder renorm repeat repeat_interleave reshape reshape_as
+    resolve_conj resolve_neg roll rot90 round round.decimals_0 round.decimals_3 round.decimals_neg_3 rsqrt rsub
+    scatter scatter_add select select_scatter sgn sigmoid sign sin sinc sinh slice slice_scatter softmax
+    softmax.with_dtype sort special.entr special.ndtr special.xlog1py split split.list_args split_with_sizes
+    split_with_sizes_copy sqrt square squeeze squeeze.multiple squeeze_copy stack std std.unbiased std_mean
+    std_mean.unbiased sub sum sum_to_size t t_copy take take_along_dim tan tanh tensor_split tensordot tile to
+    topk torch.ops.aten._safe_softmax.default trace transpose transpose_copy trapezoid trapz tril triu
+    true_divide trunc unbind unbind_copy unflatten unfold unfold_copy unsafe_chunk unsafe_split unsqueeze
+    unsqueeze_copy var var.unbiased var_mean var_mean.unbiased vdot view view_as view_copy vsplit vstack where
+    xlogy zero_
+    """.split()  # noqa: SIM905
+)
+
+TOLERANCES = {"nn.functional.hardsigmoid": 1e-7}  # PyTorch's own slope is 1/6 in float32
+WITHOUT_COPIES = ("as_strided.partial_views",)  # its samples are windows on a storage, which a copy loses
+
+
+def name_of(op: Any) -> str:
+    return op.name + (f".{op.variant_test_name}" if op.variant_test_name else "")
+
+
+OPERATIONS = {
+    name_of(op): op
+    for op in op_db
+    if op.supports_autograd and op.supports_dtype(torch.float64, "cpu") and name_of(op) not in WITHOUT_COPIES
+}
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    """OpInfo draws its samples from PyTorch's, NumPy's and Python's random state."""
+    before = torch.get_default_dtype()
+    torch.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+    yield
+    torch.set_default_dtype(before)
+
+
+def is_real(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def projected(op: Any, arguments: Any) -> dict[str, torch.Tensor]:
+    """Returns as a cost the sum of an operation's outputs, each entry times a random number."""
+    torch.manual_seed(3)
+    first, args, kwargs = arguments
+    outputs = [out for out in tree_flatten(op(first, *args, **kwargs))[0] if is_real(out)]
+    torch.manual_seed(5)
+    return {"c": sum((out * torch.rand(out.shape, dtype=out.dtype)).sum() for out in outputs)}  # type: ignore[dict-item]
+
+
+def by_autograd(op: Any, sample: Any) -> tuple[Any, list[torch.Tensor] | None]:
+    """Returns plain arguments, and autograd's gradient by each that asks for one; none where there is nothing."""
+    given = (sample.input, sample.args, sample.kwargs)
+    leaves = tree_map(
+        lambda x: x.detach().clone().requires_grad_(x.requires_grad) if is_real(x) else x, given
+    )
+    plain = tree_map(lambda x: x.detach().clone() if isinstance(x, torch.Tensor) else x, given)
+    wanted = [x for x in tree_flatten(leaves)[0] if is_real(x) and x.requires_grad]
+    if any(isinstance(x, torch.Tensor) and x.is_complex() for x in tree_flatten(given)[0]):
+        return plain, None
+    cost = projected(op, leaves)["c"]
+    if not (wanted and isinstance(cost, torch.Tensor) and cost.requires_grad):
+        return plain, None
+    return plain, list(torch.autograd.grad(cost, wanted, materialize_grads=True))
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_an_operation_has_autograds_gradient_or_is_refused(name: str) -> None:
+    op = OPERATIONS[name]
+    recorded, refused = 0, []
+    for number, sample in enumerate(op.sample_inputs("cpu", torch.float64, requires_grad=True)):
+        if number == SAMPLES:
+            break
+        plain, right = by_autograd(op, sample)
+        if right is None:
+            continue
+        try:
+            record = wg.record(torch.nn.Module(), plain, lambda _, batch: projected(op, batch))
+        except wg.NotSupportedError as error:
+            refused.append(str(error).splitlines()[0])
+            continue
+        recorded += 1
+        given = (sample.input, sample.args, sample.kwargs)
+        asked = [x.requires_grad for x in tree_flatten(given)[0] if is_real(x)]
+        assert len(record.leaves) == len(asked)
+        names = [leaf for leaf, wanted in zip(record.leaves, asked, strict=True) if wanted]
+        for leaf, wanted in zip(names, right, strict=True):
+            close = TOLERANCES.get(name, 1e-9) if wanted.dtype == torch.float64 else 1e-5
+            torch.testing.assert_close(
+                record.gradient(leaf), wanted, rtol=close, atol=close / 10, equal_nan=True
+            )
+    if name in SUPPORTED:
+        assert not refused, f"refused: {refused[0]}"
+        assert recorded
+    else:
+        assert refused or not recorded, "every sample is recorded: add it to SUPPORTED"
+
+
+def test_every_supported_operation_is_still_in_pytorch() -> None:
+    assert sorted(SUPPORTED - set(OPERATIONS)) == []

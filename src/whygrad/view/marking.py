@@ -72,6 +72,7 @@ def conventions(base: Notation) -> str:
     """Returns what in a notation changes more than names: the layer-wise form hangs on it.
 
     Example:
+        >>> from whygrad.notation import notation
         >>> conventions(notation("nielsen")), conventions(notation("keras"))
         ('to-from', 'from-to rows')
     """

@@ -25,6 +25,7 @@ from whygrad.structures import (
     Selection,
     Structure,
 )
+from whygrad.structures.local import unbroadcast
 from whygrad.sweep import Cotangent, Sweep
 
 Array: TypeAlias = Any
@@ -81,6 +82,10 @@ def _dense(structure: Any, local: Local, which: int, at: Where, examples: int) -
 
 def _selection(structure: Any, local: Local, which: int, at: Where, examples: int) -> Where | None:
     xp, out = local.xp, local.output
+    window = structure._window(local)
+    if window is not None and window.whole(prod(local.inputs[0].shape)):
+        # All entries in their order: what is the same is how many of them one example has in a row.
+        return _with_run(tuple(local.inputs[0].shape), prod(out.shape[at.axis + 1 :]) * at.inner, examples)
     before = sum(prod(x.shape) for x in local.inputs[:which])
     sources = structure.sources(local) - before - 1
     known = (sources >= 0) & (sources < prod(local.inputs[which].shape))
@@ -95,6 +100,15 @@ def _selection(structure: Any, local: Local, which: int, at: Where, examples: in
             place = Where(axis, inner)
             if bool(xp.all(_example(found, shape, place, examples) == wanted)):
                 return place
+    return None
+
+
+def _with_run(shape: tuple[int, ...], run: int, examples: int) -> Where | None:
+    """Returns where the examples are in an array in which so many entries of one example follow each other."""
+    for axis, size in enumerate(shape):
+        inner, rest = divmod(run, prod(shape[axis + 1 :]))
+        if not rest and inner and size % (examples * inner) == 0:
+            return Where(axis, inner)
     return None
 
 
@@ -208,6 +222,10 @@ class PerExample(NamedTuple):
             )
         if isinstance(structure, Convolution):
             return structure.weight_by_example(part, local)
+        if isinstance(structure, (Affine, Elementwise)):
+            made = self._summed(structure, local, which, at, part)
+            if made is not None:
+                return made
         return self._apart(structure, local, which, at, part)
 
     def _rows(self, above: Cotangent) -> Array:
@@ -226,6 +244,26 @@ class PerExample(NamedTuple):
         shape = array.shape
         pieces = (-1, self.examples, at.inner)
         return array.reshape((*shape[: at.axis], *pieces, *shape[at.axis + 1 :]))
+
+    def _summed(
+        self, structure: Affine | Elementwise, local: Local, which: int, at: Where, part: Array
+    ) -> Array | None:
+        """Returns the pull of all examples at once, where the input is the same for all of them: a sum without them."""
+        xp, own = local.xp, tuple(local.inputs[which].shape)
+        after = -1 - structure.axis if isinstance(structure, Affine) else 0
+        shape = (*own, *(1,) * after)
+        place = at.axis - (len(local.output.shape) - len(shape))
+        if place >= 0 and shape[place] != 1:
+            return None
+        if isinstance(structure, Elementwise):
+            part = part * structure.partial(local, which)
+        front = xp.moveaxis(self._split(part, at._replace(axis=1 + at.axis)), 2 + at.axis, 1)
+        lead = self.losses * self.examples
+        rest = local.output.shape[at.axis] // self.examples
+        wide = (lead, *local.output.shape[: at.axis], rest, *local.output.shape[at.axis + 1 :])
+        (made,) = unbroadcast(SEMIRINGS["gradient"], (front.reshape(wide),), shape, xp)
+        assert made is not None
+        return made.reshape((self.losses, self.examples, *own))
 
     def _apart(self, structure: Structure, local: Local, which: int, at: Where, part: Array) -> Array:
         """Returns the pull of each example's cotangent by itself: zero at all other examples."""

@@ -66,7 +66,7 @@ def test_rows_are_the_gradients_of_the_example_by_itself(name):
     for place, parameter in enumerate(parameters):
         expected = torch.stack([row[place] for row in rows])
         torch.testing.assert_close(found[parameter], expected, rtol=1e-10, atol=1e-12)
-        flat = expected.flatten(1)
+        flat = expected.reshape(len(expected), -1)
         torch.testing.assert_close(found.gramian(parameter), flat @ flat.T, rtol=1e-10, atol=1e-12)
 
 

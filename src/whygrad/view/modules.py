@@ -7,6 +7,7 @@ pair of places that can be on the screen together; the page only picks from them
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import isqrt
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ Array: TypeAlias = Any
 
 # Joins of one module beyond these are one place: a loop over many time steps has hundreds.
 MOST_JOINS = 12
+# More parts of one module than these are put into groups, one after the other.
+MOST_TOGETHER = 24
 
 
 class Place(NamedTuple):
@@ -28,7 +31,7 @@ class Place(NamedTuple):
     Args:
         name: What it is called: a module, a parameter, an input, a cost, or an operation.
         label: Its name inside the module around it.
-        kind: ``model``, ``module``, ``parameter``, ``input``, ``join`` or ``cost``.
+        kind: ``model``, ``module``, ``group`` (of modules), ``parameter``, ``input``, ``join`` or ``cost``.
         around: The number of the place around it; the model itself has none.
         part: The part of the report that it is.
         first: The first node that belongs to it: the order of the forward pass.
@@ -100,8 +103,22 @@ class _Finder:
         kind = "model" if around is None else "parameter" if part.shape is not None else "module"
         number = len(self.places)
         self.places.append(Place(part.name, part.label, kind, around, part))
-        for inner in part.parts:
-            self._tree(inner, number)
+        if len(part.parts) <= MOST_TOGETHER:
+            for inner in part.parts:
+                self._tree(inner, number)
+            return
+        size = isqrt(len(part.parts) - 1) + 1
+        for start in range(0, len(part.parts), size):
+            some = part.parts[start : start + size]
+            first, last = some[0], some[-1]
+            numbers = first.numbers
+            for inner in some[1:]:
+                numbers = numbers + inner.numbers
+            group = Part(f"{first.name} … {last.name}", f"{first.label} … {last.label}", numbers, some)
+            here = len(self.places)
+            self.places.append(Place(group.name, group.label, "group", number, group))
+            for inner in some:
+                self._tree(inner, here)
 
     def _module(self, path: str) -> int:
         """Returns the smallest module of the tree that a path lies in."""
@@ -250,8 +267,8 @@ class _Finder:
         users = self.graph.users()
         for number, at in enumerate(self.at):
             if at is not None and self.graph.nodes[number].op is not None:
-                for place in self._chain(at):
-                    first[place] = min(first.get(place, number), number)
+                for n in self._chain(at):
+                    first[n] = min(first.get(n, number), number)
         last = 2 * len(self.graph.nodes)
         for n, place in enumerate(self.places):
             if place.kind == "parameter":
@@ -264,22 +281,23 @@ class _Finder:
 
         def visit(n: int) -> None:
             order.append(n)
-            own = self.places[n].kind == "module"
-            key = (
-                (lambda m: (self.places[m].kind != "parameter", first.get(m, last), m))
-                if own and not any(self.places[m].kind == "module" for m in inside.get(n, ()))
-                else (lambda m: (self._rank(m), first.get(m, last), m))
-            )
-            for inner in sorted(inside.get(n, ()), key=key):
+            kinds = {self.places[m].kind for m in inside.get(n, ())}
+            layer = self.places[n].kind == "module" and not kinds & {"module", "group"}
+            for inner in sorted(
+                inside.get(n, ()),
+                key=lambda m: (
+                    int(self.places[m].kind != "parameter") if layer else self._rank(m),
+                    first.get(m, last),
+                    m,
+                ),
+            ):
                 visit(inner)
 
         visit(0)
         new = {old: place for place, old in enumerate(order)}
         places = tuple(
-            self.places[old]._replace(
-                around=None if self.places[old].around is None else new[self.places[old].around]
-            )
-            for old in order
+            place if place.around is None else place._replace(around=new[place.around])
+            for place in (self.places[old] for old in order)
         )
         bands = tuple(
             Band(new[a], new[b], tuple(np.sqrt(made[:-1]).tolist()), float(np.sqrt(made[-1])))

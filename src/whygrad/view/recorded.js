@@ -150,7 +150,7 @@ class RecordedView {
       html(
         "li",
         { class: `found${finding.tries.length ? " problem" : ""}` },
-        html("h3", {}, TITLES[finding.kind] ?? finding.kind),
+        html("h2", { class: "found-title" }, TITLES[finding.kind] ?? finding.kind),
         html("p", {}, `${finding.says}.`),
         finding.tries.map((text) => html("p", { class: "try" }, html("strong", {}, "Try "), text, ".")),
         finding.places.length ? html("p", { class: "where" }, finding.places.slice(0, 4).map((n) => html("button", { type: "button", class: "goto", on: { click: () => this.choose(n) } }, given.places[n].name || "the model"))) : null,

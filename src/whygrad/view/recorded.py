@@ -204,7 +204,7 @@ class _Document:
                 each, whole = numbers.total, float(numbers.total.sum())  # type: ignore[union-attr]
             else:
                 each, whole = self._swept(name, n)
-            values.append([*[short(value) for value in each], short(whole)])  # type: ignore[union-attr]
+            values.append([*[short(value) for value in each], short(whole)])
         label, meaning = LABELS[name]
         made: dict[str, Any] = {"name": name, "label": label, "says": meaning, "values": values}
         if name == "count":

@@ -4,7 +4,7 @@ import { html, number, percent } from "./dom.js";
 import { costClass } from "./recorded_tree.js";
 
 function signedCosine(value) {
-  return value === null || value === undefined ? "" : value.toFixed(2).replace("-", "−");
+  return value === null || value === undefined ? "" : value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
 }
 
 function costName(view, k) {
@@ -36,6 +36,18 @@ export function chosenPlace(view) {
   );
 }
 
+/** Returns a stop of a path; what comes after the module's name stands back. */
+function stop(name, place) {
+  const at = name.endsWith("]") ? name.lastIndexOf("[") : -1;
+  return html("code", { class: place ? "stop-name" : "stop-name start" }, at > 0 ? [name.slice(0, at), html("span", { class: "index" }, name.slice(at))] : name);
+}
+
+/** Returns which part of what the paths carry cancels; all but rounding is not all. */
+function cancelled(share) {
+  if (share === null) return "";
+  return share > 0.9995 && share < 1 ? ">99.9%" : percent(share).replace("+", "");
+}
+
 function costsTable(view, place) {
   const { given, state } = view;
   const norms = given.measures[0].values[state.chosen];
@@ -62,7 +74,7 @@ function costsTable(view, place) {
             html("td", { class: "bar-cell" }, plainBar(norms[k] ?? 0, most, k)),
             several ? html("td", { class: "n" }, shares[k] === null ? "" : percent(shares[k]).replace("+", "")) : null,
             several ? html("td", { class: `n${place.along[k] < 0 ? " bad" : ""}` }, signedCosine(place.along[k])) : null,
-            cancels ? html("td", { class: "n" }, place.cancels[k] === null ? "" : percent(place.cancels[k]).replace("+", "")) : null,
+            cancels ? html("td", { class: "n" }, cancelled(place.cancels[k])) : null,
           ),
         ),
         several ? html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), html("td", { class: "n" }, number(norms.at(-1), 3)), html("td", { colspan: 4, class: "remark" }, "norm of the sum")) : null,
@@ -86,7 +98,7 @@ function backTable(view) {
   const { given, state, tree } = view;
   const seen = new Set(tree.stations());
   const bands = given.bands.filter(([a, b]) => a === state.chosen && seen.has(b)).toSorted((one, two) => two[3] - one[3]);
-  if (!bands.length || (given.branches.some(({ at }) => at === state.chosen) && bands.length > 1)) return null;
+  if (!bands.length || given.branches.some(({ at }) => at === state.chosen)) return null;
   return norms(view, "What comes back to its output", bands.map(([, b, each]) => ({ name: given.places[b].name || given.places[b].label, to: b, each })), []);
 }
 
@@ -150,7 +162,7 @@ function strongestTable(view) {
       "li",
       { class: "strong-path" },
       html("div", { class: "path-number" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), html("span", { class: "n" }, number(contribution, 3)), html("span", { class: "signed-bar", "aria-hidden": "true" }, html("span", { class: `fill hue${k % 6} ${contribution < 0 ? "negative" : "positive"}`, style: { width: `${(50 * Math.abs(contribution)) / most}%` } })), share === null ? null : html("span", { class: "n faint" }, percent(share))),
-      html("div", { class: "stops" }, stops.map((name, place) => [place ? html("span", { class: "arrow" }, "→") : null, html("code", { class: place ? null : "start" }, names[name])])),
+      html("div", { class: "stops" }, stops.map((name, place) => [place ? html("span", { class: "arrow" }, " → ") : null, stop(names[name], place)])),
     );
   });
   return html(

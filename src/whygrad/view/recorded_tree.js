@@ -46,7 +46,7 @@ export class FlowTree {
   show(state, width) {
     this.state = state;
     this.rows = this.visible(state.open);
-    const gutter = width < 560 ? 76 : width < 900 ? 130 : 190;
+    const gutter = width < 560 ? 58 : width < 900 ? 130 : 190;
     this.element.style.setProperty("--gutter", `${gutter}px`);
     const measure = this.given.measures.find(({ name }) => name === state.show);
     const heads = ["module", measure.label, ...(this.given.costs.length > 1 ? ["cosine"] : [])];
@@ -94,7 +94,7 @@ export class FlowTree {
       },
       html("span", { role: "rowheader", class: "flow-name", style: { "--depth": this.depth(n) } }, twist, place.kind === "cost" ? html("span", { class: `swatch ${costClass(place.row)}`, "aria-hidden": "true" }) : null, html("span", { class: "flow-label" }, place.label), detail ? html("span", { class: "flow-shape" }, detail, place.shape || place.kind === "cost" ? null : html("span", { class: "sr" }, " parameters")) : null, html("span", { class: "sr" }, ` ${kind}`)),
       html("span", { role: "gridcell", class: "flow-bars" }, html("span", { class: "track", "aria-hidden": "true" }, bar), html("span", { class: "sr" }, told || "nothing of its own")),
-      this.given.costs.length > 1 ? html("span", { role: "gridcell", class: `n flow-cosine${place.conflict ? " bad" : ""}` }, place.cosine === null || place.cosine === undefined ? "" : [place.cosine.toFixed(2).replace("-", "−"), place.conflict ? html("span", { class: "mark" }, " ⇄", html("span", { class: "sr" }, " conflict")) : null]) : null,
+      this.given.costs.length > 1 ? html("span", { role: "gridcell", class: `n flow-cosine${place.conflict ? " bad" : ""}` }, place.cosine === null || place.cosine === undefined ? "" : [place.cosine.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−"), place.conflict ? html("span", { class: "mark" }, " ⇄", html("span", { class: "sr" }, " conflict")) : null]) : null,
     );
   }
 

@@ -1,11 +1,14 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from whygrad.arrays import in_numpy
+from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
+from whygrad.paths import Walker
 from whygrad.report.record import Numbers
 from whygrad.view.modules import Modules
 
@@ -14,6 +17,20 @@ Array: TypeAlias = Any
 # Parameters beyond these, those with the shortest gradients, are left out: each takes a search.
 MOST_PARAMETERS = 90
 MOST_COSTS = 6
+
+
+class _Remembering(Walker):
+    """Remembers the steps from an entry: the strongest paths of different parameters meet and go on together."""
+
+    def __init__(self, graph: Graph, rows: tuple[int, ...]) -> None:
+        super().__init__(graph, rows)
+        self._known: dict[Entry, list[tuple[int, Array, Array]]] = {}
+
+    def steps(self, entry: Entry) -> Iterator[tuple[int, Array, Array]]:
+        """Yields (user, flat positions, partials) for each use of an entry."""
+        if entry not in self._known:
+            self._known[entry] = list(super().steps(entry))
+        yield from self._known[entry]
 
 
 class StrongestPaths:
@@ -30,6 +47,8 @@ class StrongestPaths:
         self.names: dict[str, int] = {}
         self.found: list[list[Any]] = []
         self._count = record.graph_sweep("count")
+        rows = range(min(len(record.cost_names), MOST_COSTS))
+        self._walkers = [_Remembering(record.graph, (row,)) for row in rows]
 
     def json(self, numbers: dict[int, Numbers]) -> dict[str, Any]:
         """Returns the names, the paths, and for each place and cost which paths are the strongest."""
@@ -37,7 +56,7 @@ class StrongestPaths:
         parameters = [n for n in numbers if places[n].kind == "parameter"]
         longest = sorted(parameters, key=lambda n: -float(np.nan_to_num(numbers[n].norms).max()))
         searched = {n for n in longest[:MOST_PARAMETERS] if numbers[n].reached.any()}
-        rows = range(min(len(self.record.cost_names), MOST_COSTS))
+        rows = range(len(self._walkers))
         tops: dict[int, list[list[int]]] = {}
         for n in searched:
             tops[n] = [
@@ -62,10 +81,10 @@ class StrongestPaths:
 
     def _search(self, name: str, k: int) -> list[int]:
         made = []
-        for path in self.record.paths(name, cost=k, k=self.k):
-            named = [
-                self.names.setdefault(self.record.unicode(each), len(self.names)) for each in path.quantities
-            ]
+        starts = [(self.record.leaves[name].node, None)]
+        for path in self._walkers[k].strongest(self.record.graph_sweep("strongest"), starts, self.k):
+            quantities = map(self.record.unicode, self.record.path_names(path))
+            named = [self.names.setdefault(each, len(self.names)) for each in quantities]
             made.append(len(self.found))
             self.found.append([float(f"{path.contribution:.6g}"), k, named])
         return made

@@ -1,0 +1,199 @@
+"""The document of a recorded model: its numbers are the record's, and autograd's."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.view.recorded_models import EVIL, TwoHeads, deep, linear, named_badly, two_heads
+from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.view.recorded import recorded_document
+
+
+@pytest.fixture(scope="module")
+def record():
+    return two_heads()
+
+
+@pytest.fixture(scope="module")
+def made(record):
+    return recorded_document(record)
+
+
+def place(made, name, kind=None):
+    return next(n for n, p in enumerate(made["places"]) if p["name"] == name and kind in (None, p["kind"]))
+
+
+def measure(made, name):
+    return next(each["values"] for each in made["measures"] if each["name"] == name)
+
+
+def bands(made):
+    return {(a, b): norms for a, b, norms, _ in made["bands"]}
+
+
+def test_it_is_json_of_its_kind(made):
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert (made["version"], made["kind"]) == (1, "recorded")
+
+
+def test_norms_of_parameters_and_modules_are_the_gradients(record, made):
+    norms = measure(made, "norm")
+    gradients = record.gradients()
+    for name in record.parameters:
+        right = np.linalg.norm(np.asarray(gradients[name]).reshape(2, -1), axis=1)
+        assert norms[place(made, name)][:2] == pytest.approx(right, rel=1e-5)
+        assert norms[place(made, name)][2] == pytest.approx(
+            np.linalg.norm(np.asarray(gradients[name]).sum(0)), rel=1e-5
+        )
+    squares = sum(
+        np.square(np.asarray(gradients[name]).reshape(2, -1)).sum(1)
+        for name in gradients
+        if name.startswith("blocks.1.")
+    )
+    assert norms[place(made, "blocks.1", "module")][:2] == pytest.approx(np.sqrt(squares), rel=1e-5)
+
+
+def test_bands_are_autograds_cotangents(made):
+    """What comes back to the first layer's output, by hand: h = first(x) + shift, kept and differentiated."""
+    torch.manual_seed(0)
+    model = TwoHeads().double()
+    x, kind, to = (
+        torch.randn(5, 3).double(),
+        torch.randint(0, 4, (5,)),
+        torch.rand(5, 1).double(),
+    )
+    first = (model.first(x) + model.shift).detach().requires_grad_()
+    normed = model.blocks[0].norm(first)
+    h = first + model.blocks[0].down(torch.relu(model.blocks[0].up(normed)))
+    end = model.blocks[2](model.blocks[1](h))
+    losses = (
+        torch.nn.functional.cross_entropy(model.kind(end), kind),
+        torch.nn.functional.mse_loss(model.place(end), to),
+    )
+    found = bands(made)
+    start = place(made, "blocks.0.norm", "module")
+    add = next(b for a, b in found if a == place(made, "first", "module") and b != start)
+    add_after = next(
+        b
+        for a, b in found
+        if a == place(made, "blocks.0.down", "module") and made["places"][b]["kind"] == "join"
+    )
+    for k, loss in enumerate(losses):
+        (whole,) = torch.autograd.grad(loss, first, retain_graph=True)
+        (by_h,) = torch.autograd.grad(loss, h, retain_graph=True)
+        assert found[place(made, "first", "module"), add][k] == pytest.approx(float(whole.norm()), rel=1e-5)
+        assert found[add, add_after][k] == pytest.approx(float(by_h.norm()), rel=1e-5)  # the skip
+        assert found[add, start][k] == pytest.approx(float((whole - by_h).norm()), rel=1e-5)  # the block
+
+
+def test_a_closed_module_gets_what_its_places_get_together(made):
+    found = bands(made)
+    whole = place(made, "blocks.0", "module")
+    add = next(a for a, b in found if b == whole and made["places"][a]["kind"] == "join")
+    inside = [b for (a, b) in found if a == add and made["places"][b]["around"] == whole]
+    assert len(inside) == 2
+    assert all(found[add, whole][k] <= sum(found[add, b][k] for b in inside) * (1 + 1e-9) for k in (0, 1))
+
+
+def test_branches_are_the_records(record, made):
+    right = {parts.place: parts for parts in record.branches()}
+    assert {branch["place"] for branch in made["branches"]} == set(right)
+    for branch in made["branches"]:
+        parts = right[branch["place"]]
+        assert np.allclose(branch["norms"], parts.norms, rtol=1e-5)
+        assert np.allclose(branch["whole"], parts.whole, rtol=1e-5)
+    skips = [branch for branch in made["branches"] if "skip" in branch["sides"]]
+    assert len(skips) == 3
+    assert all(-1 <= cosine <= 1 for branch in skips for cosine in branch["against"])
+
+
+def test_paths_are_the_records(record, made):
+    names, found = made["paths"]["names"], made["paths"]["found"]
+    for name in ("first.weight", "blocks.1.up.bias", "shift"):
+        ways = made["paths"]["at"][str(place(made, name))]
+        for cost in (0, 1, None):
+            way = ways[2 if cost is None else cost]
+            right = record.paths(name, cost, k=6)
+            assert [found[n][0] for n in way["top"]] == pytest.approx(right.contribution.tolist(), rel=1e-5)
+            assert way["sum"] == pytest.approx(right.sum, rel=1e-5, abs=1e-12)
+            assert way["total"] == pytest.approx(right.total, rel=1e-5)
+            assert way["count"].replace(" ", "") == str(right.count)
+            assert way["shares"] == pytest.approx(right.shares.tolist(), rel=1e-4)
+            first = [names[n] for n in found[way["top"][0]][2]]
+            assert first[0].startswith(f"{name}[")
+            assert first[-1] in record.cost_names
+
+
+def test_a_modules_paths_are_the_strongest_in_it(made):
+    found = made["paths"]["found"]
+    way = made["paths"]["at"][str(place(made, "blocks.0", "module"))][0]
+    inside = [
+        n
+        for n, p in enumerate(made["places"])
+        if p["name"].startswith("blocks.0.") and p["kind"] == "parameter"
+    ]
+    each = [abs(found[top][0]) for n in inside for top in made["paths"]["at"][str(n)][0]["top"]]
+    assert [abs(found[n][0]) for n in way["top"]] == pytest.approx(sorted(each, reverse=True)[:6])
+
+
+def test_other_semirings_are_the_records(record, made):
+    strongest = np.abs(np.asarray(record.sweep("strongest").array("first.weight"))).reshape(2, -1).max(1)
+    assert measure(made, "strongest")[place(made, "first.weight")][:2] == pytest.approx(strongest, rel=1e-5)
+    total = np.asarray(record.sweep("total").array("first.weight")).reshape(2, -1).sum(1)
+    assert measure(made, "total")[place(made, "first.weight")][:2] == pytest.approx(total, rel=1e-5)
+
+
+def test_rows_are_in_the_order_of_the_forward_pass(made):
+    names = [p["name"] for p in made["places"] if p["around"] == 0]
+    assert names[0].startswith("batch")
+    assert names.index("first") < names.index("blocks") < names.index("kind")
+    assert names[-2:] == ["kind", "place"]
+    assert all(p["around"] < n for n, p in enumerate(made["places"]) if p["around"] is not None)
+
+
+def test_what_no_cost_reaches_is_said(made):
+    assert (
+        made["places"][place(made, "unused", "module")]["says"]
+        == "No cost has a path to unused: its gradient is 0."
+    )
+
+
+def test_the_findings_come_first_with_their_places(record, made):
+    report = record.report()
+    assert [finding["says"] for finding in made["findings"]] == [finding.says for finding in report.findings]
+    about = {made["places"][n]["name"] for finding in made["findings"] for n in finding["places"]}
+    assert "unused.weight" in about
+
+
+def test_small_and_large_models_are_folded_to_what_fits():
+    small, large = recorded_document(linear()), recorded_document(deep(), paths=0, semirings=())
+    assert len(small["places"]) == 5
+    assert len(large["places"]) > 400
+    rows = [p for p in large["places"] if p["around"] in large["state"]["open"]]
+    assert 10 < len(rows) <= 40
+    assert all(p["kind"] != "parameter" for p in rows)
+
+
+def test_names_are_data():
+    made = recorded_document(named_badly())
+    assert EVIL in {p["label"] for p in made["places"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        (
+            {"chosen": "nothing"},
+            QuantityError,
+            "view: expected a module or a parameter .such as .*, found 'nothing'",
+        ),
+        ({"of": "none"}, QuantityError, "cost: expected one of kind, place, found 'none'"),
+        ({"semirings": ["entropic"]}, NotSupportedError, "view: expected some of total, strongest, count"),
+        ({"paths": -1}, QuantityError, "view: paths must be a whole number from 0, found -1"),
+    ],
+)
+def test_what_is_not_there_is_said(record, options, error, says):
+    with pytest.raises(error, match=says):
+        recorded_document(record, **options)

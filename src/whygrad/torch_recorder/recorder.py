@@ -1,5 +1,7 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -8,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
-from whygrad.errors import ShapeError
+from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
 from whygrad.model_record import Leaf, Made, Record
 from whygrad.torch_recorder.rules import RULES
@@ -45,7 +48,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     """
     if opaque not in ("forbid", "allow"):
         raise ValueError(f'opaque: expected "forbid" or "allow", found {opaque!r}')
-    modules = {"": model} if isinstance(model, nn.Module) else dict(model)
+    modules = _modules(model)
     stack: list[str] = []
     tracer = Tracer(RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
     leaves = _leaves(tracer, modules, batch)
@@ -53,6 +56,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         held.enter_context(_left_as_it_was(modules))
         held.enter_context(torch.enable_grad())
         held.enter_context(_plain_kernels())
+        held.enter_context(_as_written())
         held.enter_context(_custom_functions(tracer))
         held.enter_context(_module_names(tracer, modules, stack))
         held.enter_context(tracer)
@@ -68,6 +72,23 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     heads = {path: _heads(module) for path, module in _paths(modules)}
     made = tuple(Made(path, heads.get(path, 0)) for path in tracer.modules)
     return Record(graph, leaves, made, tuple(tracer.stops))
+
+
+def _modules(model: Any) -> dict[str, nn.Module]:
+    """Returns the modules by the beginnings of their names."""
+    modules = {"": model} if isinstance(model, nn.Module) else model
+    if not isinstance(modules, Mapping) or not all(isinstance(m, nn.Module) for m in modules.values()):
+        raise NotSupportedError(
+            f"record: expected a torch.nn.Module or a dict of names and modules, found {type(model).__name__}"
+        )
+    for path, module in _paths(modules):
+        for name, parameter in module.named_parameters(recurse=False):
+            if is_lazy(parameter):
+                raise NotSupportedError(
+                    f"record: {path or 'the model'}: the parameter {name} has no shape yet, since the module is lazy; "
+                    "run the model once on a batch before it is recorded"
+                )
+    return dict(modules)
 
 
 def _heads(module: nn.Module) -> int:
@@ -181,6 +202,18 @@ def _plain_kernels() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Runs what was compiled as it was written."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it takes seconds
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+        # Our hooks, which name the modules, fire for the wrapper too: it has a path of its own.
+        warnings.filterwarnings("ignore", message="Using `torch.compile", category=UserWarning)
+        yield
 
 
 @contextmanager

@@ -1,0 +1,161 @@
+"""Models and batches that are out of the ordinary: right results, or a clear error."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import whygrad as wg
+from tests.torch_recorder.agreement import recorded
+
+
+def size(model: Any, batch: Any) -> dict[str, torch.Tensor]:
+    return {"c": model(batch).square().sum()}
+
+
+def test_hooks_take_part() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+    model[0].register_forward_hook(lambda module, inputs, out: 2 * out)
+    model[1].register_forward_pre_hook(lambda module, inputs: (inputs[0] + 1,))
+    recorded(model, torch.randn(2, 3), size)
+
+
+def test_weight_norm() -> None:
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    record = recorded(model, torch.randn(4, 3), size)
+    assert "parametrizations.weight.original0" in record.parameters
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_spectral_norm(training: bool) -> None:
+    model = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2))
+    recorded(model.train(training), torch.randn(4, 3), size)
+
+
+def test_a_module_that_is_called_with_other_parameters() -> None:
+    def costs(m: Any, x: Any) -> Any:
+        doubled = {name: 2 * p for name, p in m.named_parameters()}
+        return {"c": torch.func.functional_call(m, doubled, (x,)).square().sum()}
+
+    recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+
+
+def test_state_in_lists() -> None:
+    class Remembers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.seen = nn.Linear(3, 3), []
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen.append(self.layer(x))
+            self.seen.append(torch.tanh(self.layer(self.seen[-1])))
+            return self.seen[-2] + self.seen[-1]
+
+    recorded(Remembers(), torch.randn(2, 3), size)
+
+
+def test_a_batch_with_nothing_in_some_places() -> None:
+    batch = {"x": torch.randn(2, 3), "mask": None, "name": "a", "n": 3}
+    record = recorded(nn.Linear(3, 2), batch, lambda m, b: size(m, b["x"]))
+    assert "batch['x']" in record.leaves
+
+
+def test_a_generator_as_batch_is_drawn_from_once() -> None:
+    def parts() -> Iterator[torch.Tensor]:
+        yield torch.ones(2, 3)
+
+    record = wg.record(nn.Linear(3, 2), parts(), lambda m, b: {"c": m(next(b)).sum()})
+    torch.testing.assert_close(record.gradients()["bias"], torch.full((1, 2), 2.0))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite(value: float) -> None:
+    x = torch.ones(2, 3)
+    x[0, 1] = value
+    record = wg.record(nn.Linear(3, 2), x, lambda m, b: {"c": m(b).sum()})
+    gradient = record.gradients()["weight"][0]
+    assert not torch.isfinite(gradient[:, 1]).any()
+    torch.testing.assert_close(gradient[:, 0], torch.full((2,), 2.0))
+
+
+@pytest.mark.parametrize("examples", [0, 1])
+def test_few_examples(examples: int) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    record = recorded(model, torch.randn(examples, 3), size)
+    assert record.sweep("reach")["0.weight[0, 0]"] is (examples > 0)
+
+
+def test_an_input_that_asks_for_its_gradient() -> None:
+    x = torch.randn(2, 3, requires_grad=True)
+    record = recorded(nn.Linear(3, 2), x, size)
+    assert x.grad is None
+    assert record.gradient("batch").shape == (2, 3)
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])
+def test_a_caller_without_gradients(around: Any) -> None:
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    right = wg.record(model, x, size).gradients()["weight"]
+    with around():
+        found = wg.record(model, x, size).gradients()["weight"]
+    torch.testing.assert_close(found, right)
+
+
+def test_a_caller_with_autocast() -> None:
+    model, x = nn.Linear(3, 2).float(), torch.randn(4, 3).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        record = wg.record(model, x, lambda m, b: {"c": m(b).float().square().sum()})
+    right = torch.autograd.grad(model(x).square().sum(), model.weight)[0]
+    torch.testing.assert_close(record.gradients()["weight"][0], right, rtol=0.05, atol=0.05)
+
+
+def test_a_record_inside_a_record() -> None:
+    inner = nn.Linear(3, 2)
+    inside: list[Any] = []
+
+    def costs(m: Any, x: Any) -> Any:
+        inside.append(wg.record(inner, torch.ones(1, 3), size).gradients()["bias"])
+        return size(m, x)
+
+    recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+    torch.testing.assert_close(inside[0][0], 2 * inner(torch.ones(1, 3))[0].detach())
+
+
+def test_a_cost_that_depends_on_nothing() -> None:
+    record = wg.record(
+        nn.Linear(3, 2), torch.randn(4, 3), lambda m, x: {"c": m(x).sum(), "fixed": torch.tensor(3.0)}
+    )
+    assert record.costs["fixed"] == 3.0
+    assert not record.gradients()["weight"][1].any()
+    assert record.sweep("reach").value("weight[0, 0]", cost="fixed") is False
+    assert record.sweep("entropy").value("weight[0, 0]", cost="fixed") is None
+    assert list(record.paths("weight[0, 0]", cost="fixed")) == []
+
+
+def test_a_batch_of_integers_alone() -> None:
+    recorded(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2)), torch.tensor([1, 4, 4]), size)
+
+
+def test_lazy_modules_are_refused_until_they_have_a_shape() -> None:
+    model = nn.LazyLinear(2)
+    with pytest.raises(wg.NotSupportedError, match="run the model once"):
+        wg.record(model, torch.randn(4, 3), size)
+    model(torch.randn(4, 3))
+    recorded(model, torch.randn(4, 3), size)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of PyTorch's own compiler
+def test_a_compiled_model_runs_as_it_was_written() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    x = torch.randn(5, 3)
+    right = torch.autograd.grad(size(model, x)["c"], model[0].weight)[0]
+    record = wg.record(torch.compile(model), x, size)
+    (name,) = [name for name in record.parameters if name.endswith("0.weight")]
+    torch.testing.assert_close(record.gradients()[name][0], right)
+
+
+def test_a_model_that_is_no_module() -> None:
+    with pytest.raises(wg.NotSupportedError, match=r"torch\.nn\.Module"):
+        wg.record([nn.Linear(3, 2)], torch.randn(4, 3), size)

@@ -1,6 +1,6 @@
-"""What others published about paths and gradients, seen again: the trends, on models small enough for a test.
+"""What others looked at about paths and gradients, looked at again on models small enough for a test.
 
-The published figures are of trained models whose weights are not to be had, so no number of theirs is compared.
+These are untrained models of our own: trends are tested, and no published number is compared.
 """
 
 import math
@@ -15,7 +15,7 @@ from whygrad.branches import spectrum
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_entropy_of_the_gradient_graph_grows_with_the_hidden_size(layers: int) -> None:
-    """Du et al. 2023 (ACL), figure 6b: a wider hidden layer spreads the gradient over more paths."""
+    """The quantity of Du et al. 2023 (ACL), figure 6b: a wider layer spreads the gradient over more paths."""
     means = []
     for width in (2, 4, 8, 16, 32):
         entropies = []
@@ -45,7 +45,7 @@ class Residual(nn.Module):
 
 
 def test_most_of_a_residual_nets_gradient_comes_by_short_paths() -> None:
-    """Veit et al. 2016: of 2^n paths, most pass n/2 blocks; the gradient comes by those that pass few."""
+    """Veit et al. 2016: of 2^n paths, most pass about n/2 blocks; the gradient comes by those that pass few."""
     torch.manual_seed(0)
     blocks = 12
     model = nn.Sequential(nn.Linear(4, 16), *(Residual(16) for _ in range(blocks)), nn.Linear(16, 3)).double()

@@ -109,6 +109,14 @@ def test_branches_are_the_records(record, made):
     assert all(-1 <= cosine <= 1 for branch in skips for cosine in branch["against"])
 
 
+def test_where_a_residual_block_begins_is_told_in_words(made):
+    told = [p for p in made["places"] if p.get("about")]
+    assert len(told) == 3
+    branch = next(branch for branch in made["branches"] if branch["at"] == made["places"].index(told[0]))
+    skip = branch["norms"][branch["sides"].index("skip")][0]
+    assert f"norms of {skip:.3g} and " in told[0]["about"]
+
+
 def test_paths_are_the_records(record, made):
     names, found = made["paths"]["names"], made["paths"]["found"]
     for name in ("first.weight", "blocks.1.up.bias", "shift"):

@@ -123,7 +123,7 @@ class RecordedView {
 
   build() {
     this.tree = new FlowTree(this.given, { choose: (n, quiet) => this.choose(n, quiet), toggle: (n) => this.toggle(n) });
-    this.top = html("div", { class: "top" });
+    this.top = html("header", { class: "top" });
     this.findings = html("div");
     this.controls = html("div", { class: "controls" });
     this.legend = html("p", { class: "flow-legend faint" }, "Bands: what comes back along the backward pass, from the costs below to the inputs above; their width is the norm of the cotangent. ");

@@ -79,7 +79,7 @@ class _Document:
 
     def json(self, chosen: str | None, of: int | None) -> dict[str, Any]:
         """Returns the document."""
-        report = self.report
+        report, branches = self.report, self._branches()
         made: dict[str, Any] = {
             "version": VERSION,
             "kind": "recorded",
@@ -101,13 +101,13 @@ class _Document:
                 }
                 for finding in report.findings
             ],
-            "places": [self._place(n) for n in range(len(self.modules.places))],
+            "places": [self._place(n, branches) for n in range(len(self.modules.places))],
             "bands": [
                 [band.source, band.user, [short(norm) for norm in band.norms], short(band.total)]
                 for band in self.modules.bands
             ],
             "measures": [self._measure(name) for name in ("norm", "share", *self.semirings)],
-            "branches": self._branches(),
+            "branches": branches,
             "depth": self._depth(),
             "units": [
                 [units.name, text] for units in report.units for text in [words.unit_words(units)] if text
@@ -116,12 +116,16 @@ class _Document:
             "notes": words.notes(report),
         }
         if self.strongest is not None:
-            made["paths"] = self.strongest.json(self.numbers)
+            made["paths"] = self.strongest.json(self.numbers, self._told())
         return made
 
     def _places(self, names: Sequence[str]) -> list[int]:
         known = {place.name: n for n, place in enumerate(self.modules.places) if place.part is not None}
         return [known[name] for name in names if name in known][:12]
+
+    def _told(self) -> set[int]:
+        """Returns the places that findings are about, but the whole model."""
+        return {n for finding in self.report.findings for n in self._places(finding.names) if n}
 
     def _first(self, chosen: str | None) -> int:
         if chosen is None:
@@ -157,7 +161,7 @@ class _Document:
         worst = worst_pair(self.numbers[n]) if n in self.numbers else None
         return (worst[0] if worst else 1.0, n)
 
-    def _place(self, n: int) -> dict[str, Any]:
+    def _place(self, n: int, branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
         place = self.modules.places[n]
         made: dict[str, Any] = {
             "name": place.name,
@@ -169,7 +173,8 @@ class _Document:
         if place.row is not None:
             made["row"] = place.row
         if place.part is None:
-            return made
+            about = [sides(self.costs, branch) for branch in branches if branch["at"] == n]
+            return made | {"about": " ".join(filter(None, about))}
         numbers = place.part.numbers
         worst = worst_pair(numbers)
         return made | {
@@ -317,6 +322,31 @@ def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
     which = "They" if len(pulling) == 2 else f"{costs[i]} and {costs[j]}, the pair that agrees least,"
     how = "pull the same way" if cosine > 0.5 else "hardly touch each other's directions"
     return f"{first}. {which} {how} (cosine {signed})."
+
+
+def sides(costs: Sequence[str], branch: dict[str, Any]) -> str:
+    """Returns in words what the skip and the block send back to a value where a residual block begins."""
+    if branch["against"] is None:
+        return ""
+    said = []
+    for k, cost in enumerate(costs):
+        skip, block = (
+            [
+                norms[k] or 0.0
+                for norms, side in zip(branch["norms"], branch["sides"], strict=True)
+                if side == name
+            ]
+            for name in ("skip", "block")
+        )
+        if len(skip) == len(block) == 1 and (skip[0] or block[0]):
+            cosine = branch["against"][k]
+            more = "" if cosine is None else f" (cosine {cosine:+.2f})".replace("-", "−")
+            said.append(f"{words.norm(skip[0])} and {words.norm(block[0])} for {cost}{more}")
+    return (
+        f"A residual block begins here: the skip and the block send back norms of {'; '.join(said)}."
+        if said
+        else ""
+    )
 
 
 def short(value: Any) -> float | None:

@@ -21,7 +21,7 @@ export function chosenPlace(view) {
   const place = given.places[state.chosen];
   const kind = { join: "operation between modules", input: "input of the model", cost: "cost" }[place.kind];
   const meta = kind ?? [place.shape ? `${place.shape.join(" × ") || "scalar"} parameter` : `${place.parameters} parameter${place.parameters === 1 ? "" : "s"}`, `${place.entries.toLocaleString("en").replaceAll(",", "\u202f")} weights`].join(" · ");
-  const says = place.says ?? (place.kind === "cost" ? `${place.name} is ${number(given.costs[place.row].value, 5)}.` : null);
+  const says = place.says ?? (place.about || null) ?? (place.kind === "cost" ? `${place.name} is ${number(given.costs[place.row].value, 5)}.` : null);
   return html(
     "section",
     { class: "chosen-place", "aria-labelledby": "chosen-name" },

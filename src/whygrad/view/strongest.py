@@ -1,6 +1,6 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -50,11 +50,22 @@ class StrongestPaths:
         rows = range(min(len(record.cost_names), MOST_COSTS))
         self._walkers = [_Remembering(record.graph, (row,)) for row in rows]
 
-    def json(self, numbers: dict[int, Numbers]) -> dict[str, Any]:
-        """Returns the names, the paths, and for each place and cost which paths are the strongest."""
+    def json(self, numbers: dict[int, Numbers], told: Container[int] = ()) -> dict[str, Any]:
+        """Returns the names, the paths, and for each place and cost which paths are the strongest.
+
+        Args:
+            numbers: What the costs do to each part.
+            told: The places that findings are about: their parameters come first where there are too many.
+        """
         places = self.modules.places
         parameters = [n for n in numbers if places[n].kind == "parameter"]
-        longest = sorted(parameters, key=lambda n: -float(np.nan_to_num(numbers[n].norms).max()))
+        longest = sorted(
+            parameters,
+            key=lambda n: (
+                not any(m in told for m in self.modules.chain(n)),
+                -float(np.nan_to_num(numbers[n].norms).max()),
+            ),
+        )
         searched = {n for n in longest[:MOST_PARAMETERS] if numbers[n].reached.any()}
         rows = range(len(self._walkers))
         tops: dict[int, list[list[int]]] = {}

@@ -69,7 +69,7 @@ class Sweep:
         restart: Whether the sweep may go on with a narrow node's identity.
 
     Example:
-        >>> from whygrad.graph import Recording
+        >>> from whygrad.graph import Entry, Recording
         >>> from whygrad.ops import OPS
         >>> recording = Recording()
         >>> x = recording.leaf("x", np.array([[3.0]]))

@@ -95,7 +95,9 @@ def test_writes_through_a_view_are_seen_by_the_others() -> None:
             out[:, 3:] += part
             return out
 
-    record = recorded(Model(), torch.randn(6, 4), lambda m, b: {"sum": m(b).sum(), "size": m(b).square().mean()})
+    record = recorded(
+        Model(), torch.randn(6, 4), lambda m, b: {"sum": m(b).sum(), "size": m(b).square().mean()}
+    )
     # column 0 is read by nobody: an empty sum
     assert record.sweep("count")["layer.weight[0, 1]"] == 0
     assert record.sweep("count")["layer.weight[4, 1]"] > 0

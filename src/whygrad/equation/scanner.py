@@ -53,6 +53,7 @@ class Scanner:
         self.vocabulary = vocabulary
         self.tokens: list[Token] = []
         self.deep = 0
+        self.brackets = 0
         self.bars = 0
 
     def scan(self) -> list[Token]:
@@ -79,6 +80,9 @@ class Scanner:
         """Adds a token."""
         if len(self.tokens) >= MOST_TOKENS:
             raise self.fail(f"an equation has at most {MOST_TOKENS:,} signs and names", start)
+        self.brackets += (kind == "LPAR") - (kind == "RPAR")
+        if self.brackets > DEEPEST:
+            raise self.fail("brackets are nested too deeply", start)
         self.tokens.append(Token(kind, value, start, end))
 
     def range(self, at: int, end: int) -> None:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+import whygrad as wg
 from tests.view.recorded_models import EVIL, TwoHeads, deep, linear, named_badly, two_heads
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.view.recorded import recorded_document
+from whygrad.view.recorded_page import recorded_still
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +207,21 @@ def test_names_are_data():
 def test_what_is_not_there_is_said(record, options, error, says):
     with pytest.raises(error, match=says):
         recorded_document(record, **options)
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_make_a_page_that_says_so(bad):
+    batch = torch.ones(4, 3)
+    batch[0, 0] = bad
+    record = wg.record(torch.nn.Linear(3, 2), batch, lambda model, x: {"loss": model(x).square().mean()})
+    made = recorded_document(record)
+    assert made["findings"][0]["kind"] == "not finite"
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert "not finite" in recorded_still(record)
+
+
+def test_a_model_without_parameters_shows_what_it_is():
+    model = torch.nn.Linear(2, 2).requires_grad_(False)
+    record = wg.record(model, torch.ones(2, 2), lambda model, x: {"loss": model(x).square().mean()})
+    assert record._repr_html_() == "<pre>Record(7 nodes, 0 parameters with 0 entries, costs loss)</pre>"

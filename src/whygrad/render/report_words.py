@@ -23,6 +23,8 @@ def norm(value: float) -> str:
         return ""
     if value == 0:
         return "0"
+    if np.isinf(value):
+        return "inf" if value > 0 else "-inf"
     if 1e-3 <= abs(value) < 1000:
         return f"{value:.3g}"
     digits, _, exponent = f"{value:.1e}".partition("e")

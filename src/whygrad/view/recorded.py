@@ -263,9 +263,9 @@ class _Document:
     def _depth(self) -> dict[str, Any] | None:
         """Returns the depth profile as points between 0 and 1, on a logarithmic scale."""
         norms = np.array([layer.norms for layer in self.report.layers])
-        if len(norms) < 2 or not np.any(norms > 0):
-            return None
         known = norms[np.isfinite(norms) & (norms > 0)]
+        if len(norms) < 2 or not len(known):
+            return None
         low, high = np.floor(np.log10(known.min())), np.ceil(np.log10(known.max()))
         high = high if high > low else low + 1
         step = max(1, int((high - low) // 5))

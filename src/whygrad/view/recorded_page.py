@@ -37,6 +37,8 @@ def save_recorded(record: Record, path: Any, **options: Any) -> Path:
 
 def recorded_still(record: Record, report: Report | None = None) -> str:
     """Returns what is known of a recorded model as a piece of HTML without a script: report and strongest paths."""
+    if not record.parameters:
+        return f"<pre>{escape(repr(record))}</pre>"
     body = report_html(report or record.report())
     paths = record.paths(k=STILL_PATHS)
     rows = "".join(

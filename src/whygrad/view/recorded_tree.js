@@ -6,7 +6,7 @@ const ROW_HEIGHT = 34;
 
 /** The look of a cost: a hue, and a pattern for eyes that can't tell the hues apart. */
 export function costClass(k) {
-  return `hue${k % 6} pattern${k % 6}`;
+  return `hue${k % 6} pattern${(k + Math.floor(k / 6)) % 6}`;
 }
 
 /** Draws the rows and bands of a document; `choose(n, quiet)` and `toggle(n)` are told what is clicked. */

@@ -91,9 +91,11 @@ class StrongestPaths:
         return {"names": list(self.names), "found": self.found, "at": at}
 
     def _search(self, name: str, k: int) -> list[int]:
-        made = []
+        made: list[int] = []
         starts = [(self.record.leaves[name].node, None)]
         for path in self._walkers[k].strongest(self.record.graph_sweep("strongest"), starts, self.k):
+            if not np.isfinite(path.contribution):
+                continue
             quantities = map(self.record.unicode, self.record.path_names(path))
             named = [self.names.setdefault(each, len(self.names)) for each in quantities]
             made.append(len(self.found))
@@ -111,9 +113,9 @@ class StrongestPaths:
         many = sum(self._counted(name, rows) for name in names)
         return {
             "top": tops,
-            "shares": [self.found[top][0] / total if total else None for top in tops],
+            "shares": [self.found[top][0] / total if total and np.isfinite(total) else None for top in tops],
             "sum": float(f"{whole:.6g}") if np.isfinite(whole) else None,
-            "total": None if total is None else float(f"{total:.6g}"),
+            "total": float(f"{total:.6g}") if total is not None and np.isfinite(total) else None,
             "count": _many(many),
         }
 

@@ -12,14 +12,12 @@ import whygrad as wg
 def by_autograd(model: nn.Module, batch: Any, costs: Callable[..., Any]) -> dict[str, torch.Tensor]:
     """Returns every cost's gradient by every trained parameter, (costs, *shape), by a backward call for each cost."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    rows = []
-    for loss in costs(model, batch).values():
-        for entry in loss.reshape(-1):
-            rows.append(
-                torch.autograd.grad(
-                    entry, [p for _, p in named], retain_graph=True, materialize_grads=True, allow_unused=True
-                )
-            )
+    entries = [entry for loss in costs(model, batch).values() for entry in loss.reshape(-1)]
+    wanted = [parameter for _, parameter in named]
+    rows = [
+        torch.autograd.grad(entry, wanted, retain_graph=True, materialize_grads=True, allow_unused=True)
+        for entry in entries
+    ]
     return {name: torch.stack([row[place] for row in rows]) for place, (name, _) in enumerate(named)}
 
 

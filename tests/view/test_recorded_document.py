@@ -219,6 +219,7 @@ def test_numbers_that_are_not_finite_make_a_page_that_says_so(bad):
     assert made["findings"][0]["kind"] == "not finite"
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert "not finite" in recorded_still(record)
+    assert made["places"][0]["says"] == "The gradient by the model is not finite; nothing else can be said."
 
 
 def test_a_model_without_parameters_shows_what_it_is():

@@ -301,6 +301,8 @@ def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
     norms = numbers.norms
     if not numbers.reached.any():
         return f"No cost has a path to {name}: its gradient is 0."
+    if not np.isfinite(norms).all():
+        return f"The gradient by {name} is not finite; nothing else can be said."
     if not norms.any():
         return f"There are paths to {name}, and what they carry adds up to 0."
     order = [int(k) for k in np.argsort(-norms, kind="stable")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.models import MODELS
 from benchmarks.workloads import AE, PATHS, SEMIRINGS, START, W1, W2, W3, Case
 
-GROUPS = {group.name: group for group in (W1, W2, W3, AE, SEMIRINGS, PATHS, MODELS, START)}
+GROUPS = {group.name: group for group in (W1, W2, W3, AE, SEMIRINGS, PATHS, *MODELS, START)}
 
 
 def case_named(name: str) -> Case:

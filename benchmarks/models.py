@@ -1,4 +1,4 @@
-"""The group of recorded PyTorch models: conv net, multilayer perceptron, transformer; their tasks and goals."""
+"""The groups of recorded PyTorch models: conv net, multilayer perceptron, transformer; their tasks and goals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def recording(problem: ModelProblem) -> Case:
     """What it takes to record, against one forward and backward pass of the same costs."""
     return Case(
         f"models recording {problem.model}",
-        f"Recording {TITLES[problem.model]}, {problem.dtype}",
+        f"{TITLES[problem.model]}, {problem.dtype}",
         "model_recording",
         problem,
         (Goal("recording", 5.0, against=(ONCE,), variant="whygrad record"),),
@@ -69,7 +69,7 @@ def sweeps(problem: ModelProblem) -> Case:
     within = [Goal("sums", 6.0, against=(BACKWARD,), variant=f"whygrad {name}") for name in SWEEPS[:-1]]
     return Case(
         f"models sweeps {problem.model}",
-        f"One sweep under each semiring from one cost, already recorded: {TITLES[problem.model]}, {problem.dtype}",
+        f"{TITLES[problem.model]}, {problem.dtype}",
         "model_sweep",
         problem,
         tuple(within),
@@ -79,14 +79,22 @@ def sweeps(problem: ModelProblem) -> Case:
 
 CONV_EXAMPLES = replace(CONV, costs="examples")
 
-MODELS = Group(
-    "models",
-    "Recorded PyTorch models",
+MODEL_GRADIENTS = Group(
+    "model gradients",
+    "Recorded PyTorch models: the gradients of every cost",
     (
         *(
             gradients(replace(CONV, dtype=dtype), "The gradients of the 10 outputs' squared errors")
             for dtype in ("float32", "float64")
         ),
+        gradients(TRANSFORMER, "The gradients of the 4 losses"),
+    ),
+)
+
+MODEL_GRAMIANS = Group(
+    "model Gramians",
+    "Recorded PyTorch models: Gramians, the gradients not wanted",
+    (
         *(
             example_gramian(
                 replace(CONV_EXAMPLES, dtype=dtype),
@@ -97,21 +105,34 @@ MODELS = Group(
         example_gramian(
             MLP,
             (
-                Goal("100 times ahead of", 0.01, against=("TorchJD autogram",)),
-                Goal("a tenth of TorchJD autogram's memory", 0.1, "memory", ("TorchJD autogram",)),
-                Goal("level with", 1.0, against=("ASDL",)),
+                Goal("100 times ahead", 0.01, against=("TorchJD autogram",)),
+                Goal("a tenth of the memory", 0.1, "memory", ("TorchJD autogram",)),
+                Goal("level", 1.0, against=("ASDL",)),
             ),
         ),
-        gradients(TRANSFORMER, "The gradients of the 4 losses"),
         Case(
             "models gramian transformer",
-            f"The 4 x 4 Gramian of the losses, gradients not wanted: {TITLES['transformer']}, float32",
+            f"The 4 x 4 Gramian of the losses: {TITLES['transformer']}, float32",
             "model_gramian",
             TRANSFORMER,
             memory=True,
         ),
-        *(recording(each) for each in (replace(MLP, costs="total"), replace(CONV, costs="total"))),
-        *(recording(each) for each in (TRANSFORMER, TINY)),
-        *(sweeps(replace(each, costs="total")) for each in (CONV, TRANSFORMER)),
     ),
 )
+
+RECORDING = Group(
+    "recording",
+    "Recording a PyTorch model, against one forward and backward pass of the same costs",
+    (
+        *(recording(each) for each in (replace(MLP, costs="total"), replace(CONV, costs="total"))),
+        *(recording(each) for each in (TRANSFORMER, TINY)),
+    ),
+)
+
+MODEL_SEMIRINGS = Group(
+    "model semirings",
+    "Recorded PyTorch models: one sweep under each semiring from one cost, the recording not counted",
+    tuple(sweeps(replace(each, costs="total")) for each in (CONV, TRANSFORMER)),
+)
+
+MODELS = (MODEL_GRADIENTS, MODEL_GRAMIANS, RECORDING, MODEL_SEMIRINGS)

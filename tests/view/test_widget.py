@@ -115,7 +115,7 @@ def test_without_anywidget_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
             raise ImportError(name)
         return real(name, *arguments, **more)
 
-    widget._kind.cache_clear()
+    widget.kind_of_widget.cache_clear()
     monkeypatch.setattr(builtins, "__import__", no_anywidget)
     with pytest.raises(wg.NotSupportedError, match=re.escape("pip install 'whygrad[notebook]'")):
         RUN.view()

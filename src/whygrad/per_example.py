@@ -82,7 +82,7 @@ def _dense(structure: Any, local: Local, which: int, at: Where, examples: int) -
 
 def _selection(structure: Any, local: Local, which: int, at: Where, examples: int) -> Where | None:
     xp, out = local.xp, local.output
-    window = structure._window(local)
+    window = structure.window(local)
     if window is not None and window.whole(prod(local.inputs[0].shape)):
         # All entries in their order: what is the same is how many of them one example has in a row.
         return _with_run(tuple(local.inputs[0].shape), prod(out.shape[at.axis + 1 :]) * at.inner, examples)

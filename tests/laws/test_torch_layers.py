@@ -245,10 +245,10 @@ def test_views_are_seen_as_views() -> None:
     views = {"view", "permuted", "sliced", "picked", "expanded", "diagonal"}
     for name, select in MOVES.items():
         structure = Selection(("x",), select)
-        assert (structure._window(Local((x,), select(x), {}, xp)) is not None) == (name in views)
+        assert (structure.window(Local((x,), select(x), {}, xp)) is not None) == (name in views)
     arrays = Selection(("x",), lambda x: x[1:, ::2].T)
     local = Local((x.numpy(),), x.numpy()[1:, ::2].T, {}, np)
-    assert arrays._window(local) == Window((5, 3, 3), (1, 10, 30), 30)
+    assert arrays.window(local) == Window((5, 3, 3), (1, 10, 30), 30)
 
 
 def test_joined_arrays() -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 1024 * 1024
 
 
-def _numbers(setting: Any, spatial: int) -> tuple[int, ...]:
+def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
+    """Returns a setting such as a stride for each spatial axis: one number stands for all of them."""
     made = (setting,) if isinstance(setting, int) else tuple(int(number) for number in setting)
     return made * spatial if len(made) == 1 else made
 
@@ -137,7 +138,7 @@ class Convolution(NamedTuple):
         kernel, sizes = tuple(w_shape[2:]), tuple(x_shape[2:])
         spatial = len(kernel)
         stride, padding, dilation, extra = (
-            _numbers(settings.get(name, default), spatial)
+            axis_numbers(settings.get(name, default), spatial)
             for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
         )
         spread = zip(sizes, kernel, stride, padding, dilation, extra, strict=True)
@@ -163,7 +164,7 @@ class Convolution(NamedTuple):
         spatial = len(W.shape) - 2
         if xp is not np:
             stride, padding, dilation, extra = (
-                _numbers(settings.get(name, default), spatial)
+                axis_numbers(settings.get(name, default), spatial)
                 for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
             )
             return xp.convolution(x, W, None, stride, padding, dilation, transposed, extra, groups)
@@ -367,7 +368,7 @@ def _by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arr
     xp, (x, W) = local.xp, local.inputs
     settings, spatial = local.settings, len(W.shape) - 2
     stride, padding, dilation, extra = (
-        _numbers(settings.get(name, default), spatial)
+        axis_numbers(settings.get(name, default), spatial)
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
     )
     transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)

@@ -73,7 +73,7 @@ class Selection(NamedTuple):
             start = stop
         return xp.reshape(cast(self.select(*places, **local.settings), xp.int64), (-1,))
 
-    def _window(self, local: Local) -> Window | None:
+    def window(self, local: Local) -> Window | None:
         """Returns how the output lies in the input's memory, where the operation makes a view of its input."""
         if len(local.inputs) != 1:
             return None
@@ -97,7 +97,7 @@ class Selection(NamedTuple):
     ) -> "Element":
         """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
         xp, shape = local.xp, tuple(local.inputs[which].shape)
-        window = self._window(local)
+        window = self.window(local)
         if window is not None:
             made = _seen_back(semiring, cotangent, window, prod(shape), xp)
         else:

@@ -18,6 +18,7 @@ from whygrad.structures import (
     Structure,
     adaptive_windows,
     average_windows,
+    axis_numbers,
 )
 from whygrad.torch_recorder.deposit import Deposit
 from whygrad.torch_recorder.selections import selected
@@ -458,18 +459,13 @@ def _batch_norm(call: Call) -> Any:
 # Pooling and interpolation by a matrix along each axis
 
 
-def _numbers(value: Any, spatial: int) -> tuple[int, ...]:
-    made = (value,) if isinstance(value, int) else tuple(value)
-    return made * spatial if len(made) == 1 else made
-
-
 @_rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def _average_pool(call: Call) -> Any:
     given, spatial = call.given, int(call.name[-2])
     x = given["self"]
-    kernel = _numbers(given["kernel_size"], spatial)
-    stride = _numbers(given["stride"], spatial) if given["stride"] else kernel
-    padding = _numbers(given["padding"], spatial)
+    kernel = axis_numbers(given["kernel_size"], spatial)
+    stride = axis_numbers(given["stride"], spatial) if given["stride"] else kernel
+    padding = axis_numbers(given["padding"], spatial)
     divisor = given.get("divisor_override")
     matrices = {}
     for place in range(spatial):

@@ -150,21 +150,37 @@ def declare(
     return op
 
 
+def application(name: str, arguments: tuple[str, ...], structure: Structure) -> Op:
+    """Returns the operation of one application, which stands in no table: its structure holds what it was applied with.
+
+    Example:
+        >>> from whygrad.structures import Contraction
+        >>> application("mm", ("A", "B"), Contraction(("A", "B"), labels("i k, k j -> i j"))).name
+        'mm'
+    """
+    return Op(name, arguments, structure, lambda generator: (), (), {}, {}, name, "", False, None)
+
+
 def elementwise(signature: str, of: str, partials: Mapping[str, str], samples: Samples, **more: Any) -> Op:
     """Returns, and enters in the table, an operation whose output entries depend on one entry of each input."""
     return declare(signature, lambda arguments: Elementwise(arguments, of, partials), samples, **more)
 
 
-def contraction(signature: str, pattern: str, samples: Samples, **more: Any) -> Op:
-    """Returns, and enters in the table, a product summed over labels, such as ``"i k, k j -> i j"``."""
+def labels(pattern: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Returns the labels of both factors and of the product.
+
+    Example:
+        >>> labels("i k, k j -> i j")
+        (('i', 'k'), ('k', 'j'), ('i', 'j'))
+    """
     left, _, out = pattern.partition("->")
     first, second = (tuple(part.split()) for part in left.split(","))
-    return declare(
-        signature,
-        lambda arguments: Contraction(arguments, (first, second, tuple(out.split()))),
-        samples,
-        **more,
-    )
+    return first, second, tuple(out.split())
+
+
+def contraction(signature: str, pattern: str, samples: Samples, **more: Any) -> Op:
+    """Returns, and enters in the table, a product summed over labels, such as ``"i k, k j -> i j"``."""
+    return declare(signature, lambda arguments: Contraction(arguments, labels(pattern)), samples, **more)
 
 
 def reduction(signature: str, of: str, partials: Mapping[str, str], samples: Samples, **more: Any) -> Op:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from whygrad.formula import Number, Tree
-from whygrad.ops import Op
+from whygrad.ops import Op, application
 from whygrad.structures import Column, Local
 
 if TYPE_CHECKING:
@@ -61,5 +61,4 @@ def opaque(
 ) -> Op:
     """Returns the operation of one application that nobody declared."""
     arguments = tuple(f"x{number}" for number in range(len(inputs)))
-    structure = Opaque(again, tuple(inputs), place)
-    return Op(name, arguments, structure, lambda generator: (), (), {}, {}, name, "", False, None)
+    return application(name, arguments, Opaque(again, tuple(inputs), place))

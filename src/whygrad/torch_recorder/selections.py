@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from whygrad.ops import Op
+from whygrad.ops import Op, application
 from whygrad.structures import Selection
 from whygrad.torch_recorder.memory import Source
 
@@ -27,9 +27,7 @@ def _apply(*arrays: Any, apply: Callable[..., Any]) -> Any:
 def moved(name: str, inputs: int) -> Op:
     """Returns the operation that moves the entries of some inputs; the setting ``apply`` says how."""
     arguments = tuple(f"x{number}" for number in range(inputs)) if inputs > 1 else ("x",)
-    return Op(
-        name, arguments, Selection(arguments, _apply), lambda generator: (), (), {}, {}, name, "", False, None
-    )
+    return application(name, arguments, Selection(arguments, _apply))
 
 
 def selected(
@@ -51,5 +49,4 @@ def picked(source: Source, like: Tensor) -> Op:
         return torch.where(known, flat[index], flat.new_zeros(())).reshape(shape)
 
     arguments = tuple(f"x{number}" for number in range(len(source.nodes)))
-    structure = Selection(arguments, select)
-    return Op("written", arguments, structure, lambda generator: (), (), {}, {}, "", "", False, None)
+    return application("written", arguments, Selection(arguments, select))

@@ -1,0 +1,79 @@
+"""Operations of single entries: whatever our table knows under PyTorch's name."""
+
+from typing import Any
+
+import array_api_compat.torch as xp
+from torch import Tensor
+
+from whygrad.ops import Op
+from whygrad.structures import Elementwise
+from whygrad.torch_recorder.rules.entry import OPS, apply, first
+from whygrad.torch_recorder.rules.losses import joined
+from whygrad.torch_recorder.tracer import Call, Rule
+
+
+def _matched(call: Call, op: Op, spelled: Any) -> tuple[list[Any], dict[str, Any], int] | None:
+    """Returns the operands, the settings and how a loss is joined, where a call is this operation."""
+    given = list(call.given.items())
+    values, others = given[: len(op.arguments)], given[len(op.arguments) :]
+    if any(name in spelled.settings for name, _ in values):
+        return None
+    if any(not isinstance(value, (Tensor, int, float)) or isinstance(value, bool) for _, value in values):
+        return None
+    settings, reduction = {}, 0
+    for name, value in others:
+        if name in spelled.settings:
+            if isinstance(value, (Tensor, list)):
+                return None
+            if value is not None:
+                settings[spelled.settings[name]] = value
+        elif name in spelled.fixed:
+            if value != spelled.fixed[name]:
+                return None
+        elif name == "reduction":
+            reduction = value
+        elif isinstance(value, Tensor) or value != call.default(name):
+            return None
+    if len(set(spelled.settings) - {name for name, _ in others}) > 0:
+        return None
+    if any(
+        isinstance(value, Tensor) and not value.is_floating_point() and call.live(value)
+        for _, value in values
+    ):
+        return None
+    return [value for _, value in values], settings, reduction
+
+
+def _one_of(candidates: list[tuple[Op, Any]]) -> Rule:
+    def rule(call: Call) -> Any:
+        for op, spelled in candidates:
+            found = _matched(call, op, spelled)
+            if found is None:
+                continue
+            values, settings, reduction = found
+            if not reduction:
+                return apply(call, op, values, settings)
+            out = first(call.out)
+            nodes = [call.tracer.input(value, out) for value in values]
+            whole = tuple(call.tracer.recording.nodes[node].value for node in nodes)
+            value = op.structure.value(whole, dict(op.settings) | settings, xp)
+            node = call.tracer.apply(call.name, op, nodes, settings, value)
+            return joined(call, node, reduction)
+        return NotImplemented
+
+    return rule
+
+
+def by_their_names() -> dict[str, Rule]:
+    """Returns a rule for every elementwise operation that our table has under PyTorch's name."""
+    named: dict[str, list[tuple[Op, Any]]] = {}
+    for op in OPS.values():
+        if isinstance(op.structure, Elementwise):
+            for spelled in op.in_torch():
+                named.setdefault(spelled.name, []).append((op, spelled))
+    named["log_sigmoid_forward"] = named["logsigmoid"]  # which returns what its derivative needs beside it
+    for candidates in named.values():
+        # x^2 rather than x to a constant array's entries; a + b rather than a + 1*b
+        candidates.sort(key=lambda pair: (len(pair[0].arguments), len(pair[1].settings)))
+    rules = {name: _one_of(candidates) for name, candidates in named.items()}
+    return rules | {f"prims.{name}": made for name, made in rules.items()}

@@ -1,0 +1,40 @@
+"""How a rule is entered, and what rules share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from whygrad.ops import Op, load_all
+from whygrad.torch_recorder.tracer import Call, Rule
+
+OPS = load_all()
+ENTERED: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Returns a decorator that enters a function as the rule of PyTorch's operations of these names.
+
+    A rule returns the node that the result is (a list where there are several results, None for one through which no
+    path goes), or NotImplemented where the operation is to be taken apart.
+    """
+
+    def enter(made: Rule) -> Rule:
+        for name in names:
+            ENTERED[name] = made
+        return made
+
+    return enter
+
+
+def first(out: Any) -> Tensor:
+    """Returns the result of a call, or the first of several."""
+    made: Tensor = out if isinstance(out, Tensor) else out[0]
+    return made
+
+
+def apply(call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any] | None = None) -> int:
+    """Returns the node of a call that is one operation of the table."""
+    out = first(call.out)
+    nodes = [call.tracer.input(value, out) for value in inputs]
+    return call.tracer.apply(call.name, op, nodes, settings or {}, out)

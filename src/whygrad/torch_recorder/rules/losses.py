@@ -1,0 +1,85 @@
+"""Losses: an operation of each entry, and how the entries are joined."""
+
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+
+from whygrad.ops import application
+from whygrad.structures import Reduction
+from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
+from whygrad.torch_recorder.tracer import Call
+
+
+def joined(call: Call, node: int, reduction: int) -> int:
+    """Returns the node of a loss whose entries are left alone (0), averaged (1) or added up (2)."""
+    if reduction == 0:
+        return node
+    op = OPS["mean" if reduction == 1 else "sum"]
+    return call.tracer.apply(call.name, op, [node], {"axis": None}, first(call.out))
+
+
+@rule("nll_loss_forward", "nll_loss2d_forward")
+def _nll(call: Call) -> Any:
+    """The negative log likelihood; with the logarithm of a softmax before it one operation, the cross entropy."""
+    given = call.given
+    x, target, weight, ignored = given["self"], given["target"], given["weight"], given["ignore_index"]
+    axis = 1 if x.dim() > 1 else 0
+    live = target != ignored
+    hot = torch.zeros_like(x, requires_grad=False)
+    hot.scatter_(axis, target.where(live, torch.zeros_like(target)).unsqueeze(axis), 1.0)
+    if weight is not None:
+        hot *= weight.detach().reshape(-1, *(1,) * (x.dim() - 1 - axis))
+    hot *= live.unsqueeze(axis)
+    tracer = call.tracer
+    node = tracer.node(x)
+    made = tracer.recording.nodes[node] if node is not None else None
+    if made is not None and made.op is OPS["log_softmax"] and made.settings["axis"] % x.dim() == axis:
+        op, source, before = (
+            OPS["softmax_cross_entropy"],
+            made.inputs[0],
+            tracer.recording.nodes[made.inputs[0]].value,
+        )
+    else:
+        op, source, before = application("nll", ("x", "t"), NLL), tracer.input(x, x), x.detach()
+    settings = {"axis": (axis,)}
+    value = op.structure.value((before, hot), settings, xp)
+    entry = tracer.apply("cross_entropy", op, [source, tracer.constant(hot)], settings, value)
+    if given["reduction"] == 0:
+        return entry
+    if given["reduction"] == 2 or (weight is None and bool(live.all())):
+        return joined(call, entry, given["reduction"])
+    # the mean is over the weights of the targets
+    total = tracer.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())
+    return tracer.apply(call.name, OPS["div"], [total, tracer.constant(hot.sum())], {}, first(call.out))
+
+
+NLL = Reduction(("x", "t"), "-t*x", {"x": "-t", "t": "-x"})
+
+
+@rule("binary_cross_entropy", "binary_cross_entropy_with_logits")
+def _binary(call: Call) -> Any:
+    given, tracer = call.given, call.tracer
+    values = [given["self"], given["target"]]
+    if call.name == "binary_cross_entropy":
+        op = OPS["clamped_binary_cross_entropy"]
+    elif given["pos_weight"] is None:
+        op = OPS["binary_cross_entropy_with_logits"]
+    else:
+        op = OPS["weighted_binary_cross_entropy_with_logits"]
+        values.append(given["pos_weight"])
+    value = op.structure.value(tuple(v.detach() for v in values), {}, xp)
+    node = tracer.apply(call.name, op, [tracer.input(v, v) for v in values], {}, value)
+    if given["weight"] is not None:
+        value = value * given["weight"].detach()
+        node = tracer.apply(call.name, OPS["mul"], [node, tracer.input(given["weight"], value)], {}, value)
+    return joined(call, node, given["reduction"])
+
+
+@rule("rrelu_with_noise")
+def _random_slopes(call: Call) -> Any:
+    given = call.given
+    if given["training"]:
+        return apply(call, OPS["mul"], [given["self"], given["noise"].detach().clone()])
+    slope = (given["lower"] + given["upper"]) / 2
+    return apply(call, OPS["leaky_relu"], [given["self"]], {"slope": slope})

@@ -1,0 +1,124 @@
+"""Entries that are moved, picked or repeated: PyTorch runs these operations on positions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
+from whygrad.torch_recorder.selections import selected
+from whygrad.torch_recorder.tracer import Call, tensors
+
+SELECTIONS = """
+    view reshape _unsafe_view _reshape_alias t transpose permute expand slice select squeeze unsqueeze clone alias
+    _pack_padded_sequence _pad_packed_sequence
+    contiguous lift_fresh flip roll rot90 repeat tile index gather index_select take constant_pad_nd
+    reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
+    unfold im2col as_strided diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
+    pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
+    select_scatter slice_scatter diagonal_scatter masked_scatter where masked_fill index_fill
+    index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
+    copy repeat_interleave view_copy expand_copy fill zero
+""".split()  # noqa: SIM905
+
+# Numbers that are written into an array come from nowhere.
+WRITTEN_NUMBERS = ("value", "fill_value", "padding_value")
+
+
+@rule(*SELECTIONS)
+def selection(call: Call) -> Any:
+    """Returns the nodes of what is made of a call's entries alone."""
+    if not any(t.is_floating_point() for t in tensors(call.out)):
+        return NotImplemented
+    values = [value for value in tensors(call.given) if value.is_floating_point()]
+    live = [value for value in values if call.live(value)]
+    dead = [value for value in values if not call.live(value)]
+    given = {
+        name: 0 if name in WRITTEN_NUMBERS and not isinstance(value, Tensor) else value
+        for name, value in call.given.items()
+    }
+    given = {name: value for name, value in given.items() if name not in ("dtype", "memory_format")}
+    positions = call._replace(given=given)
+    nodes = [call.tracer.input(value, value) for value in live]
+
+    def run(place: int | None) -> Callable[..., Tensor]:
+        def made(*places: Tensor) -> Tensor:
+            swapped = {id(value): torch.zeros_like(value, dtype=torch.float64) for value in dead}
+            swapped |= {id(value): at for value, at in zip(live, places, strict=True)}
+            found = positions.again(swapped)
+            one: Tensor = found if place is None else found[place]
+            return one
+
+        return made
+
+    if isinstance(call.out, Tensor):
+        return selected(call.tracer, call.name, run(None), nodes, call.out)
+    return [
+        selected(call.tracer, call.name, run(place), nodes, out) if out.is_floating_point() else None
+        for place, out in enumerate(call.out)
+    ]
+
+
+@rule("embedding")
+def _embedding(call: Call) -> Any:
+    given = call.given
+    if given["scale_grad_by_freq"]:
+        call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)")
+    if given["padding_idx"] < 0:
+        return selection(call)
+    indices, padding = given["indices"], given["padding_idx"]
+
+    def run(places: Tensor) -> Tensor:
+        return places[indices].masked_fill((indices == padding).unsqueeze(-1), 0)  # constants, says PyTorch
+
+    return selected(call.tracer, call.name, run, [call.tracer.input(given["weight"], call.out)], call.out)
+
+
+@rule("_to_copy", "to")
+def _cast(call: Call) -> Any:
+    if not call.out.is_floating_point():
+        return NotImplemented if call.name == "to" else None
+    return apply(call, OPS["identity"], [call.given["self"]])
+
+
+@rule("sort", "topk", "kthvalue", "mode", "cummax", "cummin", "median", "nanmedian")
+def by_indices(call: Call) -> Any:
+    """Returns the node of the entries that PyTorch found along an axis, by their indices."""
+    if isinstance(call.out, Tensor):
+        return NotImplemented
+    indices, dim = call.out[1], call.given.get("dim", -1)
+    keeps = call.given.get("keepdim", True) or indices.dim() == call.given["self"].dim()
+    at = indices if keeps else indices.unsqueeze(dim)
+
+    def run(places: Tensor) -> Tensor:
+        if places.dim() == 0:
+            return places
+        found = places.gather(dim, at)
+        return found if keeps else found.squeeze(dim)
+
+    return _at_indices(call, run)
+
+
+@rule(
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "fractional_max_pool2d",
+)
+def _max_pool(call: Call) -> Any:
+    indices = call.out[1]
+    spatial = 3 if "3d" in call.name else 2
+
+    def run(places: Tensor) -> Tensor:
+        flat = places.flatten(-spatial)
+        return flat.gather(-1, indices.flatten(-spatial)).reshape(indices.shape)
+
+    return _at_indices(call, run)
+
+
+def _at_indices(call: Call, run: Callable[[Tensor], Tensor]) -> int:
+    """Returns the node of the entries at the indices that PyTorch returns beside them."""
+    out = first(call.out)
+    return selected(call.tracer, call.name, run, [call.tracer.input(call.given["self"], out)], out)

@@ -1,0 +1,98 @@
+"""Functions of all entries along axes that leave as many: softmax and normalisations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+from torch import Tensor
+
+from whygrad.ops import Op
+from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
+from whygrad.torch_recorder.selections import selected
+from whygrad.torch_recorder.tracer import UNTOLD, Call
+
+
+@rule("_softmax", "_safe_softmax", "_log_softmax")
+def _softmax(call: Call) -> Any:
+    if call.out.dim() == 0:
+        return None  # of one number: a constant 1 or 0
+    op = OPS["log_softmax" if "log" in call.name else "softmax"]
+    return apply(call, op, [call.given["self"]], {"axis": call.given["dim"]})
+
+
+def _normalised(call: Call, op: Op, x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[int, Tensor]:
+    """Returns the node of what is normalised over some axes, and its value."""
+    settings = {"axis": axes, "eps": eps}
+    value = op.structure.value((x.detach(),), settings, xp)
+    return call.tracer.apply(call.name, op, [call.tracer.input(x, x)], settings, value), value
+
+
+def _scaled(call: Call, node: int, value: Tensor, weight: Any, bias: Any, shape: Sequence[int]) -> int:
+    """Returns the node of a normalised array times a weight plus a bias, each of which may be missing."""
+    for op, factor in ((OPS["mul"], weight), (OPS["add"], bias)):
+        if factor is not None:
+            source = call.tracer.input(factor, factor)
+            if tuple(factor.shape) != tuple(shape):
+                wide = factor.detach().reshape(shape)
+                source = selected(call.tracer, "view", lambda t: t.reshape(shape), [source], wide)
+            value = op.structure.value((value, factor.detach().reshape(shape)), {}, xp)
+            node = call.tracer.apply(call.name, op, [node, source], {}, value)
+    call.tracer.recording.replace_value(node, first(call.out).detach())
+    return node
+
+
+@rule("native_layer_norm", "_fused_rms_norm")
+def _of_each_example(call: Call) -> Any:
+    given = call.given
+    x, shape, eps = given["input"], tuple(given["normalized_shape"]), given["eps"]
+    axes = tuple(range(x.dim() - len(shape), x.dim()))
+    op = OPS["normalise" if call.name == "native_layer_norm" else "rms_normalise"]
+    node, value = _normalised(call, op, x, axes, torch.finfo(x.dtype).eps if eps is None else eps)
+    return _scaled(call, node, value, given["weight"], given.get("bias"), shape)
+
+
+@rule("native_group_norm")
+def _group_norm(call: Call) -> Any:
+    given = call.given
+    x, groups = given["input"], given["group"]
+    wide = (x.shape[0], groups, x.numel() // max(1, x.shape[0] * groups))
+    flat = x.detach().reshape(wide)
+    apart = selected(call.tracer, "view", lambda t: t.reshape(wide), [call.tracer.input(x, x)], flat)
+    settings = {"axis": (2,), "eps": given["eps"]}
+    value = OPS["normalise"].structure.value((flat,), settings, xp)
+    node = call.tracer.apply(call.name, OPS["normalise"], [apart], settings, value)
+    value = value.reshape(x.shape)
+    node = selected(call.tracer, "view", lambda t: t.reshape(x.shape), [node], value)
+    shape = (x.shape[1], *(1,) * (x.dim() - 2))
+    return [_scaled(call, node, value, given["weight"], given["bias"], shape), UNTOLD, UNTOLD]
+
+
+@rule(
+    "native_batch_norm",
+    "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training",
+    "_batch_norm_with_update",
+    "_batch_norm_no_update",
+    "cudnn_batch_norm",
+    "miopen_batch_norm",
+)
+def _batch_norm(call: Call) -> Any:
+    given = call.given
+    x = given["input"]
+    shape = (x.shape[1], *(1,) * (x.dim() - 2))
+    training = given.get(
+        "training", given.get("train", "update" in call.name and "no_update" not in call.name)
+    )
+    eps = given.get("eps", given.get("epsilon"))
+    if training or given.get("running_mean") is None:
+        node, value = _normalised(call, OPS["normalise"], x, (0, *range(2, x.dim())), eps)
+        return _scaled(call, node, value, given["weight"], given["bias"], shape)
+    mean = given["running_mean"].detach().reshape(shape)
+    factor = torch.rsqrt(given["running_var"].detach() + eps).reshape(shape)
+    node = call.tracer.input(x, x)
+    value = x.detach()
+    for name, constant in (("sub", mean), ("mul", factor)):
+        value = value - mean if name == "sub" else value * factor
+        node = call.tracer.apply(call.name, OPS[name], [node, call.tracer.constant(constant)], {}, value)
+    return _scaled(call, node, value, given["weight"], given["bias"], shape)

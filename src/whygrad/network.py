@@ -202,7 +202,7 @@ class Network:
             >>> net.parameters["W1"]
             array([[1., 2.]])
         """
-        return self._changed(parameters={**self.parameters, **changed})
+        return self.changed(parameters={**self.parameters, **changed})
 
     def in_notation(self, name: str) -> Notation:
         """Returns a notation with the network's own names on top."""
@@ -213,9 +213,15 @@ class Network:
 
     def renamed(self, notation: str) -> "Network":
         """Returns the same network with its quantities named in another notation."""
-        return self._changed(notation=notation)
+        return self.changed(notation=notation)
 
-    def _changed(self, **changed: Any) -> "Network":
+    def changed(self, **changed: Any) -> "Network":
+        """Returns the same network with some of the options replaced that :class:`Network` takes.
+
+        Example:
+            >>> Network([2, 1], "tanh", seed=0).changed(cost="absolute_error").layered.cost
+            'absolute_error'
+        """
         net = self.layered
         options: dict[str, Any] = {
             "activation": [str(activation) for activation in net.activations],

@@ -8,7 +8,14 @@ import whygrad as wg
 UNREADABLE = "unreadable"
 
 
-def network(sizes, act="sigmoid", bias=True, cost="half_squared_error", notation="neuron-over-layer", **k):
+def network(
+    sizes: Any,
+    act: Any = "sigmoid",
+    bias: bool = True,
+    cost: str = "half_squared_error",
+    notation: str = "neuron-over-layer",
+    **k: Any,
+) -> wg.Network:
     return wg.Network(sizes, act, bias, cost, notation=notation, **k)
 
 
@@ -18,7 +25,7 @@ B = {
 }
 B2 = {
     "x": [[0.5, -1.1], [1.3, 0.2], [-0.7, 0.9], [0.1, 1.6], [-1.4, -0.3]],
-    "y": [[1.0, 0], [0.0, 1], [1.0, 0], [0.0, 1], [1.0, 0]],
+    "y": [[1.0, 0], [0, 1.0], [1.0, 0], [0, 1.0], [1.0, 0]],
 }
 ng = network(
     [2, 3, 1], ["tanh", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean", **B
@@ -85,18 +92,17 @@ MZ = {
     "\\delta_{o2}": "\\delta^1_2",
     "\\delta_{h1}": "\\delta^0_1",
 }
-mz = network(
-    [2, 2, 2],
-    names=MZ,
-    parameters={
+WORKED = {
+    "parameters": {
         "W1": [[0.15, 0.2], [0.25, 0.3]],
         "b1": [0.35, 0.35],
         "W2": [[0.4, 0.45], [0.5, 0.55]],
         "b2": [0.6, 0.6],
     },
-    x=[[0.05, 0.1]],
-    y=[[0.01, 0.99]],
-)
+    "x": [[0.05, 0.1]],
+    "y": [[0.01, 0.99]],
+}
+mz = network([2, 2, 2], names=MZ, **WORKED)
 mg = network(
     [1, 1, 1],
     "identity",

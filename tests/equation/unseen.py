@@ -4,20 +4,9 @@
 from typing import Any
 
 import whygrad as wg
+from tests.equation.equations import B2, MZ, UNREADABLE, WORKED, B, network
 
-DEPENDS, UNREADABLE = None, "unreadable"
-
-
-def network(
-    sizes: Any,
-    act: Any = "sigmoid",
-    bias: bool = True,
-    cost: str = "half_squared_error",
-    notation: str = "neuron-over-layer",
-    **k: Any,
-) -> wg.Network:
-    return wg.Network(sizes, act, bias, cost, notation=notation, **k)
-
+DEPENDS = None
 
 dn = network([2, 3, 3, 2], "sigmoid", False, "squared_error")
 dnb = network([2, 3, 3, 2], "sigmoid", True, "squared_error")
@@ -31,11 +20,6 @@ niq = network([3, 4, 3, 2], notation="nielsen", cost="squared_error")
 nit = network([3, 4, 3, 2], ["tanh", "tanh", "sigmoid"], notation="nielsen", cost="binary_cross_entropy")
 bb = network([3, 4, 4, 2], notation="3blue1brown", cost="squared_error")
 bb1 = network([1, 1, 1, 1], notation="3blue1brown", cost="squared_error")
-B = {
-    "x": [[0.5, -1.1], [1.3, 0.2], [-0.7, 0.9], [0.1, 1.6], [-1.4, -0.3]],
-    "y": [[1.0], [0.0], [1.0], [0.0], [1.0]],
-}
-B2 = {"x": B["x"], "y": [[1.0, 0], [0, 1.0], [1.0, 0], [0, 1.0], [1.0, 0]]}
 ng = network(
     [2, 4, 1], ["relu", "sigmoid"], cost="binary_cross_entropy", notation="ng", reduction="mean", **B
 )
@@ -66,46 +50,8 @@ cs = network(
     y=[[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], [1.0, 0, 0], [0, 1.0, 0]],
 )
 pt = network([2, 3, 2], ["relu", "identity"], bias=False, cost="squared_error", notation="pytorch", **B2)
-MZ = {
-    "w_1": "w^0_{0,1}",
-    "w_2": "w^1_{0,1}",
-    "w_3": "w^0_{1,1}",
-    "w_4": "w^1_{1,1}",
-    "w_5": "w^0_{0,2}",
-    "w_6": "w^1_{0,2}",
-    "w_7": "w^0_{1,2}",
-    "w_8": "w^1_{1,2}",
-    "i_1": "x^0",
-    "i_2": "x^1",
-    "net_{h1}": "z^0_1",
-    "net_{h2}": "z^1_1",
-    "out_{h1}": "a^0_1",
-    "out_{h2}": "a^1_1",
-    "net_{o1}": "z^0_2",
-    "net_{o2}": "z^1_2",
-    "out_{o1}": "a^0_2",
-    "out_{o2}": "a^1_2",
-    "target_{o1}": "y^0",
-    "target_{o2}": "y^1",
-    "E_{o1}": "C^0",
-    "E_{o2}": "C^1",
-    "E_{total}": "total",
-    "\\delta_{o1}": "\\delta^0_2",
-    "\\delta_{o2}": "\\delta^1_2",
-    "\\delta_{h1}": "\\delta^0_1",
-}
-MZP = {
-    "parameters": {
-        "W1": [[0.15, 0.2], [0.25, 0.3]],
-        "b1": [0.35, 0.35],
-        "W2": [[0.4, 0.45], [0.5, 0.55]],
-        "b2": [0.6, 0.6],
-    },
-    "x": [[0.05, 0.1]],
-    "y": [[0.01, 0.99]],
-}
-mz = network([2, 2, 2], names=MZ, **MZP)
-mz5 = network([2, 2, 2], names=MZ | {"\\eta": "0.5"}, **MZP)
+mz = network([2, 2, 2], names=MZ, **WORKED)
+mz5 = network([2, 2, 2], names=MZ | {"\\eta": "0.5"}, **WORKED)
 # micrograd neuron
 mg = network(
     [2, 1],

@@ -28,7 +28,7 @@ class Rewrite(NamedTuple):
     codes: tuple[str, ...]
     note: str
     changes: Mapping[tuple[int, int], Change] = {}
-    joined: Joined = {}  # noqa: RUF012
+    joined: Joined = {}  # noqa: RUF012 - never changed
     rank: float = 1.0
 
 

@@ -351,7 +351,8 @@ def _contracted(
 
 def _matmul(one: Traced, other: Traced) -> Traced:
     if one.ndim == 0 or other.ndim == 0:
-        return one * other  # type: ignore[no-any-return]
+        made: Traced = one * other
+        return made
     extra = "abcdefg"
     stack = max(one.ndim, other.ndim) - 2
     if one.ndim > 2 and other.ndim > 2 and one.ndim != other.ndim:

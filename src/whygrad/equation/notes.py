@@ -140,7 +140,7 @@ def _declared(
                 f'expected network = "file.toml" or sizes = [...], found {", ".join(entries)}'
             )
         if names is not None:
-            network = network._changed(names=names)
+            network = network.changed(names=names)
     except (WhygradError, TypeError) as error:
         raise NetworkFileError(f"line {line}: {error}") from None
     return network, notation

@@ -14,7 +14,7 @@ from whygrad.equation.tree import Node, Number, Ref, Symbol, Updated, replaced, 
 from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import quantity_of
 from whygrad.notation import Quantity
-from whygrad.notation.quantity import quantities
+from whygrad.notation.quantity import exists, quantities
 
 
 def number_fix(trial: Trial) -> Fix | None:
@@ -189,7 +189,7 @@ def _of_derivative(
                     yield code, f"it is the sum without {what} {', '.join(texts)}", texts
     if by.kind == "w":
         turned = Quantity("w", by.layer, by.source, by.to)
-        if _valid(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
+        if exists(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
             yield (
                 "TR",
                 f"it is the derivative by the weight with its indices swapped, {trial.writer.quantity(turned)}",
@@ -212,12 +212,6 @@ def _of_derivative(
 def symbolic_side(trial: Trial) -> Node:
     """Returns a side without derivatives, so that terms are cut in the usual ways."""
     return Symbol((0, 0), "", ())
-
-
-def _valid(q: Quantity, layout: object) -> bool:
-    from whygrad.notation.quantity import exists
-
-    return exists(q, layout)  # type: ignore[arg-type]
 
 
 def _without_factors(

@@ -124,9 +124,9 @@ def adds_up(pair: Pair) -> bool:
     """Returns whether two sides that are made of numbers are the same number, as they are printed."""
     left, right = own_value(pair, pair.left), own_value(pair, pair.right)
     number = single(pair.right)
+    if number is None:
+        number = single(pair.left)
     margin = half_unit(number) if number is not None else 0.0
-    if number is None and single(pair.left) is not None:
-        number, margin = single(pair.left), half_unit(single(pair.left))  # type: ignore[arg-type]
     if close(left, right, margin, 1e-12):
         return True
     if pair.truth is None or not close(

@@ -13,7 +13,7 @@ from whygrad.codegen.layered import Activation, Layered
 from whygrad.formula import compiled, parse, symbols
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
-from whygrad.structures import settled
+from whygrad.structures import Elementwise
 
 Array: TypeAlias = Any
 
@@ -21,7 +21,7 @@ Array: TypeAlias = Any
 def function_value(activation: Activation, z: Array) -> Array:
     """Returns an activation function's values."""
     op = activation.op
-    tree = settled(op.structure.of, dict(activation.settings))  # type: ignore[attr-defined]
+    tree = op.value(dict(activation.settings))
     return np.asarray(compiled(tree, op.arguments)(z), dtype=float)
 
 
@@ -90,7 +90,13 @@ class Points:
     @cached_property
     def costs(self) -> Array:
         """Each example's costs (points, examples, costs)."""
-        return self._cost_formula(OPS[self.net.cost].structure.of)  # type: ignore[attr-defined]
+        return self._cost_formula(self._cost.of)
+
+    @property
+    def _cost(self) -> Elementwise:
+        structure = OPS[self.net.cost].structure
+        assert isinstance(structure, Elementwise)  # every cost of a network is one
+        return structure
 
     def _cost_formula(self, text: str) -> Array:
         with np.errstate(all="ignore"):
@@ -100,7 +106,7 @@ class Points:
 
     @cached_property
     def _cost_by_output(self) -> Array:
-        return self._cost_formula(OPS[self.net.cost].structure.partials["a"])  # type: ignore[attr-defined]
+        return self._cost_formula(self._cost.partials["a"])
 
     @cached_property
     def finite(self) -> Array:
@@ -218,7 +224,7 @@ class Points:
         if by.kind == "y":
             if of.kind != "C" or of.to != by.to:
                 return nothing
-            return self._cost_formula(OPS[self.net.cost].structure.partials["t"])[..., by.to] * self.share  # type: ignore[attr-defined]
+            return self._cost_formula(self._cost.partials["t"])[..., by.to] * self.share
         parameter = by.kind in ("w", "b")
         place = Quantity("z", by.layer, by.to) if parameter else by
         made = self.by_array(of.kind, of.layer or 0, place.kind, place.layer or 0)

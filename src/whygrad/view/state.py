@@ -63,7 +63,7 @@ class State:
         if options:
             (only,) = options if len(options) == 1 else ("",)
             with at(f"state.{only}" if only else "state"):
-                run = Run(start.network._changed(**options), start.x, start.y)
+                run = Run(start.network.changed(**options), start.x, start.y)
         if "x" in fields or "y" in fields:
             x, y = (self._data(name, array) for name, array in (("x", start.x), ("y", start.y)))
             with at("state"):

@@ -1,7 +1,7 @@
 """Records what PyTorch computes, operation by operation, below autograd and above the kernels.
 
 Every operation of a forward pass comes by as one of PyTorch's basic ones ("aten"), whatever Python or C++ function it
-was called from; composite ones have been taken apart by then. The table in ``rules.py`` says which operation of ours
+was called from; composite ones have been taken apart by then. The table in ``rules`` says which operation of ours
 each is. What has no rule is taken apart further by PyTorch's own decompositions, and what is left is refused.
 """
 

@@ -23,7 +23,7 @@ SELECTIONS = """
 """.split()  # noqa: SIM905
 
 # Numbers that are written into an array come from nowhere.
-WRITTEN_NUMBERS = ("value", "fill_value", "padding_value")
+WRITTEN_NUMBERS = ("value", "fill_value", "padding_value", "self", "other")
 
 
 @rule(*SELECTIONS)
@@ -31,6 +31,8 @@ def selection(call: Call) -> Any:
     """Returns the nodes of what is made of a call's entries alone."""
     if not any(t.is_floating_point() for t in tensors(call.out)):
         return NotImplemented
+    if call.given.get("reduce") is not None:
+        call.tracer.refuse(f"{call.name} (with reduce, which PyTorch can't differentiate: scatter_reduce)")
     values = [value for value in tensors(call.given) if value.is_floating_point()]
     live = [value for value in values if call.live(value)]
     dead = [value for value in values if not call.live(value)]

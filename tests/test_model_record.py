@@ -218,6 +218,28 @@ def test_inner_products_need_no_gradient_where_that_is_cheaper() -> None:
     torch.testing.assert_close(found, rows @ rows.T)
 
 
+@pytest.mark.parametrize("room", [1, 10**9])
+def test_gradients_that_are_smaller_than_the_cotangents_are_made_some_costs_at_a_time(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whygrad.model_gradients.BLOCK_BYTES", room)
+    tied = nn.Linear(3, 3)
+    model = nn.Sequential(
+        nn.Conv1d(2, 3, 3), nn.ReLU(), nn.Flatten(0, 1), nn.Linear(8, 3), tied, nn.Tanh(), tied
+    )
+    x = torch.randn(9, 2, 10)
+    record = wg.record(model, x, lambda m, b: {"costs": m(b).square().sum(0), "part": m[0](b).sum()})
+    gradients = record.gradients()
+    assert gradients._small
+    costs = [*model(x).square().sum(0), model[0](x).sum()]
+    for name, parameter in model.named_parameters():
+        rows = [
+            torch.autograd.grad(cost, parameter, retain_graph=True, materialize_grads=True)[0]
+            for cost in costs
+        ]
+        torch.testing.assert_close(gradients[name], torch.stack(rows))
+
+
 def test_a_cosine_with_nothing_is_no_number() -> None:
     model = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
     record = wg.record(model, torch.randn(3, 2), lambda m, b: {"a": m[0](b).sum(), "b": m[1](b).sum()})

@@ -95,6 +95,16 @@ def test_a_cost_at_a_leaf_that_is_used() -> None:
     assert counts(with_leaf, n["x"])[0] == 3
 
 
+@pytest.mark.parametrize("name", SEMIRINGS)
+def test_a_sweep_for_some_leaves_alone_keeps_nothing_else(name: str) -> None:
+    graph, n = two_costs()
+    with_leaf = graph._replace(costs=(*graph.costs, Entry(n["x"], 0)))
+    alone = Sweep(with_leaf, name, only=(n["x"], n["lonely"]))
+    for leaf in ("x", "lonely"):
+        np.testing.assert_array_equal(alone.values(n[leaf]), Sweep(with_leaf, name).values(n[leaf]))
+    assert not alone._own
+
+
 def test_without_costs_there_is_nothing() -> None:
     graph, n = two_costs()
     none = graph._replace(costs=())

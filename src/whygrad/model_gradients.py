@@ -20,6 +20,9 @@ from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
 
+# What the largest cotangent of the costs that are swept together may take.
+BLOCK_BYTES = 16 * 1024 * 1024
+
 
 class Factored(NamedTuple):
     """A weight's per-cost gradients as a product, summed over rows: cotangent (costs, rows, out), input (rows, in).
@@ -66,7 +69,31 @@ class ModelGradients(Mapping[str, Array]):
         node = self._nodes[name]
         if self._examples is not None:
             return self._examples.gradient(node)
+        if self._small:
+            return self._formed[name]
         return self._graph.xp.astype(self._sweep.values(node), self._graph.nodes[node].value.dtype)
+
+    @cached_property
+    def _small(self) -> bool:
+        """Whether all gradients take less memory than the cotangents that they are made of."""
+        nodes, leaves = self._graph.nodes, set(self._nodes.values())
+        between = sum(self._graph.size(number) for number, node in enumerate(nodes) if node.op is not None)
+        return not self._graph.examples and sum(map(self._graph.size, leaves)) < between
+
+    @cached_property
+    def _formed(self) -> dict[str, Array]:
+        """All gradients, from sweeps of so many costs that an allocator finds room for their arrays again."""
+        graph, leaves = self._graph, set(self._nodes.values())
+        most = max(graph.nodes[cost.node].value.itemsize for cost in graph.costs) * max(
+            graph.size(number) for number in range(len(graph.nodes))
+        )
+        step = max(1, BLOCK_BYTES // most)
+        made: dict[str, list[Array]] = {name: [] for name in self._nodes}
+        for first in range(0, len(graph.costs), step):
+            sweep = Sweep(graph._replace(costs=graph.costs[first : first + step]), "gradient", only=leaves)
+            for name, node in self._nodes.items():
+                made[name].append(graph.xp.astype(sweep.values(node), graph.nodes[node].value.dtype))
+        return {name: graph.xp.concat(parts, axis=0) for name, parts in made.items()}
 
     @cached_property
     def _examples(self) -> PerExample | None:

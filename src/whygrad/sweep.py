@@ -10,10 +10,12 @@ Three things keep the work small:
 * Where the costs outnumber the entries that a node has for each example, and every path passes that node, the sweep
   carries the node's identity instead and keeps the factor: the work grows with the narrowest layer and not with the
   number of costs (the chain rule in matrix form, J = J_above J_below, multiplied in the cheaper order).
-* Leaves (weights above all) are pulled back only when somebody asks.
+* Leaves (weights above all) are pulled back only when somebody asks; where it is known beforehand which ones, nothing
+  else is kept.
 """
 
 import math
+from collections.abc import Collection
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
@@ -67,6 +69,7 @@ class Sweep:
         graph: What was computed.
         semiring: How paths are added up: a name in ``SEMIRINGS``, or the record itself.
         restart: Whether the sweep may go on with a narrow node's identity.
+        only: The leaves that will be asked about, where nothing else will: every other cotangent is let go on the way.
 
     Example:
         >>> from whygrad.graph import Entry, Recording
@@ -81,15 +84,22 @@ class Sweep:
         1
     """
 
-    def __init__(self, graph: Graph, semiring: str | Semiring, restart: bool = True) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        semiring: str | Semiring,
+        restart: bool = True,
+        only: Collection[int] | None = None,
+    ) -> None:
         self.graph = graph
         self.semiring: Semiring = SEMIRINGS[semiring] if isinstance(semiring, str) else semiring
-        self._restart = restart and graph.examples > 0
+        self._only = only
+        self._restart = restart and graph.examples > 0 and only is None
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
         self._composed: dict[int, Cotangent | None] = {}
-        self._ends: dict[int, Cotangent] = {}  # leaves that are costs
+        self._ends: dict[int, Cotangent] = {}  # leaves that are costs, or that alone are asked about
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
         self._run()
 
@@ -109,18 +119,21 @@ class Sweep:
             node = graph.nodes[number]
             if node.op is None:
                 # A cost that is itself a leaf: the path of no step, beside those through its uses.
-                self._ends[number] = cotangent
+                self._join(self._ends, number, cotangent)
                 continue
             if self._restart and not pending and self._worth(number, cotangent):
                 self._blocks.append(_Block(cotangent, number))
                 block += 1
                 cotangent = self._identity(number, block)
-            self._own[number] = cotangent
+            if self._only is None:
+                self._own[number] = cotangent
             for which, source in enumerate(node.inputs):
-                if graph.nodes[source].op is None:
-                    self._uses.setdefault(source, []).append((number, which))
-                else:
+                if graph.nodes[source].op is not None:
                     self._join(pending, source, self._pulled(cotangent, number, which))
+                elif self._only is None:
+                    self._uses.setdefault(source, []).append((number, which))
+                elif source in self._only:
+                    self._join(self._ends, source, self._pulled(cotangent, number, which))
 
     def _dtype(self, number: int) -> Any:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact

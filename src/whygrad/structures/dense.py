@@ -15,8 +15,8 @@ from whygrad.structures.separation import Separated, separated
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
 
-# What a block of partials of pairs of entries may take.
-BLOCK_BYTES = 64 * 1024 * 1024
+# What a block of partials of pairs of entries may take: more of them leave the second-level cache.
+BLOCK_BYTES = 1024 * 1024
 
 
 class DenseAlongAxis(NamedTuple):

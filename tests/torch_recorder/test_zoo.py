@@ -1,5 +1,7 @@
 """The modules that people train, recorded unchanged: autograd's gradients to 1e-10, and a model that is as it was."""
 
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +64,21 @@ LAYERS: dict[str, Make] = {
     "embedding with padding": lambda: (
         nn.Embedding(7, 3, padding_idx=2),
         torch.tensor([[1, 2, 2], [6, 0, 1]]),
+    ),
+    **{
+        f"embedding bag, {mode}": lambda mode=mode: (
+            nn.EmbeddingBag(7, 3, mode=mode),
+            torch.tensor([[1, 2, 2], [6, 0, 1]]),
+        )
+        for mode in ("sum", "mean", "max")
+    },
+    "embedding bag with padding": lambda: (
+        nn.EmbeddingBag(7, 3, mode="mean", padding_idx=2),
+        torch.tensor([[1, 2, 2], [6, 0, 1]]),
+    ),
+    "max_unpool2d": lambda: (
+        Of(lambda m, x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)),
+        normal(1, 2, 4, 4),
     ),
     "conv1d": lambda: (nn.Conv1d(2, 4, 3, stride=2, padding=1), normal(3, 2, 9)),
     "conv1d same": lambda: (nn.Conv1d(2, 4, 5, padding="same"), normal(3, 2, 9)),
@@ -139,6 +156,40 @@ def test_layers(name: str) -> None:
     if batch.is_floating_point():
         module, batch = with_weights(module, batch)
     recorded(module, batch, two_costs)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("last", [False, True])
+def test_embedding_bags_of_unequal_length(mode: str, last: bool) -> None:
+    offsets = torch.tensor([0, 2, 2, 6] if last else [0, 2, 2])  # the second bag is empty
+    bag = nn.EmbeddingBag(7, 3, mode=mode, include_last_offset=last)
+    recorded(
+        Of(lambda m, tokens: m.bag(tokens, offsets), bag=bag), torch.tensor([1, 2, 2, 6, 0, 1]), two_costs
+    )
+
+
+def test_embedding_bags_with_weights() -> None:
+    tokens, offsets = torch.tensor([1, 2, 2, 6, 0, 1]), torch.tensor([0, 2])
+    recorded(
+        Of(
+            lambda m, x: m.bag(tokens, offsets, per_sample_weights=m.w * x),
+            bag=nn.EmbeddingBag(7, 3, mode="sum"),
+            w=normal(6),
+        ),
+        normal(6),
+        two_costs,
+    )
+
+
+def test_a_bilinear_layer() -> None:
+    recorded(nn.Bilinear(3, 4, 2), (normal(5, 3), normal(5, 4)), two_costs)
+
+
+def test_a_spatial_transformer() -> None:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return F.grid_sample(x, F.affine_grid(m.w, [2, 1, 3, 3], align_corners=False), align_corners=False)
+
+    recorded(Of(run, w=0.3 * normal(2, 2, 3)), normal(2, 1, 4, 4), two_costs)
 
 
 # Normalisation
@@ -513,6 +564,25 @@ ARRAYS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     ),
     "norms": (lambda m, x: ((m.w * x).norm(dim=1), torch.linalg.vector_norm(m.w * x, 3), m.w.norm()), (4, 3)),
     "extremes": (lambda m, x: ((m.w * x).max(1)[0], (m.w * x).min(), (m.w * x).median(0)[0]), (4, 3)),
+    "one of two, with plain numbers": (
+        lambda m, x: torch.where(x > 0, m.w * x, 1.0) * torch.where(x > 0, 2.0, m.w),
+        (4, 3),
+    ),
+    "running products": (lambda m, x: ((m.w * x).cumprod(1), _with_a_zero(m.w * x).cumprod(0)), (4, 3)),
+    "running sums of exponentials": (lambda m, x: (m.w * x).logcumsumexp(1), (4, 3)),
+    "the middle of all": (lambda m, x: ((m.w * x).median(), torch.cat([m.w, m.w]).nanmedian()), (3, 3)),
+    "norms of every order": (
+        lambda m, x: [
+            torch.linalg.vector_norm(_with_a_zero(m.w * x), p, dim=1)
+            for p in (0, 0.5, 1, 2, 3, math.inf, -math.inf)
+        ],
+        (4, 3),
+    ),
+    "distances": (
+        lambda m, x: [torch.cdist(m.w, x, p=p) for p in (1.0, 2.0, 3.0, math.inf)] + [F.pdist(m.w * x)],
+        (4, 3),
+    ),
+    "distances of many": (lambda m, x: torch.cdist(m.w, x), (30, 2)),
     "clamped": (lambda m, x: (m.w * x).clamp(-0.4, 0.3).clamp_min_(-0.2), (4, 3)),
     "standardised by hand": (
         lambda m, x: (m.w * x - (m.w * x).mean(1, keepdim=True)) / ((m.w * x).std(1, keepdim=True) + 1e-3),
@@ -524,6 +594,10 @@ ARRAYS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
         (4, 3),
     ),
 }
+
+
+def _with_a_zero(h: torch.Tensor) -> torch.Tensor:
+    return h * (torch.arange(h.numel()).reshape(h.shape) != 4)
 
 
 def _written(h: torch.Tensor) -> torch.Tensor:
@@ -539,6 +613,22 @@ def _written(h: torch.Tensor) -> torch.Tensor:
 def test_arrays(name: str) -> None:
     run, shape = ARRAYS[name]
     recorded(Of(run, w=normal(*shape)), normal(*shape), two_costs)
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")  # PyTorch calls it beta
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("how", ["sum", "mean", "prod", "amax", "amin"])
+def test_joined_deposits(how: str, own: bool) -> None:
+    index = torch.tensor([[0, 0, 2], [1, 1, 1], [0, 2, 2], [2, 0, 0]])
+
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return (2 * m.w).scatter_reduce(1, index, m.w * x, how, include_self=own) + (
+            m.w.index_reduce(0, torch.tensor([0, 0, 2, 3]), m.w * x, how, include_self=own)
+            if how != "sum"
+            else 0
+        )
+
+    recorded(Of(run, w=normal(4, 3)), normal(4, 3), two_costs)
 
 
 SHAPES = [
@@ -709,3 +799,49 @@ def test_integers_take_part_in_the_precision_of_the_others() -> None:
         two_costs,
         tolerance=1e-14,
     )
+
+
+# What is refused says so, and what to do
+
+
+def test_a_gradient_within_the_costs_is_refused() -> None:
+    def penalty(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        (slope,) = torch.autograd.grad(model(x).tanh().sum(), x, create_graph=True)
+        return {"penalty": slope.square().sum()}
+
+    with pytest.raises(
+        wg.NotSupportedError, match=r"torch\.autograd\.grad[^\n]*\n[^\n]*\n[^\n]*\ntry: .*formula"
+    ):
+        wg.record(nn.Linear(4, 3), normal(5, 4).requires_grad_(), penalty)
+    recorded(nn.Linear(4, 3), normal(5, 4), two_costs)  # autograd.grad is PyTorch's own again
+
+
+def test_a_compiled_script_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is on its way out
+        scripted = torch.jit.script(nn.Linear(4, 3))
+    with pytest.raises(wg.NotSupportedError, match="record the module that it was made from"):
+        wg.record(scripted, normal(5, 4), two_costs)
+
+
+def test_unpooling_of_windows_that_overlap_is_refused() -> None:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        out, indices = F.max_pool2d(m.w * x, 3, 1, return_indices=True)
+        return F.max_unpool2d(out, indices, 3, 1)
+
+    x = torch.zeros(1, 1, 4, 4)
+    x[..., 1, 1] = 1.0
+    with pytest.raises(wg.NotSupportedError, match="windows that overlap"):
+        wg.record(Of(run, w=torch.ones(1)), x, two_costs)
+
+
+def test_hooks_of_modules_run_and_those_on_the_backward_pass_change_nothing() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
+    model[0].register_forward_hook(lambda module, inputs, out: out * 2)
+    model[1].register_forward_pre_hook(lambda module, inputs: (inputs[0] + 1,))
+    model[1].register_full_backward_hook(lambda module, inner, outer: None)
+    recorded(model, normal(5, 4), two_costs)
+
+
+def test_a_function_that_runs_on_each_example() -> None:
+    recorded(Of(lambda m, x: torch.vmap(m.layer)(x), layer=nn.Linear(4, 3)), normal(5, 4), two_costs)

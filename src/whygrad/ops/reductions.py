@@ -24,12 +24,12 @@ std = reduction(
 norm = reduction(
     "norm(x)",
     "axis_sum(abs(x)^p)^(1/p)",
-    {"x": "sign(x)*(abs(x)/where(y == 0, 1, y))^(p - 1)"},
+    {"x": "sign(x)*(where(x == 0, 1, abs(x))/where(y == 0, 1, y))^(p - 1)"},
     reals(-3, 3),
     torch="linalg_vector_norm(ord=p)",
     settings={"p": 2},
     symbol="\\lVert x \\rVert_p",
-    source="0 where the norm is 0, as PyTorch has it",
+    source="0 at entries that are 0 and where the norm is, as PyTorch has it",
 )
 max_norm = reduction(
     "max_norm(x)",
@@ -38,6 +38,15 @@ max_norm = reduction(
     reals(-3, 3),
     torch="linalg_vector_norm(ord=1e999)",
     symbol="\\lVert x \\rVert_\\infty",
+    source=EVENLY,
+)
+min_norm = reduction(
+    "min_norm(x)",
+    "-axis_max(-abs(x))",
+    {"x": "sign(x)*where(abs(x) == y, 1, 0)/axis_sum(where(abs(x) == y, 1, 0))"},
+    reals(-3, 3),
+    torch="linalg_vector_norm(ord=-1e999)",
+    symbol="\\min\\lvert x \\rvert",
     source=EVENLY,
 )
 logsumexp = reduction(

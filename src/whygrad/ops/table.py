@@ -22,6 +22,10 @@ the output; `i` and `j` are an output's and an input's entry, and `delta` is 1 w
 entries an axis has. Reshaping, indexing, padding, concatenation, gathering, embedding, max pooling and sorting all move
 entries, and are one kind of operation whatever their name: the partial by an entry that is moved is 1.
 
+Some of PyTorch's operations are recorded as several of these, with autograd's derivative, ties and zeros included:
+embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumexp`, `scatter_reduce` and `index_reduce`,
+the median of all entries, `affine_grid`, `grid_sample`, `interpolate`, max unpooling, attention, recurrent layers.
+
 | operation | PyTorch | value | partials | kind | settings | where it is a choice |
 |---|---|---|---|---|---|---|
 """

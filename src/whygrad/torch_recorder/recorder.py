@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import keystr, tree_flatten_with_path
+from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
@@ -58,6 +60,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         held.enter_context(_plain_kernels())
         held.enter_context(_as_written())
         held.enter_context(_custom_functions(tracer))
+        held.enter_context(_gradients_within(tracer))
         held.enter_context(_module_names(tracer, modules, stack))
         held.enter_context(tracer)
         try:
@@ -82,6 +85,11 @@ def _modules(model: Any) -> dict[str, nn.Module]:
             f"record: expected a torch.nn.Module or a dict of names and modules, found {type(model).__name__}"
         )
     for path, module in _paths(modules):
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NotSupportedError(
+                f"record: {path or 'the model'}: a TorchScript module can't be looked into; "
+                "record the module that it was made from"
+            )
         for name, parameter in module.named_parameters(recurse=False):
             if is_lazy(parameter):
                 raise NotSupportedError(
@@ -226,9 +234,14 @@ def _custom_functions(tracer: Tracer) -> Iterator[None]:
         live = [value for value in args if isinstance(value, Tensor) and tracer.node(value) is not None]
         if not live or not torch.is_grad_enabled():
             return plain.__get__(None, cls)(*args, **kwargs)
-        if cls.__name__ == "CheckpointFunction":
+        if cls is CheckpointFunction:
             run, _, *inputs = args
             return run(*inputs)
+        if cls is BackwardHookFunction:  # what the hooks of modules hang on: it passes its arguments on
+            passed = plain.__get__(None, cls)(*args)
+            for value, made in zip(args, passed, strict=True):
+                tracer.memory.hold(made, tracer.node(value))
+            return passed
         if not tracer.allows_opaque:
             tracer.refuse(f"{cls.__name__} (a torch.autograd.Function)")
         out = plain.__get__(None, cls)(*args, **kwargs)
@@ -246,6 +259,26 @@ def _custom_functions(tracer: Tracer) -> Iterator[None]:
         yield
     finally:
         function.apply = plain
+
+
+@contextmanager
+def _gradients_within(tracer: Tracer) -> Iterator[None]:
+    """Refuses gradients that the costs themselves are made of: autograd's backward pass isn't recorded."""
+    plain = torch.autograd.grad
+
+    def grad(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("create_graph") or (len(args) > 4 and args[4]):
+            tracer.refuse(
+                "torch.autograd.grad (create_graph=True)",
+                "write the derivative that the cost is made of as a formula, or leave this cost out of the record",
+            )
+        return plain(*args, **kwargs)
+
+    torch.autograd.grad = grad
+    try:
+        yield
+    finally:
+        torch.autograd.grad = plain
 
 
 @contextmanager

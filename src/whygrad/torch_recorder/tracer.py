@@ -96,6 +96,11 @@ class Call(NamedTuple):
 
 Rule = Callable[[Call], Any]
 
+OTHERWISE = (
+    'write it with operations of the table, or record with opaque="allow": the plain gradient then goes through it by '
+    "PyTorch's own derivative, and every other result says where it stops"
+)
+
 # In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
 UNTOLD = -1
 
@@ -309,6 +314,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def name_output(self, out: Tensor, path: str, start: int) -> None:
         """Names a node after the module whose output it is, unless it is that of a module inside."""
+        if torch._C._functorch.is_functorch_wrapped_tensor(out):
+            return  # one example of several that torch.vmap runs at once
         number = self.node(out)
         if number is None or number < start or not path or number in self._named:
             return
@@ -346,15 +353,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if number is not None:
                     self._protect(tensor, number)
 
-    def refuse(self, name: str) -> None:
-        """Raises the error for an operation that isn't in the table."""
+    def refuse(self, name: str, instead: str = "") -> None:
+        """Raises the error for an operation that isn't in the table; ``instead`` says what to do where opaque won't."""
         place = self._where() or "the costs"
         self.refusal = NotSupportedError(
             f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
             f"expected: an operation of the table in docs/operations.md\n"
             f"found:    {name}\n"
-            f'try:      write it with operations of the table, or record with opaque="allow": the plain gradient '
-            f"then goes through it by PyTorch's own derivative, and every other result says where it stops"
+            f"try:      {instead or OTHERWISE}"
         )
         raise self.refusal
 

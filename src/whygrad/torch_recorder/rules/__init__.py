@@ -11,12 +11,13 @@ from whygrad.torch_recorder.rules import (
     pooling,
     products,
     reductions,
+    rewritten,
 )
 from whygrad.torch_recorder.rules.elementwise import by_their_names
 from whygrad.torch_recorder.rules.entry import ENTERED
 from whygrad.torch_recorder.tracer import Rule
 
-FAMILIES = (constants, deposits, losses, moves, normalisations, pooling, products, reductions)
+FAMILIES = (constants, deposits, losses, moves, normalisations, pooling, products, reductions, rewritten)
 
 RULES: Mapping[str, Rule] = by_their_names() | ENTERED
 

@@ -1,14 +1,16 @@
 """Entries that are added into an array."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import array_api_compat.torch as xp
 import numpy as np
 import torch
+from torch import Tensor
 
 from whygrad.ops import application
 from whygrad.torch_recorder.deposit import Deposit
-from whygrad.torch_recorder.rules.entry import rule
+from whygrad.torch_recorder.rules.entry import rule, written
 from whygrad.torch_recorder.rules.moves import selection
 from whygrad.torch_recorder.selections import selected
 from whygrad.torch_recorder.tracer import Call
@@ -26,9 +28,9 @@ def _deposit(call: Call) -> Any:
         source, indices = given["values"], given["indices"]
     else:
         source, indices = given.get("src", given.get("source")), given["index"]
-    if given.get("alpha", 1) != 1 or (
-        call.name == "scatter_reduce" and (given["reduce"] != "sum" or not given["include_self"])
-    ):
+    if call.name == "scatter_reduce" and (given["reduce"] != "sum" or not given["include_self"]):
+        return _joined(call)
+    if given.get("alpha", 1) != 1:
         return NotImplemented
     places = torch.arange(base.numel(), device=base.device).reshape(base.shape)
     if call.name.startswith("scatter"):
@@ -70,3 +72,86 @@ def _fold(call: Call) -> Any:
         [node],
         call.out,
     )
+
+
+# Entries that are joined where they are deposited: averaged, multiplied, the largest or smallest
+
+
+@rule("index_reduce")
+def _index_reduce(call: Call) -> Any:
+    given = call.given
+    base, source, dim = given["self"], given["source"], given["dim"]
+    if not base.dim():
+        return NotImplemented
+    shape = [-1 if axis == dim % base.dim() else 1 for axis in range(base.dim())]
+    index = given["index"].reshape(shape).expand_as(source)
+    how = given["reduce"]
+    return written(
+        call, lambda: base.scatter_reduce(dim, index, source, how, include_self=given["include_self"])
+    )
+
+
+class _Joined(NamedTuple):
+    """What a scatter_reduce was called with; ``gone`` marks entries of the base that don't take part themselves."""
+
+    base: Tensor
+    source: Tensor
+    dim: int
+    at: Tensor
+    gone: Tensor
+    out: Tensor
+
+    def taken(self) -> Tensor:
+        """Returns the part of the source that is deposited."""
+        return self.source[tuple(slice(0, size) for size in self.at.shape)]
+
+    def added(self) -> Tensor:
+        """Returns the sum."""
+        return self.base.masked_fill(self.gone, 0).scatter_add(self.dim, self.at, self.taken())
+
+    def averaged(self) -> Tensor:
+        """Returns the mean."""
+        ones = torch.ones_like(self.at, dtype=self.out.dtype)
+        return self.added() / (~self.gone).to(self.out.dtype).scatter_add(self.dim, self.at, ones)
+
+    def extreme(self) -> Tensor:
+        """Returns the mean of the entries that are the extreme one: so they share its derivative evenly."""
+        lost = self.gone | (self.base != self.out)
+        other = self.taken().detach() != self.out.gather(self.dim, self.at)
+        many = (~lost).to(self.out.dtype).scatter_add(self.dim, self.at, (~other).to(self.out.dtype))
+        kept = self.taken().masked_fill(other, 0)
+        return self.base.masked_fill(lost, 0).scatter_add(self.dim, self.at, kept) / many
+
+    def multiplied(self) -> Tensor:
+        """Returns the product along an axis on which each entry's factors lie, filled up with ones."""
+        size, device = self.base.numel(), self.base.device
+        targets = torch.arange(size, device=device).reshape(self.base.shape).gather(self.dim, self.at)
+        ordered, order = targets.flatten().sort(stable=True)
+        many = torch.bincount(ordered, minlength=size)
+        rank = torch.arange(len(order), device=device) - (many.cumsum(0) - many)[ordered]
+        slots = torch.full((size, int(many.max())), -1, device=device)
+        slots[ordered, rank] = order
+        factors = self.taken().reshape(-1)[slots.clamp(min=0)].masked_fill(slots < 0, 1.0)
+        own = self.base.masked_fill(self.gone, 1.0).reshape(-1, 1)
+        return torch.cat([own, factors], 1).prod(1).reshape(self.base.shape)
+
+
+JOINED: dict[str, Callable[[_Joined], Tensor]] = {
+    "sum": _Joined.added,
+    "mean": _Joined.averaged,
+    "amax": _Joined.extreme,
+    "amin": _Joined.extreme,
+    "prod": _Joined.multiplied,
+}
+
+
+def _joined(call: Call) -> Any:
+    """Returns the node of a scatter_reduce that isn't a plain sum."""
+    given = call.given
+    base, dim, index = given["self"], given["dim"], given["index"]
+    if not base.dim() or given["reduce"] not in JOINED:
+        return NotImplemented
+    touched = torch.zeros_like(base, dtype=torch.bool).scatter(dim, index, True)
+    gone = touched & (not given["include_self"])
+    parts = _Joined(base, given["src"], dim, index, gone, call.out)
+    return written(call, lambda: JOINED[given["reduce"]](parts))

@@ -84,7 +84,7 @@ def _cast(call: Call) -> Any:
     return apply(call, OPS["identity"], [call.given["self"]])
 
 
-@rule("sort", "topk", "kthvalue", "mode", "cummax", "cummin", "median", "nanmedian")
+@rule("sort", "topk", "kthvalue", "mode", "cummax", "cummin")
 def by_indices(call: Call) -> Any:
     """Returns the node of the entries that PyTorch found along an axis, by their indices."""
     if isinstance(call.out, Tensor):

@@ -60,12 +60,10 @@ def _spread(call: Call) -> Any:
 @rule("linalg_vector_norm")
 def _norm(call: Call) -> Any:
     order = call.given["ord"]
-    if order in (float("inf"),):
-        return _reduced(call, OPS["max_norm"], [call.given["self"]], {})
-    if order in (0, -float("inf")):
-        return NotImplemented  # written with simpler operations
-    if order < 1:
-        call.tracer.refuse(f"{call.name} (of order {order})")
+    if order == 0:
+        return None  # how many entries aren't 0: a constant almost everywhere
+    if abs(order) == float("inf"):
+        return _reduced(call, OPS["max_norm" if order > 0 else "min_norm"], [call.given["self"]], {})
     return _reduced(call, OPS["norm"], [call.given["self"]], {"p": order})
 
 

@@ -1,0 +1,132 @@
+"""Operations that are written with simpler ones, where PyTorch's own way of doing so is missing or can't be recorded.
+
+Each has autograd's derivative, ties and zeros included; what the simpler ones are is what a path is made of.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whygrad.torch_recorder.rules.entry import rule, written
+from whygrad.torch_recorder.rules.moves import by_indices
+from whygrad.torch_recorder.tracer import Call
+
+# Embedding, bilinear layers, distances
+
+
+@rule("_embedding_bag")
+def _embedding_bag(call: Call) -> Any:
+    given, (out, _, sizes, largest) = call.given, call.out
+    weight, indices, padding = given["weight"], given["indices"], given["padding_idx"]
+    if given["scale_grad_by_freq"]:
+        call.tracer.refuse("_embedding_bag (scale_grad_by_freq, which isn't a derivative)")
+    if given["mode"] == 2:
+
+        def make() -> Tensor:
+            empty = (sizes == 0).unsqueeze(1)
+            return torch.gather(weight, 0, largest.clamp(min=0)).masked_fill(empty, 0)
+
+    else:
+        offsets = given["offsets"][:-1] if given["include_last_offset"] else given["offsets"]
+        bags = torch.searchsorted(offsets, torch.arange(len(indices)), right=True) - 1
+        kept = (indices != padding).nonzero().flatten() if padding >= 0 else torch.arange(len(indices))
+        scale, bags = given["per_sample_weights"], bags[kept]
+
+        def make() -> Tensor:
+            rows = weight.index_select(0, indices[kept])
+            if scale is not None:
+                rows = rows * scale.index_select(0, kept).unsqueeze(1)
+            made = torch.zeros_like(out).index_add(0, bags, rows)
+            if given["mode"] == 0:
+                return made
+            many = torch.bincount(bags, minlength=len(out)).clamp(min=1)
+            return made / many.unsqueeze(1).to(out.dtype)
+
+    return [written(call, make)]
+
+
+@rule("_trilinear")
+def _trilinear(call: Call) -> Any:
+    given = call.given
+    rank = given["i1"].dim() + len(given["expand1"])
+    parts: list[Any] = []
+    for number in (1, 2, 3):
+        parts += [given[f"i{number}"], [axis for axis in range(rank) if axis not in given[f"expand{number}"]]]
+    kept = [axis for axis in range(rank) if axis not in given["sumdim"]]
+    return written(call, lambda: torch.einsum(*parts, kept))
+
+
+@rule("_cdist_forward", "_euclidean_dist")
+def _distances(call: Call) -> Any:
+    one, other, p = call.given["x1"], call.given["x2"], call.given.get("p", 2.0)
+    return written(call, lambda: torch.linalg.vector_norm(one.unsqueeze(-2) - other.unsqueeze(-3), p, dim=-1))
+
+
+@rule("_pdist_forward")
+def _own_distances(call: Call) -> Any:
+    x = call.given["self"]
+    one, other = torch.triu_indices(len(x), len(x), 1)
+    return written(call, lambda: torch.linalg.vector_norm(x[one] - x[other], call.given["p"], dim=-1))
+
+
+# Running products and sums of exponentials: each entry is a reduction of all those before it
+
+
+@rule("cumprod", "logcumsumexp")
+def _running(call: Call) -> Any:
+    x, dim = call.given["self"], call.given["dim"]
+    size = x.shape[dim] if x.dim() else 1
+    later = torch.ones(size, size, dtype=torch.bool, device=x.device).triu(1)
+
+    def make() -> Tensor:
+        if x.dim() == 0:
+            return torch.clone(x)
+        last = x.movedim(dim, -1)
+        rows: Tensor = last.unsqueeze(-2).expand(*last.shape[:-1], size, size)
+        if call.name == "cumprod":
+            return rows.masked_fill(later, 1.0).prod(-1).movedim(-1, dim)
+        return rows.masked_fill(later, -torch.inf).logsumexp(-1).movedim(-1, dim)
+
+    return written(call, make)
+
+
+# The middle of all entries: entries that tie share evenly
+
+
+@rule("median", "nanmedian")
+def _median(call: Call) -> Any:
+    if not isinstance(call.out, Tensor):
+        return by_indices(call)
+    x, out = call.given["self"], call.out
+    at = (x.isnan() if out.isnan() else x == out).flatten().nonzero().flatten()
+    if not len(at):
+        return None
+    return written(call, lambda: x.reshape(-1)[at].mean())
+
+
+# Spatial transformers and unpooling
+
+
+@rule("affine_grid_generator")
+def _affine_grid(call: Call) -> Any:
+    theta, corners = call.given["theta"], call.given["align_corners"]
+    size = list(call.given["size"])
+    spatial = len(size) - 2
+    plain = torch.eye(spatial, spatial + 1, dtype=theta.dtype, device=theta.device)
+    grid = torch.nn.functional.affine_grid(plain.expand(size[0], -1, -1), size, corners)
+    ones = torch.cat([grid, torch.ones_like(grid[..., :1])], -1).flatten(1, -2)
+    return written(call, lambda: (ones @ theta.transpose(1, 2)).reshape(call.out.shape))
+
+
+@rule("max_unpool2d", "max_unpool3d")
+def _unpooled(call: Call) -> Any:
+    x, indices, spatial = call.given["self"], call.given["indices"], int(call.name[-2])
+    flat = indices.flatten(-spatial)
+    ordered = flat.sort(-1).values
+    if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+        call.tracer.refuse(f"{call.name} (of windows that overlap: autograd's gradient is no derivative)")
+    lead = x.shape[: x.dim() - spatial]
+    size = call.out.shape[x.dim() - spatial :].numel()
+    blank = torch.zeros(*lead, size, dtype=x.dtype, device=x.device)
+    return written(call, lambda: blank.scatter(-1, flat, x.flatten(-spatial)).reshape(call.out.shape))

@@ -163,7 +163,10 @@ def _best_of_tensors(
     first: tuple[Any, ...], second: tuple[Any, ...], labels: Labels, tracks: Tracks, xp: Any
 ) -> tuple[Any, ...]:
     """Returns what :func:`contract_best` returns for tensors: on the host by NumPy."""
-    if first[0].device.type == "cpu":
+    plan = _plan(labels)
+    rows = prod(n for label, n in zip(labels[0], first[0].shape, strict=True) if label in plan.left)
+    # A few rows of many matrices: NumPy would go through one matrix after the other.
+    if first[0].device.type == "cpu" and not (plan.both and rows < 8):
         made = contract_best(tuple(map(in_numpy, first)), tuple(map(in_numpy, second)), labels, tracks, np)
         return tuple(_tensor(part, first[0], second[0], xp) for part in made)
     return _best_elsewhere(first, second, labels, tracks, xp)

@@ -76,9 +76,19 @@ class ModelGradients(Mapping[str, Array]):
     @cached_property
     def _small(self) -> bool:
         """Whether all gradients take less memory than the cotangents that they are made of."""
-        nodes, leaves = self._graph.nodes, set(self._nodes.values())
-        between = sum(self._graph.size(number) for number, node in enumerate(nodes) if node.op is not None)
-        return not self._graph.examples and sum(map(self._graph.size, leaves)) < between
+        return not self._graph.examples and self._parameters < self._between
+
+    @cached_property
+    def _parameters(self) -> int:
+        """How many entries the parameters have."""
+        return sum(map(self._graph.size, set(self._nodes.values())))
+
+    @cached_property
+    def _between(self) -> int:
+        """How many entries there are from the parameters to the costs: a cotangent each."""
+        return sum(
+            self._graph.size(number) for number, node in enumerate(self._graph.nodes) if node.op is not None
+        )
 
     @cached_property
     def _formed(self) -> dict[str, Array]:
@@ -177,9 +187,10 @@ class ModelGradients(Mapping[str, Array]):
     def _gramian_of(self, name: str) -> Array:
         if self._examples is not None:
             return self._examples.gramian(self._nodes[name])
-        factors = self.factors.get(name)
-        if factors is not None and name not in self._arrays:
-            made = _unformed(factors)
+        # Forming tiny gradients costs next to nothing; their factors would keep every cotangent.
+        if name not in self._arrays and self._parameters * 8 > self._between:
+            factors = self.factors.get(name)
+            made = None if factors is None else _unformed(factors)
             if made is not None:
                 return made
         rows = self[name].reshape((len(self._graph.costs), -1))

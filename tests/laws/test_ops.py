@@ -340,13 +340,17 @@ def evaluated(tree: Tree, style: str, known: Settings) -> Any:
     code = show(tree, style, {name: f"_{name}" for name in symbols(tree)})
     names = {f"_{name}": value for name, value in known.items()}
     if style == "numpy":
-        from scipy.special import erf, erfc, expit, ndtr
+        from scipy.special import erf, erfc, erfinv, expit, gammaln, ndtr, polygamma, psi
 
         names |= {
             "np": np,
             "inf": math.inf,
             "erf": erf,
             "erfc": erfc,
+            "erfinv": erfinv,
+            "lgamma": gammaln,
+            "digamma": psi,
+            "trigamma": lambda v: polygamma(1, v),
             "sigmoid": expit,
             "Phi": ndtr,
             "phi": lambda v: np.exp(-v * v / 2) / np.sqrt(2 * np.pi),
@@ -359,7 +363,12 @@ def evaluated(tree: Tree, style: str, known: Settings) -> Any:
             return eval(code, {"torch": torch, "inf": math.inf} | tensors)
         finally:
             torch.set_default_dtype(torch.float32)
+    from scipy.special import erfinv, polygamma, psi
+
     helpers: Settings = {
+        "erfinv": erfinv,
+        "digamma": psi,
+        "trigamma": lambda v: polygamma(1, v),
         "sigmoid": lambda v: 1 / (1 + math.exp(-v)),
         "softplus": lambda v: math.log1p(math.exp(v)),
         "Phi": lambda v: (1 + math.erf(v / math.sqrt(2))) / 2,

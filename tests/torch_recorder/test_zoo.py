@@ -570,6 +570,15 @@ ARRAYS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
     ),
     "running products": (lambda m, x: ((m.w * x).cumprod(1), _with_a_zero(m.w * x).cumprod(0)), (4, 3)),
     "running sums of exponentials": (lambda m, x: (m.w * x).logcumsumexp(1), (4, 3)),
+    "densities of distributions": (
+        lambda m, x: [
+            torch.distributions.Beta(m.w.exp(), x.exp()).log_prob(torch.tensor(0.3)),
+            torch.distributions.StudentT(m.w.exp() + 2).log_prob(x),
+            torch.distributions.Normal(m.w, 1.0).icdf(x.sigmoid()),
+            torch.distributions.Categorical(logits=m.w).entropy(),
+        ],
+        (4, 3),
+    ),
     "the middle of all": (lambda m, x: ((m.w * x).median(), torch.cat([m.w, m.w]).nanmedian()), (3, 3)),
     "norms of every order": (
         lambda m, x: [

@@ -31,10 +31,46 @@ def _normal_density(x: float) -> float:
     return math.exp(-x * x / 2.0) / math.sqrt(2.0 * math.pi)
 
 
+def _erfinv(x: float) -> float:
+    from statistics import NormalDist  # which takes longer to import than all of this package
+
+    if abs(x) >= 1:
+        return math.copysign(math.inf, x) if abs(x) == 1 else math.nan
+    y = NormalDist().inv_cdf((x + 1) / 2) / math.sqrt(2)
+    # One step of Newton's: (x + 1)/2 is rounded where x is small.
+    return y - (math.erf(y) - x) * math.sqrt(math.pi) / 2 * math.exp(y * y)
+
+
+def _digamma(x: float) -> float:
+    """Returns the slope of ln Gamma: by reflection, by recurrence up to 10, and by Stirling's series from there."""
+    if x <= 0:
+        return _digamma(1 - x) - math.pi / math.tan(math.pi * x) if x % 1 else math.nan
+    before = 0.0
+    while x < 10:
+        before -= 1 / x
+        x += 1
+    s = 1 / (x * x)
+    series = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132 - s * 691 / 32760)))))
+    return before + math.log(x) - 1 / (2 * x) - series
+
+
+def _trigamma(x: float) -> float:
+    """Returns the slope of digamma, in the same way."""
+    if x <= 0:
+        return (math.pi / math.sin(math.pi * x)) ** 2 - _trigamma(1 - x) if x % 1 else math.inf
+    before = 0.0
+    while x < 10:
+        before += 1 / (x * x)
+        x += 1
+    s = 1 / (x * x)
+    series = s * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * (5 / 66 - s * 691 / 2730)))))
+    return before + (1 + 1 / (2 * x) + series) / x
+
+
 SCALAR_NAMES: dict[str, Any] = {
     name: getattr(math, name)
     for name in (
-        *("exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "hypot", "erf", "erfc"),
+        *("exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "hypot", "erf", "erfc", "lgamma"),
         *(
             "sin",
             "cos",
@@ -60,6 +96,9 @@ SCALAR_NAMES: dict[str, Any] = {
     "softplus": _softplus,
     "Phi": _normal_cdf,
     "phi": _normal_density,
+    "erfinv": _erfinv,
+    "digamma": _digamma,
+    "trigamma": _trigamma,
     "abs": abs,
     "max": max,
     "min": min,
@@ -94,6 +133,10 @@ def numpy_names() -> dict[str, Any]:
         "Phi": each(_normal_cdf),
         "erf": each(math.erf),
         "erfc": each(math.erfc),
+        "erfinv": each(_erfinv),
+        "lgamma": each(math.lgamma),
+        "digamma": each(_digamma),
+        "trigamma": each(_trigamma),
     }
 
 

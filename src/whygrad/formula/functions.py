@@ -91,6 +91,12 @@ FUNCTIONS: dict[str, Function] = {
     "fmod": _pair("fmod"),
     "erf": _call("erf", numpy="erf({0})", latex="\\operatorname{{erf}}({0})"),
     "erfc": _call("erfc", numpy="erfc({0})", latex="\\operatorname{{erfc}}({0})"),
+    "erfinv": _call("erfinv", numpy="erfinv({0})", latex="\\operatorname{{erf}}^{{-1}}({0})"),
+    "lgamma": _call("lgamma", numpy="lgamma({0})", latex="\\ln\\Gamma({0})"),
+    "digamma": _call("digamma", numpy="digamma({0})", latex="\\psi({0})"),
+    "trigamma": _call(
+        "trigamma", numpy="trigamma({0})", torch="torch.special.zeta(2, {0})", latex="\\psi_1({0})"
+    ),
     "floor": _call("floor", latex="\\lfloor {0} \\rfloor"),
     "ceil": _call("ceil", latex="\\lceil {0} \\rceil"),
     "trunc": _call("trunc", latex="\\operatorname{{trunc}}({0})"),

@@ -24,6 +24,12 @@ acosh = elementwise("acosh(x)", "arccosh(x)", {"x": "1/sqrt(x^2 - 1)"}, reals(1.
 atanh = elementwise("atanh(x)", "arctanh(x)", {"x": "1/(1 - x^2)"}, reals(-0.9, 0.9), torch="atanh")
 erf = elementwise("erf(x)", "erf(x)", {"x": "1.1283791670955126*exp(-x^2)"}, reals(-2, 2), torch="erf")
 erfc = elementwise("erfc(x)", "erfc(x)", {"x": "-1.1283791670955126*exp(-x^2)"}, reals(-2, 2), torch="erfc")
+erfinv = elementwise(
+    "erfinv(x)", "erfinv(x)", {"x": "0.8862269254527580*exp(y^2)"}, reals(-0.9, 0.9), torch="erfinv"
+)
+lgamma = elementwise("lgamma(x)", "lgamma(x)", {"x": "digamma(x)"}, reals(0.2, 4), torch="lgamma")
+# PyTorch's trigamma is good to 5e-10 for small x only: the samples are large. Its zeta(2, x) is the same, and exact.
+digamma = elementwise("digamma(x)", "digamma(x)", {"x": "trigamma(x)"}, reals(20, 30), torch="digamma")
 sign = elementwise(
     "sign(x)",
     "sign(x)",

@@ -5,7 +5,7 @@ transposed convolution goes the other way with the same windows. So either is a 
 product, which is how NumPy and the orders compute; sums on PyTorch's tensors take PyTorch's own kernels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product as every
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -291,48 +291,44 @@ class Convolution(NamedTuple):
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the outputs whose windows have the input's entry in them, or all that a weight is used for."""
-        places = self._steps(local, which, position)
-        other = local.inputs[1 - which]
-        at, positions = [], []
-        full = tuple(local.output.shape)
-        for target, source in places:
-            positions.append(np.ravel_multi_index(target, full))
-            at.append(source)
-        if not positions:
-            return Column(np.zeros(0, dtype=np.int64), in_numpy(other[:0]).reshape(-1))
-        index = tuple(np.array(axis) for axis in zip(*at, strict=True))
-        return Column(np.array(positions), in_numpy(other[index]))
+        targets, sources = self._met(local, which, position)
+        flat = np.ravel_multi_index(np.broadcast_arrays(*targets), tuple(local.output.shape))
+        met = local.inputs[1 - which][tuple(np.broadcast_arrays(*sources))]
+        return Column(np.ravel(flat), np.ravel(in_numpy(met)))
 
-    def _steps(
-        self, local: Local, which: int, position: int
-    ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Yields the entries of the output that an entry acts on, each with the entry of the other input it meets."""
+    def _met(self, local: Local, which: int, position: int) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Returns the entries of the output that an entry acts on, and those of the other input that it meets there.
+
+        As indices for each axis, which broadcast: the first axis of all is the channel, or the example for a weight.
+        """
         x, W = local.inputs
         windows, groups = self._of(local), local.settings.get("groups", 1)
         transposed = bool(local.settings.get("transposed", False))
         entry = tuple(int(i) for i in np.unravel_index(position, tuple(local.inputs[which].shape)))
         first, second = W.shape[0] // groups, W.shape[1]
+        channel, place = entry[1], entry[2:]
+
+        def spread(spans: list[list[tuple[int, int]]]) -> tuple[list[Array], list[Array]]:
+            pairs = [np.array(span, dtype=np.int64).reshape(-1, 2) for span in spans]
+            left, right = ([pair[:, side] for pair in pairs] for side in (0, 1))
+            _, *of_left = np.ix_(np.zeros(1, dtype=np.int64), *left)
+            _, *of_right = np.ix_(np.zeros(1, dtype=np.int64), *right)
+            return of_left, of_right
+
+        def lead(numbers: Array) -> Array:
+            return numbers.reshape(-1, *(1,) * len(place))
+
         if which == 0:
-            n, channel, *place = entry
             group, inner = divmod(channel, x.shape[1] // groups)
-            spans = windows.looks_into(tuple(place)) if transposed else windows.seen_by(tuple(place))
-            for out in range(second if transposed else first):
-                for pairs in every(*spans):
-                    kernel, target = tuple(k for k, _ in pairs), tuple(t for _, t in pairs)
-                    if transposed:
-                        yield (n, group * second + out, *target), (channel, out, *kernel)
-                    else:
-                        yield (n, group * first + out, *target), (group * first + out, inner, *kernel)
-            return
-        a, b, *place = entry
-        group = a // first
-        for n in range(x.shape[0]):
-            for pairs in every(*windows.under(tuple(place))):
-                larger, smaller = tuple(p for p, _ in pairs), tuple(t for _, t in pairs)
-                if transposed:
-                    yield (n, group * second + b, *larger), (n, a, *smaller)
-                else:
-                    yield (n, a, *smaller), (n, group * second + b, *larger)
+            kernel, target = spread(windows.looks_into(place) if transposed else windows.seen_by(place))
+            out = lead(np.arange(second if transposed else first))
+            if transposed:
+                return (entry[0], group * second + out, *target), (channel, out, *kernel)
+            return (entry[0], group * first + out, *target), (group * first + out, inner, *kernel)
+        example = lead(np.arange(x.shape[0]))
+        larger, smaller = spread(windows.under(place))
+        above, below = (example, entry[0], *smaller), (example, entry[0] // first * second + channel, *larger)
+        return (below, above) if transposed else (above, below)
 
 
 def _grouped_weight(W: Array, groups: int) -> Array:

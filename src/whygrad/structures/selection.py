@@ -111,6 +111,9 @@ class Selection(NamedTuple):
         before = sum(prod(x.shape) for x in local.inputs[:which])
         sources = self.sources(local) - before
         flat = each(cotangent, lambda part: xp.reshape(part, (part.shape[0], -1)))
+        every = xp.arange(1, size + 1, device=sources.device)
+        if sources.shape == every.shape and bool(xp.all(sources == every)):
+            return flat  # a copy of all entries in their order
         run = _run(sources, shape, local.output.shape, xp) if len(local.inputs) == 1 else 1
         if run > 1:
             blocks = each(flat, lambda part: xp.reshape(part, (part.shape[0], -1, run)))

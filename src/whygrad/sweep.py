@@ -305,6 +305,9 @@ class Sweep:
         if cotangent is None or not wanted:
             parts: Element = tuple(self._full(shape, none, number) for none in self.semiring.absent())
             return self.semiring.read(parts, 0, self.graph.xp)
+        if len(wanted) == 1:
+            flat = tuple(None if part is None else part[wanted[0]] for part in cotangent.parts)
+            return self.semiring.read(flat, cotangent.exponent, self.graph.xp)
         every = len(wanted) == len(cotangent.rows)
         chosen = tuple(None if part is None else part if every else part[wanted] for part in cotangent.parts)
         reduced = self.semiring.reduce(chosen, (0,), self.graph.xp)

@@ -38,16 +38,23 @@ class Factored(NamedTuple):
 class ModelGradients(Mapping[str, Array]):
     """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
 
-    def __init__(self, graph: Graph, sweep: Callable[[], Sweep], nodes: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        sweep: Callable[[], Sweep],
+        nodes: Mapping[str, int],
+        swept: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._graph = graph
-        self._swept = sweep
+        self._sweep_once = sweep
+        self._swept = swept  # whether that is done already
         self._nodes = nodes
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
 
     @property
     def _sweep(self) -> Sweep:
-        return self._swept()
+        return self._sweep_once()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)
@@ -73,10 +80,10 @@ class ModelGradients(Mapping[str, Array]):
             return self._formed[name]
         return self._graph.xp.astype(self._sweep.values(node), self._graph.nodes[node].value.dtype)
 
-    @cached_property
+    @property
     def _small(self) -> bool:
-        """Whether all gradients take less memory than the cotangents that they are made of."""
-        return not self._graph.examples and self._parameters < self._between
+        """Whether all gradients take less memory than the cotangents that they are made of, and these aren't kept."""
+        return not self._swept() and not self._graph.examples and self._parameters < self._between
 
     @cached_property
     def _parameters(self) -> int:
@@ -188,7 +195,8 @@ class ModelGradients(Mapping[str, Array]):
         if self._examples is not None:
             return self._examples.gramian(self._nodes[name])
         # Forming tiny gradients costs next to nothing; their factors would keep every cotangent.
-        if name not in self._arrays and self._parameters * 8 > self._between:
+        tiny = self._small and self._parameters * 8 < self._between
+        if name not in self._arrays and not tiny:
             factors = self.factors.get(name)
             made = None if factors is None else _unformed(factors)
             if made is not None:

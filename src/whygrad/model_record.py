@@ -145,7 +145,9 @@ class Record:
     @cached_property
     def _gradients(self) -> ModelGradients:
         nodes = {name: leaf.node for name, leaf in self.leaves.items() if leaf.kind == "parameter"}
-        return ModelGradients(self.graph, lambda: self.graph_sweep("gradient"), nodes)
+        return ModelGradients(
+            self.graph, lambda: self.graph_sweep("gradient"), nodes, lambda: "gradient" in self._sweeps
+        )
 
     def gradients(self) -> ModelGradients:
         """Returns the gradient of every cost by every parameter: a mapping name -> (costs, *shape).

@@ -822,7 +822,54 @@ def test_a_gradient_within_the_costs_is_refused() -> None:
         wg.NotSupportedError, match=r"torch\.autograd\.grad[^\n]*\n[^\n]*\n[^\n]*\ntry: .*formula"
     ):
         wg.record(nn.Linear(4, 3), normal(5, 4).requires_grad_(), penalty)
-    recorded(nn.Linear(4, 3), normal(5, 4), two_costs)  # autograd.grad is PyTorch's own again
+    # a name that was imported before, and a gradient that is a number only
+    from torch.autograd import grad
+
+    with pytest.raises(wg.NotSupportedError, match="create_graph"):
+        wg.record(
+            nn.Linear(4, 3),
+            normal(5, 4).requires_grad_(),
+            lambda m, x: {"c": grad(m(x).tanh().sum(), x, create_graph=True)[0].sum()},
+        )
+    recorded(
+        nn.Linear(4, 4),
+        normal(5, 4).requires_grad_(),
+        lambda m, x: {"c": (m(x) * grad(m(x).tanh().sum(), x)[0]).sum()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (lambda h: torch.fft.rfft(h).abs(), r"complex numbers[\s\S]*real and the imaginary part"),
+        (lambda h: torch.sparse.mm(torch.eye(4).to_sparse(), h), r"sparse[\s\S]*to_dense"),
+        (lambda h: torch.linalg.inv(h.T @ h), r"linalg_inv_ex[\s\S]*opaque=\"allow\""),
+        (
+            lambda h: F.ctc_loss(
+                h.log_softmax(-1), torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2])
+            ),
+            r"_ctc_loss[\s\S]*opaque=\"allow\"",
+        ),
+    ],
+)
+def test_what_is_refused_says_what_to_do(run: Callable[..., Any], words: str) -> None:
+    with pytest.raises(wg.NotSupportedError, match=words):
+        wg.record(Of(lambda m, x: run(m.w * x), w=normal(4, 3)), normal(4, 3), two_costs)
+
+
+@pytest.mark.parametrize("name", ["inv", "solve", "slogdet", "cholesky", "ctc_loss"])
+def test_opaque_operations_have_autograds_gradient(name: str) -> None:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        h = m.w @ m.w.T + torch.eye(4)
+        if name == "ctc_loss":
+            scores = (h[:, None] * x.sum()).log_softmax(-1)
+            return F.ctc_loss(scores, torch.tensor([[1, 2]]), torch.tensor([4]), torch.tensor([2]))
+        if name == "solve":
+            return torch.linalg.solve(h, x)
+        return torch.linalg.slogdet(h)[1] if name == "slogdet" else getattr(torch.linalg, name)(h)
+
+    record = recorded(Of(run, w=normal(4, 3)), normal(4, 3), two_costs, opaque="allow")
+    assert record.gradients()["w"].abs().max() > 0
 
 
 def test_a_compiled_script_is_refused() -> None:

@@ -28,7 +28,8 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     """Returns the computation of one run of a model and its losses, as a graph.
 
     The run is an ordinary one: the functions that are called, the random numbers that are drawn and the branches that
-    are taken are PyTorch's. Afterwards the model, its gradients, its buffers and the random state are as before.
+    are taken are PyTorch's. Afterwards the model, its gradients, its buffers and the random state are as before. Hooks
+    on the backward pass are not run: what is recorded is the derivative itself.
 
     Args:
         model: A module, unchanged (or a mapping of names to modules).
@@ -264,21 +265,24 @@ def _custom_functions(tracer: Tracer) -> Iterator[None]:
 @contextmanager
 def _gradients_within(tracer: Tracer) -> Iterator[None]:
     """Refuses gradients that the costs themselves are made of: autograd's backward pass isn't recorded."""
-    plain = torch.autograd.grad
+    engine: Any = torch.autograd
+    plain = (
+        engine._engine_run_backward
+    )  # what autograd.grad and backward call, by whatever name they were imported
 
-    def grad(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("create_graph") or (len(args) > 4 and args[4]):
+    def run(outputs: Any, given: Any, retain_graph: Any, create_graph: Any, *rest: Any, **more: Any) -> Any:
+        if create_graph:
             tracer.refuse(
                 "torch.autograd.grad (create_graph=True)",
                 "write the derivative that the cost is made of as a formula, or leave this cost out of the record",
             )
-        return plain(*args, **kwargs)
+        return plain(outputs, given, retain_graph, create_graph, *rest, **more)
 
-    torch.autograd.grad = grad
+    engine._engine_run_backward = run
     try:
         yield
     finally:
-        torch.autograd.grad = plain
+        engine._engine_run_backward = plain
 
 
 @contextmanager

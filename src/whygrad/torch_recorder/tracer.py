@@ -101,6 +101,9 @@ OTHERWISE = (
     "PyTorch's own derivative, and every other result says where it stops"
 )
 
+DENSE = "make it dense first (to_dense), or leave this cost out of the record"
+REAL = "write it with real numbers: the real and the imaginary part as two arrays"
+
 # In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
 UNTOLD = -1
 
@@ -211,7 +214,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._plain(func, known, given, args, kwargs or {})
         for value in tensors(given):
             if value.layout != torch.strided:
-                self.refuse(f"{known.name} (of a sparse tensor)")
+                self.refuse(f"{known.name} (of a sparse tensor)", DENSE)
         if known.writes and known.name not in self._rules:
             return self._in_place(func, known, given, args, kwargs or {})
         return self._functional(func, known.name, given, args, kwargs or {})
@@ -274,9 +277,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             out = func(*args, **kwargs)
             for made in tensors(out):
                 if made.is_complex():
-                    self.refuse(f"{name} (complex numbers)")
+                    self.refuse(f"{name} (complex numbers)", REAL)
                 if made.layout != torch.strided:
-                    self.refuse(f"{name} (a sparse tensor)")
+                    self.refuse(f"{name} (a sparse tensor)", DENSE)
             if not any(t.is_floating_point() for t in tensors(out)):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))

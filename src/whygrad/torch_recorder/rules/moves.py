@@ -32,7 +32,7 @@ def selection(call: Call) -> Any:
     if not any(t.is_floating_point() for t in tensors(call.out)):
         return NotImplemented
     if call.given.get("reduce") is not None:
-        call.tracer.refuse(f"{call.name} (with reduce, which PyTorch can't differentiate: scatter_reduce)")
+        call.tracer.refuse(f"{call.name} (with reduce)", "call scatter_reduce, which has a derivative")
     values = [value for value in tensors(call.given) if value.is_floating_point()]
     live = [value for value in values if call.live(value)]
     dead = [value for value in values if not call.live(value)]
@@ -66,7 +66,7 @@ def selection(call: Call) -> Any:
 def _embedding(call: Call) -> Any:
     given = call.given
     if given["scale_grad_by_freq"]:
-        call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)")
+        call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)", "leave it out")
     if given["padding_idx"] < 0:
         return selection(call)
     indices, padding = given["indices"], given["padding_idx"]

@@ -20,7 +20,7 @@ def _embedding_bag(call: Call) -> Any:
     given, (out, _, sizes, largest) = call.given, call.out
     weight, indices, padding = given["weight"], given["indices"], given["padding_idx"]
     if given["scale_grad_by_freq"]:
-        call.tracer.refuse("_embedding_bag (scale_grad_by_freq, which isn't a derivative)")
+        call.tracer.refuse("_embedding_bag (scale_grad_by_freq, which isn't a derivative)", "leave it out")
     if given["mode"] == 2:
 
         def make() -> Tensor:

@@ -21,7 +21,7 @@ from whygrad.sweep import Sweep
 Array: TypeAlias = Any
 
 # What the largest cotangent of the costs that are swept together may take.
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 20 * 1024 * 1024
 
 
 class Factored(NamedTuple):

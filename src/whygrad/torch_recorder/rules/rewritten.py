@@ -29,8 +29,9 @@ def _embedding_bag(call: Call) -> Any:
 
     else:
         offsets = given["offsets"][:-1] if given["include_last_offset"] else given["offsets"]
-        bags = torch.searchsorted(offsets, torch.arange(len(indices)), right=True) - 1
-        kept = (indices != padding).nonzero().flatten() if padding >= 0 else torch.arange(len(indices))
+        every = torch.arange(len(indices), device=indices.device)
+        bags = torch.searchsorted(offsets, every, right=True) - 1
+        kept = every[indices != padding] if padding >= 0 else every
         scale, bags = given["per_sample_weights"], bags[kept]
 
         def make() -> Tensor:
@@ -66,7 +67,7 @@ def _distances(call: Call) -> Any:
 @rule("_pdist_forward")
 def _own_distances(call: Call) -> Any:
     x = call.given["self"]
-    one, other = torch.triu_indices(len(x), len(x), 1)
+    one, other = torch.triu_indices(len(x), len(x), 1, device=x.device)
     return written(call, lambda: torch.linalg.vector_norm(x[one] - x[other], call.given["p"], dim=-1))
 
 

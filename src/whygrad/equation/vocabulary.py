@@ -73,7 +73,7 @@ class Vocabulary:
     def heads(self) -> frozenset[str]:
         """The letters that names start with."""
         found = {re.split(r"[\^_'\[\d.]", name)[0] for name in self.own_names}
-        for templates in (*self.notation.templates.values(), *self.notation._arrays.values()):
+        for templates in (*self.notation.templates.values(), *self.notation.arrays.values()):
             found.update(re.split(r"[\^_'\[\d.{]", template.head)[0] for template in templates)
         found |= (
             ACTIVATION_LETTERS | set(SPELLINGS) | MATRIX_FUNCTIONS | {"e", "X", "Y", "softmax", "np", "torch"}

@@ -9,6 +9,7 @@ from whygrad.notation import refusal
 from whygrad.notation.canonical import canonical
 from whygrad.notation.fraction import halves
 from whygrad.notation.quantity import KINDS, Layout, Quantity, exists
+from whygrad.notation.spellings import Spellings
 from whygrad.notation.table import RECORDS, Record
 from whygrad.notation.template import Template, identifier, plain, short, typeset
 
@@ -22,11 +23,11 @@ class Reading(NamedTuple):
     """From `layer` (or `module`), `to` and `from`; without neurons for a whole array."""
 
 
-class Notation:
+class Notation(Spellings):
     """How somebody writes the quantities of a network: prints and reads them by one record."""
 
     def __init__(self, record: Record) -> None:
-        self.record = record
+        super().__init__(record)
         self.name = record.name
         self.source = record.source
         self.names: dict[str, Quantity] = {}
@@ -171,7 +172,7 @@ class Notation:
         if kind not in ("w", "b", "z", "a", "delta", "y"):
             raise QuantityError(f"there is no array of kind {kind!r}; there are w, b, z, a, delta and y")
         q = Quantity(kind, layer, 0, 0 if kind == "w" else None)
-        return self._arrays[self._key(q, layout)][0].latex(self.slots(q, layout))
+        return self.arrays[self.key(q, layout)][0].latex(self.slots(q, layout))
 
     def describe(self) -> str:
         """Returns what this notation's signs mean, on the example of one weight of a network 2-3-3-2.
@@ -190,7 +191,7 @@ class Notation:
         if record.from_end:
             count = "from the end (L is the output)"
         row = "goes to" if record.weight_orientation == "to-from" else "comes from"
-        array = self._arrays["w"][0].text({"layer": "l", "module": "m"})
+        array = self.arrays["w"][0].text({"layer": "l", "module": "m"})
         weight = self.text(Quantity("w", 2, 1, 0), layout)
         sentences = [
             f"{weight} is the weight from neuron {first} of layer {before}",
@@ -261,7 +262,7 @@ class Notation:
         """
         name = canonical(text)
         found: list[Reading] = []
-        for key, templates in (self._arrays if arrays else self.templates).items():
+        for key, templates in (self.arrays if arrays else self.templates).items():
             kind = key.rstrip("0L")
             for template in templates:
                 for indices in template.readings(name):
@@ -274,43 +275,7 @@ class Notation:
                         found.append(reading)
         return found
 
-    def layer(self, kind: str, label: str, layout: Layout) -> int | None:
-        """Returns the canonical layer that a label (`2`, `L`, `L-1`) means for a kind; None for other texts.
-
-        Example:
-            >>> [NOTATIONS["ufldl"].layer(kind, "1", Layout((2, 3, 2))) for kind in ("w", "a")]
-            [1, 0]
-        """
-        match = re.fullmatch(r"(-?[0-9]+|L|n_\{l\}|n_\{L\})(?:([+-])([0-9]+))?", label)
-        if match is None:
-            return None
-        start, sign, step = match.groups()
-        found = int(start) - self.record.layers_from if start.lstrip("-").isdigit() else layout.depth
-        found += int(f"{sign}{step}") if step else 0
-        return found + self._leaves(kind)
-
     # How it is done
-
-    @cached_property
-    def templates(self) -> dict[str, tuple[Template, ...]]:
-        """The spellings of each kind, by the keys of the record; the first prints."""
-        code = self.record.code
-        return {
-            key: tuple(Template(source, code) for source in sources)
-            for key, sources in self.record.names.items()
-        }
-
-    @cached_property
-    def _arrays(self) -> dict[str, tuple[Template, ...]]:
-        found = {}
-        for key, sources in self.record.names.items():
-            if "<to>" in sources[0]:
-                own = (self.record.arrays[key],) if key in self.record.arrays else ()
-                bare = [_without_neurons(source) for source in sources]
-                found[key] = tuple(
-                    Template(source, self.record.code) for source in dict.fromkeys((*own, *bare))
-                )
-        return found
 
     @cached_property
     def _own_names(self) -> dict[Quantity, str]:
@@ -345,48 +310,17 @@ class Notation:
     def _own_texts(self) -> dict[str, str]:
         return {canonical(name): text for name, text in self.aliases.items()}
 
-    def _leaves(self, kind: str) -> int:
-        return int(self.record.weight_label == "leaves" and kind in ("w", "b", "dw", "db"))
-
-    def _key(self, q: Quantity, layout: Layout, derivative: bool = False) -> str:
-        """Returns the record's key for a quantity: its kind, with input and output apart where they are."""
-        kind = q.kind
-        if derivative:
-            kind = "delta" if kind == "z" else f"d{kind}"
-        for place, key in ((0, kind + "0"), (layout.depth, kind + "L")):
-            if q.layer == place and key in self.record.names:
-                return key
-        return kind
-
     def _template(self, q: Quantity, layout: Layout) -> Template:
         if q.kind not in KINDS:
             raise QuantityError(f"there is no kind {q.kind!r} of quantity; there are {', '.join(KINDS)}")
-        return self.templates[self._key(q, layout)][0]
+        return self.templates[self.key(q, layout)][0]
 
     def _derivative_template(self, of: Quantity, by: Quantity, layout: Layout) -> Template | None:
         has_own = "dw" in self.record.names and of.kind == "total"
         if not has_own or of in self._own_names or by in self._own_names:
             return None
-        templates = self.templates.get(self._key(by, layout, derivative=True))
+        templates = self.templates.get(self.key(by, layout, derivative=True))
         return templates[0] if templates else None
-
-    def slots(self, q: Quantity, layout: Layout) -> dict[str, str]:
-        """Returns what stands in the slots for a quantity."""
-        record = self.record
-        values = {"zero": "0"}
-        if q.layer is not None:
-            if record.from_end:
-                back = layout.depth - q.layer
-                values["layer"] = f"L-{back}" if back else "L"
-            else:
-                values["layer"] = str(q.layer + record.layers_from - self._leaves(q.kind))
-            if q.layer:
-                values["module"] = str(layout.module(q.layer))
-        if q.to is not None:
-            values["to"] = str(q.to + record.neurons_from)
-        if q.source is not None:
-            values["from"] = str(q.source + record.neurons_from)
-        return values
 
     def _parse(self, text: str, layout: Layout, whole: str, shift: int) -> Quantity:
         """Returns the quantity that a part of a whole text names; errors point into the whole."""
@@ -439,12 +373,6 @@ class Notation:
         if not all(neuron.isdigit() for neuron in neurons):
             return None
         return Quantity(kind, layer, *(int(neuron) - self.record.neurons_from for neuron in neurons))
-
-
-def _without_neurons(source: str) -> str:
-    """Returns the template of a whole array, from that of one of its entries."""
-    bare = re.sub(r"<(to|from|zero)>", "", source)
-    return re.sub(r"[\^_]\{\}|\[(0?, )?\]", "", bare.replace("_{,", "_{"))
 
 
 def _with_d(name: str) -> str:

@@ -130,7 +130,8 @@ def test_a_verdict_has_its_missing_paths(session: Session) -> None:
     ]
     assert found["missing_paths"][0]["names"] == ["a^0_1", "a^1_2", "a^0_3", "C^0"]
     assert found["spans"] == [[14, 39]]
-    assert found["html"].startswith("<div class=")
+    assert found["tree"][:2] == ["div", {"class": "whygrad verdict"}]
+    assert found["tree"][2][0] == ["p", {"class": "head wrong"}, ["It does not hold."]]
 
 
 def test_numbers_are_judged_for_the_changed_weights(session: Session) -> None:

@@ -88,6 +88,23 @@ def test_numbers_can_be_dragged(page: Any) -> None:
     shows(page, net.run().gradient("w^0_{0,1}"))
 
 
+def test_the_chosen_weight_is_changed_below_the_picture(page: Any) -> None:
+    below = page.get_by_label("the chosen w^0_{0,1}", exact=True)
+    below.fill("0.4")
+    net = RUN.network.with_parameters(W1=[[0.4, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    shows(page, net.run().gradient("w^0_{0,1}"))
+    expect(page.get_by_label("w^0_{0,1}", exact=True)).to_have_value("0.4")
+    page.get_by_label("w^0_{0,1}", exact=True).fill("0.1234567890123")
+    expect(below).to_have_value("0.12346")
+    below.focus()
+    expect(below).to_have_value("0.1234567890123")
+
+
+def test_the_cost_function_is_followed(page: Any) -> None:
+    page.get_by_label("cost function", exact=True).select_option("half_squared_error")
+    shows(page, RUN.gradient("w^0_{0,1}") / 2)
+
+
 def test_impossible_numbers_are_said_and_nothing_old_looks_current(page: Any) -> None:
     page.get_by_label("w^0_{0,2}", exact=True).fill("1e200")
     expect(page.locator(".live .status")).to_contain_text("expected finite costs")
@@ -162,6 +179,10 @@ def test_gradients_in_a_file_are_diagnosed(page: Any) -> None:
     expect(told).to_contain_text("All gradients are right.")
     chooser.set_input_files(handed_in(**{name: -g for name, g in right.items()}))
     expect(told).to_contain_text("sign")
+    one_wrong = right | {"W2": right["W2"] + np.array([[0, 0.3, 0], [0, 0, 0], [0, 0, 0]])}
+    chooser.set_input_files(handed_in(**one_wrong))
+    expect(page.locator("svg .item.wrong")).to_have_count(1)
+    expect(page.locator('svg .wrong[data-q="w2.0.1"]')).to_have_count(1)
     chooser.set_input_files({"name": "x.npz", "mimeType": "text/plain", "buffer": b"no archive"})
     expect(told).to_contain_text("x.npz: not an npz file of plain arrays")
     page.get_by_label("a^0_0", exact=True).fill("2")

@@ -8,7 +8,7 @@ import numpy as np
 from whygrad.derive.links import TOTAL
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.notation import Quantity
-from whygrad.ops import ACTIVATIONS
+from whygrad.ops import ACTIVATIONS, COSTS
 from whygrad.run import Run
 from whygrad.view import keys
 from whygrad.view.explanation import Explanations
@@ -207,6 +207,8 @@ class Document:
             "y": run.y.tolist(),
             "activation": [str(activation) for activation in net.layered.activations],
             "activations": list(ACTIVATIONS),
+            "cost": net.layered.cost,
+            "costs": list(COSTS),
         }
 
 

@@ -25,6 +25,15 @@ export function svg(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** Returns the elements of a tree: a text, or [tag, attributes, children]; inside `math` they are MathML's. */
+export function built(tree, mathematical = false) {
+  if (typeof tree === "string") return tree;
+  const [tag, attributes, children] = tree;
+  const inside = mathematical || tag === "math";
+  const made = inside ? document.createElementNS(MATHML, tag) : document.createElement(tag);
+  return fill(made, attributes, children.map((child) => built(child, inside)));
+}
+
 /** Returns a number to six digits with a real minus sign. */
 export function number(value, digits = 6) {
   if (value === null || value === undefined) return "–";

@@ -1,6 +1,6 @@
 // Live: numbers that can be changed, equations that are checked, gradients that are diagnosed; with somebody to ask.
 
-import { html, parsed } from "./dom.js";
+import { built, html, parsed } from "./dom.js";
 
 const MOST_NUMBERS = 80;
 const LARGEST_FILE = 20e6;
@@ -13,6 +13,7 @@ export class Live {
     this.changed = {};
     this.version = 0; // of the numbers: what was said about earlier ones is forgotten
     this.inputs = new Map();
+    this.handle = html("div", { class: "handle" });
     this.status = html("p", { class: "status", role: "status" });
     this.values = html("div", { class: "values" });
     this.verdict = html("div", { class: "verdict", role: "status" });
@@ -59,6 +60,7 @@ export class Live {
   fill() {
     this.inputs.clear();
     if (!this.numbers) {
+      this.handle.replaceChildren();
       this.values.replaceChildren(html("p", { class: "faint" }, "This network has too many numbers to change them here."));
       return;
     }
@@ -66,17 +68,20 @@ export class Live {
     const { view, numbers } = this;
     const { formulas } = view;
     const row = view.state.example ?? 0;
-    const field = (key, read, write) => {
-      const input = html("input", { type: "number", step: "any", value: String(read()), "aria-label": formulas.plainName(key) });
+    const field = (key, read, write, says = "") => {
+      const input = html("input", { type: "number", step: "any", value: short(read()), "aria-label": says + formulas.plainName(key) });
+      input.addEventListener("focus", () => Number(input.value) === read() || (input.value = String(read())));
+      input.addEventListener("blur", () => (input.value = short(read())));
       input.addEventListener("input", () => {
         const value = Number(input.value);
         if (input.value === "" || !Number.isFinite(value)) return;
         write(value);
+        for (const other of this.inputs.get(key)) if (other !== input) other.value = short(value);
         this.moved();
       });
       const name = html("span", { class: "scrub", title: "drag to change" }, formulas.name(key, false));
       scrub(name, input);
-      this.inputs.set(key, { input, read });
+      this.inputs.set(key, [...(this.inputs.get(key) ?? []), input]);
       return html("label", { class: "number", "data-q": key }, name, input);
     };
     const row0 = (title, fields) => html("div", { class: "fields", role: "group", "aria-label": title }, html("span", { class: "faint" }, title), fields);
@@ -94,33 +99,45 @@ export class Live {
       return row0(name, fields);
     });
     const many = Object.values(numbers.parameters).flat(2).length;
-    const activations = numbers.activation.map((name, n) => {
-      const options = [...new Set([name, ...numbers.activations])];
-      const select = html("select", { "aria-label": `activation of layer ${n + 1}`, on: { change: (event) => {
-        numbers.activation[n] = event.target.value;
-        change("activation", [...numbers.activation]);
+    const select = (label, named, value, options, taken) => {
+      const made = html("select", { "aria-label": label, on: { change: (event) => {
+        taken(event.target.value);
         this.moved();
-      } } }, options.map((each) => html("option", { value: each }, each)));
-      select.value = name;
-      return html("label", { class: "number" }, html("span", {}, `layer ${n + 1}`), select);
-    });
+      } } }, [...new Set([value, ...options])].map((each) => html("option", { value: each }, each)));
+      made.value = value;
+      return html("label", { class: "number" }, named ? html("span", {}, named) : "", made);
+    };
+    const activations = numbers.activation.map((name, n) => select(`activation of layer ${n + 1}`, `layer ${n + 1}`, name, numbers.activations, (value) => {
+      numbers.activation[n] = value;
+      change("activation", [...numbers.activation]);
+    }));
+    const cost = select("cost function", "", numbers.cost, numbers.costs, (value) => change("cost", (numbers.cost = value)));
+    this.handle.replaceChildren(...[this.one(field)].flat());
     this.values.replaceChildren(
       row0("inputs", data("a", "x").slice(0, MOST_NUMBERS)),
       row0("targets", data("y", "y").slice(0, MOST_NUMBERS)),
-      many <= MOST_NUMBERS ? html("details", { class: "fold", open: many <= 24 }, html("summary", {}, "weights"), matrices) : row0("chosen", this.one(field)),
+      many <= MOST_NUMBERS ? html("details", { class: "fold", open: many <= 24 }, html("summary", {}, "weights"), matrices) : html("p", { class: "faint" }, "Weights: choose one in the picture; its field is below it."),
       row0("activation", activations),
+      row0("cost", [cost]),
     );
   }
 
+  /** Returns the field of the chosen weight, bias, input or target, to be changed where one looks. */
   one(field) {
-    const { kind, layer, to, from } = parsed(this.view.state.chosen);
-    const array = this.numbers.parameters[`${kind.toUpperCase()}${layer}`] ?? this.numbers.parameters[`b${layer}`];
-    const name = kind === "w" ? `W${layer}` : `b${layer}`;
-    if (!array || (kind !== "w" && kind !== "b")) return html("span", { class: "faint" }, "choose a weight");
-    const set = () => (this.changed.parameters = { ...this.changed.parameters, [name]: array });
-    return kind === "w"
-      ? field(this.view.state.chosen, () => array[to][from], (value) => ((array[to][from] = value), set()))
-      : field(this.view.state.chosen, () => array[to], (value) => ((array[to] = value), set()));
+    const { numbers, view } = this;
+    const { kind, layer, to, from } = parsed(view.state.chosen);
+    const row = view.state.example ?? 0;
+    const data = { y: ["y", to], a: layer === 0 ? ["x", to] : null }[kind];
+    const letter = kind === "w" ? `W${layer}` : kind === "b" ? `b${layer}` : null;
+    const array = letter ? numbers.parameters[letter] : data ? numbers[data[0]] : null;
+    if (!array) return html("span", { class: "faint" }, "Choose a weight, an input or a target to change it here.");
+    const [line, place] = kind === "w" ? [array[to], from] : data ? [array[row], data[1]] : [array, to];
+    const write = (value) => {
+      line[place] = value;
+      if (data) this.changed[data[0]] = array;
+      else this.changed.parameters = { ...this.changed.parameters, [letter]: array };
+    };
+    return [field(view.state.chosen, () => line[place], write, "the chosen "), html("span", { class: "faint" }, "type, or drag the name: everything follows")];
   }
 
   say(text, kind = "") {
@@ -131,7 +148,7 @@ export class Live {
   // Equations
 
   equation() {
-    const box = html("textarea", { rows: 2, spellcheck: "false", "aria-label": "An equation in LaTeX or as you would type it", placeholder: "\\frac{\\partial C^0}{\\partial a^0_1} = …" });
+    const box = html("textarea", { rows: 3, spellcheck: "false", "aria-label": "An equation in LaTeX or as you would type it", placeholder: "\\frac{\\partial C^0}{\\partial a^0_1} = …" });
     const ask = html("button", { type: "button", class: "ask" }, "Check");
     const check = async () => {
       if (!box.value.trim()) return;
@@ -167,16 +184,8 @@ export class Live {
   }
 
   judged(result) {
-    const holds = result.holds === true;
-    const head = { true: "It holds", false: "It does not hold" }[String(result.holds)] ?? "It depends on the reading";
-    const terms = (title, list) => (list?.length ? html("p", {}, html("strong", {}, `${title}: `), list.map((term, n) => [n ? ", " : "", html("code", {}, typeof term === "string" ? term : JSON.stringify(term))])) : null);
-    const rest = result.says.startsWith(head) ? result.says.slice(head.length) : `. ${result.says}`;
-    const made = [html("p", { class: holds ? "good" : "bad" }, html("strong", {}, head), rest)];
-    for (const each of result.equalities ?? []) made.push(terms("missing", each.missing), terms("too much", each.surplus), terms("wrong", each.wrong));
-    if (!holds && result.corrected) made.push(html("p", {}, html("strong", {}, "right would be: "), html("code", {}, result.corrected)));
-    for (const sentence of result.would_hold_if ?? []) made.push(html("p", {}, `It would hold if ${sentence}.`));
-    if (result.missing_paths?.length) made.push(html("p", { class: "faint" }, "The missing paths are drawn in the picture."));
-    return made.filter(Boolean);
+    const drawn = result.missing_paths?.length ? html("p", { class: "faint" }, "The missing paths are drawn in the picture.") : "";
+    return [...result.tree[2].map((part) => built(part)), drawn];
   }
 
   // Gradients
@@ -219,21 +228,24 @@ export class Live {
     const head = html("p", { class: right ? "good" : "bad" }, html("strong", {}, right ? "All gradients are right." : `${findings.length === 1 ? "One mistake" : `${findings.length} mistakes`}, drawn in the picture.`));
     const list = findings.map((finding) => html("li", {}, html("strong", {}, finding.parameter ?? ""), " ", finding.says, finding.fix ? html("div", { class: "faint" }, finding.fix) : null));
     this.diagnosis.replaceChildren(head, html("ul", {}, list));
-    this.view.marks = this.marked(findings);
+    this.view.marks = this.marked(reply.result.parameters);
     this.view.paint();
   }
 
-  /** Returns which weights and biases are right and which are not. */
-  marked(findings) {
-    const wrong = new Set(findings.flatMap((finding) => String(finding.parameter ?? "").match(/[Wb]\d+/g) ?? []));
+  /** Returns which weights and biases are right and which are not, entry by entry. */
+  marked(parameters) {
     const marks = new Map();
     for (const [key] of this.view.document.picture.items) {
-      const { kind, layer } = parsed(key);
-      if (kind === "w" || kind === "b") marks.set(key, wrong.has(`${kind === "w" ? "W" : "b"}${layer}`) ? "wrong" : "right");
+      const { kind, layer, to, from } = parsed(key);
+      const wrong = kind === "w" || kind === "b" ? parameters[`${kind === "w" ? "W" : "b"}${layer}`]?.wrong : null;
+      if (wrong) marks.set(key, (kind === "w" ? wrong[to][from] : wrong[to]) ? "wrong" : "right");
     }
     return marks;
   }
 }
+
+/** Returns a number as short as a field shows it. */
+const short = (value) => String(Number(value.toPrecision(5)));
 
 /** Lets a number be dragged: to the right it grows, to the left it falls. */
 function scrub(handle, input) {

@@ -124,6 +124,7 @@ def _document(state: State, fields: Fields) -> Any:
 
 def _check(state: State, fields: Fields) -> Any:
     from whygrad.view.keys import key
+    from whygrad.view.markup import tree
     from whygrad.view.missing import missing_paths
 
     equation = fields.needed("equation", MOST_EQUATION)
@@ -132,7 +133,7 @@ def _check(state: State, fields: Fields) -> Any:
         verdict = run.check(equation)
         lacking = missing_paths(run, equation) if verdict.missing else []
     return verdict.to_json() | {
-        "html": verdict.to_html(),
+        "tree": tree(verdict.to_html()),
         "missing_paths": [
             {"keys": [key(q) for q in path], "names": [run.network.name(q) for q in path]} for path in lacking
         ],

@@ -107,7 +107,8 @@ class View {
     this.controlRow = html("div");
     this.alternative = html("p", { class: "sr", id: "alternative" });
     this.legend = html("div", { class: "legend", "aria-hidden": "true" });
-    this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative);
+    this.live = this.ask ? new Live(this) : null;
+    this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative, this.live?.handle);
     this.paths = html("div", { class: "paths-place" });
     this.answer = html("div", { class: "answer-place" });
     this.cards = html("div");
@@ -115,10 +116,9 @@ class View {
     this.further = html("div");
     this.tables = html("details", { class: "fold every" }, html("summary", {}, "Every weight as a table"), html("div", { class: "tables" }));
     this.tables.addEventListener("toggle", () => this.fillTables());
-    this.live = this.ask ? new Live(this) : null;
-    this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.tables);
+    this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.live?.element ?? "", this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
-    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.top, html("div", { class: "columns" }, this.left, this.right), this.live?.element ?? null, this.tooltip, this.announcer);
+    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.top, html("div", { class: "columns" }, this.left, this.right), this.tooltip, this.announcer);
     this.root.replaceChildren(this.page);
   }
 

@@ -46,7 +46,7 @@ export function pathsTable(view, explanation, rows, shown) {
           row.example !== null && row.example !== undefined ? html("span", { class: "faint" }, ` example ${row.example}`) : null,
         ),
       ),
-      factors ? html("td", { class: "factors" }, row.cards.map((card, n) => [n ? "·" : "", html("span", { class: row.place === shown ? `tint factor${n % 6}` : null, "data-factor": row.place === shown ? n : null }, card.v < 0 ? `(${number(card.v, 4)})` : number(card.v, 4))])) : null,
+      factors ? html("td", { class: "factors" }, row.cards.map((card, n) => [n ? "·\u200b" : "", html("span", { class: row.place === shown ? `tint factor${n % 6}` : null, "data-factor": row.place === shown ? n : null }, card.v < 0 ? `(${number(card.v, 4)})` : number(card.v, 4))])) : null,
       html("td", { class: "n contribution" }, number(row.c)),
       html("td", { class: "n share" }, percent(row.h)),
       html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${!row.c ? "none" : negative ? "negative" : "positive"}`, style: { width } })),

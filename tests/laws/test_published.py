@@ -30,7 +30,7 @@ def du() -> ModuleType:
 
 @pytest.mark.parametrize("hidden", [4, 8, 16, 32, 64, 128])
 def test_published_entropies_of_the_gradient_graph(du: ModuleType, hidden: int) -> None:
-    """Du et al., figure 6b: their three runs lie up to 0.41 apart; our means lie within 0.05 of theirs from size 8 on."""
+    """Du et al., figure 6b: three runs lie up to 0.41 apart; our means lie within 0.05 of theirs from size 8 on."""
     runs = [du.entropies(hidden, seed) for seed in du.SEEDS]
     for which, published in enumerate(du.PUBLISHED[hidden]):
         measured = [run["composed"][which] for run in runs]

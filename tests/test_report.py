@@ -188,7 +188,23 @@ def test_what_is_not_finite_is_said_first() -> None:
     found = made(Two(1), lambda m, x: {"log": torch.log(m(x)[0].sum() * 0.0), "b": m(x)[1].sum()})
     (finding,) = found.findings
     assert finding.kind == "not finite"
-    assert "The value of log" in finding.says
+    assert finding.says == (
+        "Not finite: the value of log, and the gradients of "
+        f"{', '.join(finding.names[:-1])} and {finding.names[-1]}. Nothing else can be said"
+    )
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+def test_inputs_that_are_not_finite_warn_of_nothing(bad: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    x = torch.randn(6, 4)
+    x[1, 2] = bad
+    found = wg.record(model, x, lambda m, b: {"a": m(b).square().mean(), "b": m(b).abs().mean()}).report()
+    assert found.findings[0].kind == "not finite"
+    assert "Not finite: the value" in str(found)
+    assert found.to_html()
+    assert found.rows()
 
 
 def test_rows_make_a_table() -> None:

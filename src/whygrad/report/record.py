@@ -11,6 +11,11 @@ from whygrad.errors import NotSupportedError
 Array: TypeAlias = Any
 
 
+def _shares(lengths: Array) -> Array:
+    whole = lengths.sum()
+    return lengths / whole if 0 < whole < np.inf else np.full(len(lengths), np.nan)
+
+
 class Numbers(NamedTuple):
     """What the costs do to some entries of parameters; those of disjoint parameters are added up.
 
@@ -51,15 +56,13 @@ class Numbers(NamedTuple):
 
     @property
     def shares(self) -> Array:
-        """Each cost's norm as a share of the sum of all norms, (costs,); NaN where all are zero."""
-        norms = self.norms
-        return norms / norms.sum() if norms.sum() else np.full(len(norms), np.nan)
+        """Each cost's norm as a share of the sum of all norms, (costs,); NaN where all are zero or one is infinite."""
+        return _shares(self.norms)
 
     @property
     def shares_of_squares(self) -> Array:
-        """Each cost's squared norm as a share of the sum of all squares, (costs,); NaN where all are zero."""
-        squares = self.norms**2
-        return squares / squares.sum() if squares.sum() else np.full(len(squares), np.nan)
+        """Each cost's squared norm as a share of the sum of all squares, (costs,); NaN as for ``shares``."""
+        return _shares(self.norms**2)
 
     @property
     def cosines(self) -> Array:

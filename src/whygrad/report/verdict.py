@@ -62,12 +62,11 @@ def _not_finite(names: Sequence[str], costs: Mapping[str, float], model: Part) -
     costly = [name for name in names if not np.isfinite(costs[name])]
     bad = [part.name for part in model.parameters if not np.isfinite(part.numbers.absolute).all()]
     if costly or bad:
-        where = f"The gradients of {listed(bad)}" if bad else ""
-        what = f"The value of {listed(costly)}" if costly else ""
+        what = f"the value{'s' * (len(costly) > 1)} of {listed(costly)}" if costly else ""
+        where = f"the gradients of {listed(bad)}" if bad else ""
         yield Finding(
             "not finite",
-            f"{'; '.join(part for part in (what, where) if part)} "
-            f"{'is' if len(costly) + len(bad) == 1 else 'are'} not finite; nothing else can be said",
+            f"Not finite: {', and '.join(part for part in (what, where) if part)}. Nothing else can be said",
             (
                 "look for a logarithm or a root of 0, a division by 0 or an overflow; compute in float32 or float64; "
                 "clip the gradients or lower the learning rate of the steps before",

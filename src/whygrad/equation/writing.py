@@ -70,9 +70,7 @@ class Writer:
             layer = None if ref.layer is None else (ref.layer.offset if ref.layer.letter is None else 1)
             name = self.notation.matrix(ref.kind, layer, self.layout)
             if ref.layer is not None and (ref.layer.letter or self._layer(ref) == "L"):
-                key = self.notation.key(
-                    Quantity(ref.kind, 1, 0, 0 if ref.kind == "w" else None), self.layout
-                )
+                key = self.notation.key(Quantity(ref.kind, 1, 0, 0 if ref.kind == "w" else None), self.layout)
                 name = self.notation.arrays[key][0].latex(
                     {"layer": self._layer(ref), "module": self._layer(ref)}
                 )

@@ -183,6 +183,8 @@ def test_gradients_in_a_file_are_diagnosed(page: Any) -> None:
     chooser.set_input_files(handed_in(**one_wrong))
     expect(page.locator("svg .item.wrong")).to_have_count(1)
     expect(page.locator('svg .wrong[data-q="w2.0.1"]')).to_have_count(1)
+    chooser.set_input_files(handed_in(**right | {"W1": right["W1"].T}))
+    expect(page.locator('svg .wrong[data-q^="w1."]')).to_have_count(6)
     chooser.set_input_files({"name": "x.npz", "mimeType": "text/plain", "buffer": b"no archive"})
     expect(told).to_contain_text("x.npz: not an npz file of plain arrays")
     page.get_by_label("a^0_0", exact=True).fill("2")

@@ -112,10 +112,11 @@ export class Live {
       change("activation", [...numbers.activation]);
     }));
     const cost = select("cost function", "", numbers.cost, numbers.costs, (value) => change("cost", (numbers.cost = value)));
-    this.handle.replaceChildren(...[this.one(field)].flat());
+    const ofExample = numbers.x.length > 1 ? ` of example ${row}` : "";
+    this.handle.replaceChildren(...[this.one(field, ofExample)].flat());
     this.values.replaceChildren(
-      row0("inputs", data("a", "x").slice(0, MOST_NUMBERS)),
-      row0("targets", data("y", "y").slice(0, MOST_NUMBERS)),
+      row0(`inputs${ofExample}`, data("a", "x").slice(0, MOST_NUMBERS)),
+      row0(`targets${ofExample}`, data("y", "y").slice(0, MOST_NUMBERS)),
       many <= MOST_NUMBERS ? html("details", { class: "fold", open: many <= 24 }, html("summary", {}, "weights"), matrices) : html("p", { class: "faint" }, "Weights: choose one in the picture; its field is below it."),
       row0("activation", activations),
       row0("cost", [cost]),
@@ -123,7 +124,7 @@ export class Live {
   }
 
   /** Returns the field of the chosen weight, bias, input or target, to be changed where one looks. */
-  one(field) {
+  one(field, ofExample) {
     const { numbers, view } = this;
     const { kind, layer, to, from } = parsed(view.state.chosen);
     const row = view.state.example ?? 0;
@@ -137,7 +138,7 @@ export class Live {
       if (data) this.changed[data[0]] = array;
       else this.changed.parameters = { ...this.changed.parameters, [letter]: array };
     };
-    return [field(view.state.chosen, () => line[place], write, "the chosen "), html("span", { class: "faint" }, "type, or drag the name: everything follows")];
+    return [field(view.state.chosen, () => line[place], write, "the chosen "), html("span", { class: "faint" }, `${data && ofExample ? `(${ofExample.trim()}) ` : ""}type, or drag the name: everything follows`)];
   }
 
   say(text, kind = "") {
@@ -237,8 +238,10 @@ export class Live {
     const marks = new Map();
     for (const [key] of this.view.document.picture.items) {
       const { kind, layer, to, from } = parsed(key);
-      const wrong = kind === "w" || kind === "b" ? parameters[`${kind === "w" ? "W" : "b"}${layer}`]?.wrong : null;
-      if (wrong) marks.set(key, (kind === "w" ? wrong[to][from] : wrong[to]) ? "wrong" : "right");
+      const judged = kind === "w" || kind === "b" ? parameters[`${kind === "w" ? "W" : "b"}${layer}`] : null;
+      if (!judged) continue;
+      const { wrong } = judged; // null where the arrays can't be compared entry by entry
+      marks.set(key, (wrong ? (kind === "w" ? wrong[to][from] : wrong[to]) : !judged.right) ? "wrong" : "right");
     }
     return marks;
   }

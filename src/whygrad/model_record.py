@@ -290,8 +290,10 @@ class Record:
         for leaf in self.leaves.values():
             for name in (leaf.name, *leaf.aliases):
                 found[name] = leaf.node
-        for number, node in enumerate(self.graph.nodes):
+        for number in range(len(self.graph.nodes)):
             found.setdefault(self.node_name(number), number)
+        # only then the short names: one of a node inside a module may be the whole name of a later one
+        for number, node in enumerate(self.graph.nodes):
             found.setdefault(node.name, number)
         return found
 

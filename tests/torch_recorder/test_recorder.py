@@ -345,3 +345,25 @@ def test_a_failing_model_leaves_everything_as_it_was() -> None:
     assert model.norm.num_batches_tracked == 0
     assert torch.equal(model.norm.running_mean, torch.zeros(2))
     assert not torch.nn.modules.module._global_forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "name"),
+    [
+        (nn.RMSNorm(4), (3, 4), "rms_normalise"),
+        (nn.RMSNorm((2, 4), elementwise_affine=False), (3, 2, 4), "rms_normalise"),
+        (nn.LayerNorm(4), (3, 4), "normalise"),
+        (nn.GroupNorm(2, 4), (3, 4, 5), "normalise"),
+        (nn.BatchNorm1d(4), (3, 4), "normalise"),
+        (nn.InstanceNorm1d(4), (3, 4, 5), "normalise"),
+        (nn.Softmax(-1), (3, 4), "softmax"),
+    ],
+)
+def test_the_cut_is_fixed_on_every_device(layer: nn.Module, shape: tuple[int, ...], name: str) -> None:
+    x = torch.randn(shape, requires_grad=True)
+    record = wg.record(layer.double(), x, lambda m, b: {"c": m(b).pow(3).sum()})
+    wanted = torch.autograd.grad(layer(x).pow(3).sum(), x)[0]
+    torch.testing.assert_close(record.gradient("batch"), wanted)
+    made = [node.op.name for node in record.graph.nodes if node.op is not None]
+    assert made.count(name) == 1
+    assert not {"rsqrt", "mean", "exp", "div"} & set(made)

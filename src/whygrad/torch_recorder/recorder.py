@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import keystr, tree_flatten_with_path
 from torch.utils.checkpoint import CheckpointFunction
 
@@ -61,6 +62,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         held.enter_context(_plain_kernels())
         held.enter_context(_as_written())
         held.enter_context(_custom_functions(tracer))
+        held.enter_context(_whole_normalisation(tracer))
         held.enter_context(_gradients_within(tracer))
         held.enter_context(_module_names(tracer, modules, stack))
         held.enter_context(tracer)
@@ -260,6 +262,31 @@ def _custom_functions(tracer: Tracer) -> Iterator[None]:
         yield
     finally:
         function.apply = plain
+
+
+@contextmanager
+def _whole_normalisation(tracer: Tracer) -> Iterator[None]:
+    """Sees to RMS normalisation, which PyTorch takes apart on some devices before an operation can be seen."""
+    functions: Any = torch
+    plain = functions.rms_norm
+
+    def whole(
+        input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+    ) -> Any:
+        given = {"input": input, "normalized_shape": normalized_shape, "weight": weight, "eps": eps}
+        each = [x for x in (input, weight) if x is not None]
+        if any(map(torch._C._functorch.is_functorch_wrapped_tensor, each)) or not tracer.follows(each):
+            return plain(**given)
+        with no_dispatch():
+            out = plain(**given)
+            tracer.note(torch.ops.aten._fused_rms_norm.default, given, out)
+        return out
+
+    functions.rms_norm = whole
+    try:
+        yield
+    finally:
+        functions.rms_norm = plain
 
 
 @contextmanager

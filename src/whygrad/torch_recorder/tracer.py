@@ -309,6 +309,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Whether operations that nobody declared are let through."""
         return self._allow_opaque
 
+    def follows(self, given: Any) -> bool:
+        """Returns whether a call with these arguments is one through which paths go."""
+        return torch.is_grad_enabled() and self._carries(given)
+
+    def note(self, func: Any, given: Mapping[str, Any], out: Any) -> None:
+        """Notes a call that was made where it isn't seen: what its rule says that it is."""
+        name = info(func).name
+        self._hold(name, out, self._rules[name](Call(self, func, name, given, out)))
+
     def note_opaque(
         self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any
     ) -> None:

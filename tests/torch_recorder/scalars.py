@@ -68,6 +68,7 @@ CALLS: dict[str, Call] = {
     "amax": lambda x, s: x.amax(_axes(s, x)),
     "amin": lambda x, s: x.amin(_axes(s, x)),
     "prod": lambda x, s: x.prod(_axes(s, x)[0]) if len(_axes(s, x)) == 1 else x.prod(),
+    "hardtanh": lambda x, s: F.hardtanh(x, s["low"], s["high"]),
     "leaky_relu": lambda x, s: F.leaky_relu(x, s["slope"]),
     "softplus_scaled": lambda x, s: F.softplus(x, s["beta"], s["threshold"]),
     "gelu_tanh": lambda x, s: F.gelu(x, approximate="tanh"),

@@ -364,6 +364,34 @@ CASES: dict[str, Case] = {
     "softmax and its logarithm": plain(
         lambda: nn.Sequential(nn.Linear(2, 3), nn.Softmax(-1), nn.Linear(3, 2), nn.LogSoftmax(-1)), 2, 2
     ),
+    "a Gramian of a layer's output": plain(
+        lambda: Of(lambda m, x: m.a(x) @ m.a(x).T - torch.eye(2), a=nn.Linear(2, 2)), 2, 2
+    ),
+    "a product of an array with itself": plain(
+        lambda: Of(lambda m, x: (lambda h: h @ h.T + torch.dot(h[0], h[0]))(m.a(x)), a=nn.Linear(2, 2)), 2, 2
+    ),
+    "distances, sums, moved entries": plain(
+        lambda: Of(
+            lambda m, x: torch.cat(
+                [
+                    torch.cdist(m.a(x), x),
+                    m.a(x).cumsum(1).roll(1, 0),
+                    torch.einsum("ni,nj->ij", m.a(x), x),
+                    F.pad(m.a(x), (1, 1), mode="replicate")[:, 1:3],
+                    torch.zeros(2, 2).index_add(0, torch.tensor([1, 1]), m.a(x)),
+                    m.a(x).sort(1).values,
+                    m.a(x).gather(1, torch.tensor([[0, 0], [1, 0]])),
+                ]
+            ),
+            a=nn.Linear(2, 2),
+        ),
+        2,
+        2,
+    ),
+    "interpolation": plain(
+        lambda: nn.Sequential(nn.Conv1d(1, 1, 1), nn.Upsample(scale_factor=1.5, mode="linear")), 1, 1, 3
+    ),
+    "weight norm": plain(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), 2, 2),
     "PReLU": plain(lambda: nn.Sequential(nn.Linear(2, 3), nn.PReLU()), 2, 2),
 }
 
@@ -381,3 +409,191 @@ def test_every_semiring_and_path(name: str) -> None:
         for entry in (first, last):
             paths_agree(record, scalars, f"{quantity}{entry}" if entry else quantity)
     the_walk_agrees(record, scalars, f"{quantity}{last}" if last else quantity)
+
+
+# Partials that are 0 now: edges that are dead
+
+
+def relu_at_its_kink(m: Any, x: torch.Tensor) -> torch.Tensor:
+    return F.relu(m.w * x) + F.leaky_relu(m.w * x) + torch.abs(x - m.w)
+
+
+ZEROS: dict[str, tuple[Callable[..., Any], Any, Any]] = {
+    "a kink": (relu_at_its_kink, [0.0, 1.0, -1.0], [2.0, 0.0, -1.0]),
+    "a factor": (lambda m, x: (m.w * x) * torch.tensor([1.0, 0.0, 2.0]), [1.0, 2.0, 0.0], [2.0, 0.0, 3.0]),
+    "a square": (lambda m, x: (m.w * x).square() + (m.w * x) ** 3, [0.0, 2.0, 1.0], [2.0, 0.0, 3.0]),
+    "a product": (lambda m, x: (m.w * x).prod().reshape(1), [1.0, 0.0, 3.0], [1.0, 2.0, 3.0]),
+    "a product of two zeros": (lambda m, x: (m.w * x).prod().reshape(1), [1.0, 0.0, 0.0], [1.0, 2.0, 3.0]),
+    "a norm": (lambda m, x: (m.w * x).norm().reshape(1), [0.0, 0.0, 0.0], [1.0, 2.0, 3.0]),
+    "ties": (
+        lambda m, x: torch.stack([(m.w * x).amax(), torch.maximum(m.w, x).sum()]),
+        [1.0, 3.0, 2.0],
+        [3.0, 1.0, 2.0],
+    ),
+    "a matrix with zeros": (
+        lambda m, x: torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]) @ torch.tanh(m.w * x),
+        [1.0, 2.0, 3.0],
+        [1.0, 0.0, 2.0],
+    ),
+    "masked scores": (
+        lambda m, x: F.softmax((m.w * x).masked_fill(torch.tensor([True, False, False]), -math.inf), 0),
+        [1.0, 2.0, 3.0],
+        [1.0, 2.0, 0.5],
+    ),
+    "a mask that is added": (
+        lambda m, x: F.softmax(m.w * x + torch.tensor([0.0, -math.inf, 0.0]), 0),
+        [1.0, 2.0, 3.0],
+        [1.0, 2.0, 0.5],
+    ),
+    "an error of 0": (
+        lambda m, x: torch.stack([F.l1_loss(m.w, x), F.mse_loss(m.w, x), F.huber_loss(m.w, x)]),
+        [1.0, 2.0, 3.0],
+        [1.0, 5.0, 3.5],
+    ),
+    "saturation": (lambda m, x: F.hardtanh(m.w * x) + F.hardswish(m.w * x), [1.0, 2.0, 0.2], [-5.0, 6.0, 0.5]),
+    "nothing live": (lambda m, x: F.relu(m.w * x), [1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(ZEROS))
+def test_dead_edges(name: str) -> None:
+    run, w, x = ZEROS[name]
+    record = recorded(Of(run, w=torch.tensor(w)), torch.tensor(x), two_costs)
+    scalars = Scalars(record.graph)
+    every_scalar_agrees(record, scalars)
+    paths_agree(record, scalars, "w", k=20)
+    assert record.sweep("count")["w[0]"].live <= record.sweep("count")["w[0]"]
+
+
+def test_where_there_is_no_live_path() -> None:
+    run, w, x = ZEROS["nothing live"]
+    record = wg.record(Of(run, w=torch.tensor(w)), torch.tensor(x), one_cost)
+    assert record.sweep("entropy")["w[0]"] is None
+    assert record.sweep("strongest")["w[0]"] == 0
+    assert all(math.isnan(end) for end in record.sweep("extremes")["w[0]"])
+    assert len(record.paths("w")) == 0
+    assert record.paths("w").count == 3
+
+
+# Between any two points
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "end"),
+    [
+        ("GPT block, tied embedding", "wte.weight", "block.ln_2[0, 1, 0]"),
+        ("GPT block, tied embedding", "block.ln_1[0, 0, 1]", "block.proj"),
+        ("residual, batch norm in training", "0.weight", "1.bn1[1, 0, 1, 1]"),
+        ("residual, batch norm in evaluation", "1.conv1[0, 1, 0, 1]", "1[0, 1, 0, 1]"),
+        ("activations", "0.weight[1, 1]", "4[0, 1]"),
+        ("softmax and its logarithm", "batch[0, 1]", "2"),
+    ],
+)
+def test_paths_between_two_points(name: str, source: str, end: str) -> None:
+    model, batch, costs = CASES[name]()
+    record = wg.record(model, batch, costs).of(end)
+    scalars = Scalars(record.graph)
+    every_scalar_agrees(record, scalars)
+    paths_agree(record, scalars, source)
+    assert record.paths(source).count > 0
+    ends = [record.graph.nodes[cost.node].value.reshape(-1)[cost.position] for cost in record.graph.costs]
+    assert list(record.costs.values()) == [float(value) for value in ends]
+
+
+def test_every_parameter_at_once() -> None:
+    model, batch, costs = CASES["GPT block, tied embedding"]()
+    record = wg.record(model, batch, costs)
+    scalars = Scalars(record.graph)
+    starts = [
+        (leaf.node, at)
+        for leaf in record.leaves.values()
+        if leaf.kind == "parameter"
+        for at in range(record.graph.size(leaf.node))
+    ]
+    every = scalars.joint(starts, [0])
+    paths = record.paths(k=25)
+    assert (paths.count, paths.live) == (len(every.products), every.live.sum())
+    assert paths.total == pytest.approx(np.abs(every.products).sum())
+    np.testing.assert_allclose(
+        np.abs(paths.contribution), np.sort(np.abs(every.products[every.live]))[::-1][:25], **CLOSE
+    )
+    np.testing.assert_allclose(paths.shares, paths.contribution / np.abs(every.products).sum(), **CLOSE)
+
+
+# By blocks
+
+
+@pytest.mark.parametrize("name", ["residual, batch norm in training", "GPT block, tied embedding"])
+def test_the_spectrum_counts_the_blocks_on_every_path(name: str) -> None:
+    model, batch, costs = CASES[name]()
+    record = wg.record(model, batch, costs)
+    # A block is what comes into a residual add from the last layer of the block.
+    last = {
+        "residual, batch norm in training": ["1.bn1"],
+        "GPT block, tied embedding": ["block.proj", "block.out"],
+    }
+    outputs = {record.at(module)[0] for module in last[name]}
+    marked = frozenset(
+        (number, which)
+        for number, node in enumerate(record.graph.nodes)
+        if node.op is not None and node.op.name == "add"
+        for which, source in enumerate(node.inputs)
+        if source in outputs
+    )
+    assert len(marked) == len(outputs)
+    scalars = Scalars(record.graph, marked)
+    spectrum = record.spectrum()
+    assert len(spectrum.blocks) == len(outputs)
+    for quantity, parts in spectrum.parts.items():
+        node, _ = record.at(quantity)
+        for row in range(len(record.cost_names)):
+            paths = [scalars.contributions((node, at), row) for at in range(record.graph.size(node))]
+            split = [
+                [one.products[one.marks == many].sum() for one in paths] for many in range(parts.shape[1])
+            ]
+            np.testing.assert_allclose(parts[row], np.linalg.norm(split, axis=1), **CLOSE)
+            assert spectrum.whole[quantity][row] == pytest.approx(np.linalg.norm(np.sum(split, axis=0)))
+    assert spectrum.all_parts.shape == (len(record.cost_names), 1 + len(outputs))
+
+
+# What each user of a value sends back
+
+
+@pytest.mark.parametrize(
+    "name", ["a layer used three times", "GPT block, tied embedding", "LSTMCell, two steps", "siamese"]
+)
+def test_branches_are_the_paths_by_their_first_step(name: str) -> None:
+    model, batch, costs = CASES[name]()
+    record = wg.record(model, batch, costs)
+    scalars = Scalars(record.graph)
+    rows = range(len(record.cost_names))
+    found = record.branches()
+    assert len({parts.place for parts in found}) == len(found)
+    for parts in found:
+        node, _ = record.at(parts.place)
+        size = record.graph.size(node)
+        sent: dict[Any, np.ndarray] = {}
+        for at in range(size):
+            for row in rows:
+                for use, amount in _by_use(scalars, (node, at), row, 1.0):
+                    sent.setdefault(use, np.zeros((len(rows), size)))[row, at] += amount
+        sent = {use: rows_sent for use, rows_sent in sent.items() if rows_sent.any()}
+        norms = sorted(tuple(np.linalg.norm(made, axis=1).round(9)) for made in sent.values())
+        given = sorted(tuple(norm.round(9)) for norm in parts.norms if norm.any())
+        np.testing.assert_allclose(given, norms, atol=2e-9, err_msg=parts.place)
+        gradient = [
+            [scalars.contributions((node, at), row).products.sum() for at in range(size)] for row in rows
+        ]
+        np.testing.assert_allclose(parts.whole, np.linalg.norm(gradient, axis=1), **CLOSE)
+
+
+def _by_use(scalars: Scalars, start: tuple[int, int], row: int, before: float) -> Any:
+    """Yields (the first step that isn't a view of all entries, what comes back by it) for each path from a scalar."""
+    for edge in scalars.edges.get(start, ()):
+        node = scalars.graph.nodes[edge.to[0]]
+        one = len(node.inputs) == 1 and scalars.graph.size(edge.to[0]) == scalars.graph.size(start[0])
+        if one and (type(node.op.structure).__name__ == "Selection" or node.op.name == "identity"):
+            yield from _by_use(scalars, edge.to, row, before * edge.partial)
+        else:
+            after = scalars.contributions(edge.to, row).products.sum()
+            yield (edge.to[0], edge.which, start[0]), before * edge.partial * after

@@ -1,5 +1,6 @@
 """Reports: every number against autograd, the rules of the verdict, and what is said of special models."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -118,10 +119,8 @@ def test_a_conflict_is_found_with_its_place_and_its_angle() -> None:
     found = made(Two(1), opposed)
     conflict = next(f for f in found.findings if f.kind == "conflict")
     assert conflict.costs == ("up", "down")
-    assert (
-        "up and down pull against each other in trunk.0 (cosine −1.00)" not in conflict.says
-        or conflict.problem
-    )
+    assert conflict.problem
+    assert "up and down pull against each other in layer trunk.0 (cosine −1.00)" in conflict.says
     assert "a small step down the sum of all costs makes down worse" in conflict.says
     assert conflict.names == ("trunk.0",)
     assert any("PCGrad" in text for text in conflict.tries)
@@ -135,13 +134,13 @@ def test_domination_names_the_factor_that_balances() -> None:
     found = made(Two(1), uneven)
     domination = next(f for f in found.findings if f.kind == "domination")
     assert domination.costs == ("big",)
-    assert "big dominates every shared layer: its gradient there is 1e+02 times as long" in domination.says
+    assert "big dominates every shared layer: its gradient there is 100 times as long" in domination.says
     assert "multiply small by 100" in domination.tries[0]
 
 
 def test_costs_that_agree_and_costs_apart() -> None:
     found = made(Two(1), lambda m, x: {"one": m(x)[0].sum(), "two": 1.5 * m(x)[0].sum()})
-    assert kinds(found)[:2] == ["agreement", "agreement"]
+    assert kinds(found)[:2] == ["agreement", "balance"]
     assert not any(finding.problem for finding in found.findings if finding.kind == "agreement")
     model = nn.ModuleDict({"p": nn.Linear(3, 2), "q": nn.Linear(3, 2)})
     found = made(model, lambda m, x: {"one": m["p"](x).sum(), "two": m["q"](x).sum()})
@@ -184,16 +183,6 @@ def test_a_bias_before_a_normalisation_is_said_to_do_nothing() -> None:
     assert next(f for f in found.findings if f.kind == "cancels").names == ("0.bias",)
 
 
-def test_what_is_not_finite_is_said_first() -> None:
-    found = made(Two(1), lambda m, x: {"log": torch.log(m(x)[0].sum() * 0.0), "b": m(x)[1].sum()})
-    (finding,) = found.findings
-    assert finding.kind == "not finite"
-    assert finding.says == (
-        "Not finite: the value of log, and the gradients of "
-        f"{', '.join(finding.names[:-1])} and {finding.names[-1]}. Nothing else can be said"
-    )
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
 def test_inputs_that_are_not_finite_warn_of_nothing(bad: float) -> None:
     torch.manual_seed(0)
@@ -201,8 +190,11 @@ def test_inputs_that_are_not_finite_warn_of_nothing(bad: float) -> None:
     x = torch.randn(6, 4)
     x[1, 2] = bad
     found = wg.record(model, x, lambda m, b: {"a": m(b).square().mean(), "b": m(b).abs().mean()}).report()
-    assert found.findings[0].kind == "not finite"
-    assert "Not finite: the value" in str(found)
+    (finding,) = found.findings
+    assert finding.kind == "not finite"
+    assert re.match(
+        r"The values? of a( and b)? (is|are) not finite: it begins (with batch|at )", finding.says
+    )
     assert found.to_html()
     assert found.rows()
 

@@ -3,30 +3,38 @@
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from whygrad.render import report_words as words
 from whygrad.render.as_html import document, stylesheet
+from whygrad.report.conflicts import CONFLICT, in_conflict
 from whygrad.report.record import Finding, Numbers, Part, Report
-from whygrad.report.verdict import in_conflict
 
 # Hues of the costs in light and dark, apart for colour-blind eyes too (after Okabe and Ito); the pattern tells as well.
 LIGHT = ("#0b6e99", "#c4640a", "#7a4ba8", "#2b7f4f", "#b03060", "#6b6b1f")
 DARK = ("#62c3ee", "#f0a35e", "#c39be8", "#6fce97", "#f08ab0", "#cfcf6a")
 COSTS_IN_COLUMNS = 4
+# How wide a letter of a figure is, about.
+LETTER = 7
 # Modules are open from the start where a model is small.
 OPEN_UP_TO = 24
 
 _HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(LIGHT))
 _DARK_HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(DARK))
 _STRIPES = "repeating-linear-gradient({1}, {0} 0 {2}px, color-mix(in srgb, {0} 45%, transparent) {2}px {3}px)"
-_FILLS = (("135deg", 4, 6), ("45deg", 2, 4), ("90deg", 3, 5), ("0deg", 2, 4), ("135deg", 1, 4))
-_PATTERNS = ".whygrad .c0 { background: var(--cost-0); }\n" + "".join(
-    f".whygrad .c{k} {{ background: {_STRIPES.format(f'var(--cost-{k})', *fill)}; }}\n"
-    for k, fill in enumerate(_FILLS, 1)
-)
+_FILLS = (None, ("135deg", 4, 6), ("45deg", 2, 4), ("90deg", 3, 5), ("0deg", 2, 4), ("135deg", 1, 4))
+# Each hue comes with each fill before both are the same again.
+LOOKS = len(LIGHT) * len(_FILLS)
+
+
+def _look(k: int) -> str:
+    colour, fill = f"var(--cost-{k % len(LIGHT)})", _FILLS[(k + k // len(LIGHT)) % len(_FILLS)]
+    return colour if fill is None else _STRIPES.format(colour, *fill)
+
+
+_PATTERNS = "".join(f".whygrad .c{k} {{ background: {_look(k)}; }}\n" for k in range(LOOKS))
 
 
 @lru_cache(maxsize=1)
@@ -49,6 +57,7 @@ def report_html(report: Report) -> str:
         parts.append("<h3>In short</h3>" + "".join(map(_finding, report.findings)))
     title = "Which cost pulls where" if len(report.costs) > 1 else "The gradient"
     parts.append(f"<h3>{title}</h3>{_tree(report)}")
+    parts.append(_matrix(report))
     if len(report.layers) > 1:
         parts.append(_depth(report))
     said = [(units, words.unit_words(units)) for units in report.units]
@@ -61,34 +70,44 @@ def report_html(report: Report) -> str:
         parts.append(f"<h3>Activation functions</h3><div class='wide'><table>{rows}</table></div>")
     if report.spectrum is not None:
         parts.append(_spectrum(report))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in words.notes(report))
-    parts.append(f"<ul class='notes'>{notes}</ul>")
+    parts.append(_notes(report))
     body = "\n".join(parts)
     return f"<section class='whygrad report'>\n<style>{style()}</style>\n{body}\n</section>"
 
 
 def _class(k: int) -> str:
-    return f"c{k % len(LIGHT)}"
+    return f"c{k % LOOKS}"
 
 
-def _signed(text: str) -> str:
-    return text.replace("-", "−")
+def _notes(report: Report) -> str:
+    meanings = "".join(
+        f"<div><dt>{escape(word)}</dt><dd>{escape(meaning)}</dd></div>"
+        for word, meaning in words.meanings(report)
+    )
+    remarks = "".join(f"<p>{escape(remark)}</p>" for remark in words.remarks(report))
+    return f"<div class='notes'><dl>{meanings}</dl>{remarks}</div>"
+
+
+def _number(value: float) -> str:
+    bad = "" if np.isfinite(value) else " bad"
+    return f"<span class='n{bad}'>{words.norm(value).replace('-', '−')}</span>"
 
 
 def _costs(report: Report) -> str:
-    numbers = report.model.numbers
+    numbers, several = report.model.numbers, len(report.costs) > 1
     rows = []
     for k, (name, value) in enumerate(report.costs.items()):
-        along = words.cosine(float(numbers.along[k])) if len(report.costs) > 1 else ""
-        bad = " bad" if along.startswith("-") else ""
+        along = float(numbers.along[k])
+        bad = " bad" if along < 0 else ""
+        cell = f"<td class='n{bad}'>{words.cosine(along)}</td>" if several else ""
         rows.append(
             f"<tr><th scope='row'><span class='swatch {_class(k)}'></span>{escape(name)}</th>"
-            f"<td class='n'>{words.norm(value)}</td><td class='n'>{words.norm(float(numbers.norms[k]))}</td>"
-            f"<td class='n{bad}'>{_signed(along)}</td></tr>"
+            f"<td class='n'>{_number(value)}</td><td class='n'>{_number(float(numbers.norms[k]))}</td>{cell}</tr>"
         )
+    last = "<th class='n'>cosine with the sum</th>" if several else ""
     return (
-        "<div class='wide'><table><thead><tr><th>cost</th><th class='n'>value</th><th class='n'>gradient’s norm</th>"
-        f"<th class='n'>cosine with the sum</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        "<div class='wide'><table class='costs'><thead><tr><th>cost</th><th class='n'>value</th>"
+        f"<th class='n'>norm of the gradient</th>{last}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -103,89 +122,139 @@ def _finding(finding: Finding) -> str:
 
 
 def _tree(report: Report) -> str:
-    costs = list(report.costs)
-    wide = len(costs) <= COSTS_IN_COLUMNS
-    heads = list(costs) if wide else ["longest", "norm"]
-    columns = ["minmax(9rem, 2fr)", *["minmax(4.4rem, .7fr)"] * len(heads)]
+    costs, numbers = list(report.costs), report.model.numbers
+    wide, several = len(costs) <= COSTS_IN_COLUMNS, len(costs) > 1
+    columns = ["minmax(9rem, 2fr)"]
     titles = ["<span></span>"]
-    titles += [f"<span class='n'>{escape(head)}</span>" for head in heads]
-    if len(costs) > 1:
+    if wide:
+        columns += ["minmax(4.4rem, .7fr)"] * len(costs)
+        titles += [f"<span class='n' title='{escape(cost)}'>{escape(cost)}</span>" for cost in costs]
+    else:
+        columns += ["minmax(5rem, 1fr)", "3.6rem"]
+        titles += ["<span>longest cost</span>", "<span class='n'>norm</span>"]
+    if several:
         columns += ["minmax(5rem, 1.6fr)", "4.6rem"]
-        titles += ["<span>share</span>", "<span class='n'>cosine</span>"]
-    if report.model.numbers.total is not None:
+        titles += ["<span class='share'>share</span>", "<span class='n'>cosine</span>"]
+    if len(costs) > 2:
+        columns.append("minmax(5rem, 1.2fr)")
+        titles.append("<span class='pair'>of</span>")
+    if numbers.total is not None:
         columns.append("3.9rem")
         titles.append("<span class='n'>cancels</span>")
-    if report.model.numbers.surprise is not None:
+    if numbers.surprise is not None:
         columns.append("4.2rem")
         titles.append("<span class='n'>paths</span>")
+    # Where it is narrow the name has a line of its own, and the bar and the pair are left out.
+    narrow = f"repeat({len(titles) - 1 - several - (len(costs) > 2)}, minmax(0, 1fr))"
     small = sum(1 for _ in report.model.parameters) <= OPEN_UP_TO
-    rows = "".join(_part(part, 0, costs, wide, small) for part in report.model.parts)
-    cells = _cells(report.model.numbers, costs, wide)
-    whole = f"<div class='row leaf' style='--depth:0'><strong>the model</strong>{cells}</div>"
+    tree = _Tree(costs, wide, small, words.idle(report))
+    rows = "".join(tree.part(part, 0) for part in report.model.parts)
+    above = [("the model", numbers)]
+    shared = words.shared_row(report)
+    if shared is not None:
+        above.append(("shared weights", shared))
+    whole = "".join(
+        f"<div class='row' style='--depth:0'><strong class='name'>{name}</strong>{tree.cells(of)}</div>"
+        for name, of in above
+    )
     return (
-        f"<div class='wide'><div class='tree' style='--columns: {' '.join(columns)}'>"
-        f"<div class='row head'>{''.join(titles)}</div>{whole}{rows}</div></div>"
+        f"<div class='tree' style='--columns: {' '.join(columns)}; --narrow: {narrow}'>"
+        f"<div class='row head'>{''.join(titles)}</div>{whole}{rows}</div>"
     )
 
 
-def _part(part: Part, depth: int, costs: list[str], wide: bool, small: bool) -> str:
-    cells = _cells(part.numbers, costs, wide)
-    name = escape(part.label)
-    if part.shape is not None:
-        shape = " × ".join(map(str, part.shape)) or "scalar"
+class _Tree(NamedTuple):
+    """What is the same in every row of the tree.
+
+    Args:
+        costs: The names of the costs.
+        wide: Whether each cost has a column.
+        small: Whether all modules are open.
+        idle: The parameters whose cosines say nothing.
+    """
+
+    costs: list[str]
+    wide: bool
+    small: bool
+    idle: frozenset[str]
+
+    def part(self, part: Part, depth: int) -> str:
+        cells, name = self.cells(part.numbers, part.name), escape(part.label)
+        if part.shape is not None:
+            shape = " × ".join(map(str, part.shape)) or "scalar"
+            return (
+                f"<div class='row leaf' style='--depth:{depth}'><span class='name' title='{escape(part.name)}'>{name}"
+                f"<span class='shape'>{shape}</span></span>{cells}</div>"
+            )
+        inside = "".join(self.part(inner, depth + 1) for inner in part.parts)
+        is_open = " open" if self.small or (depth == 0 and len(part.parts) <= OPEN_UP_TO) else ""
         return (
-            f"<div class='row leaf' style='--depth:{depth}'><span class='name' title='{escape(part.name)}'>{name}"
-            f"<span class='shape'>{shape}</span></span>{cells}</div>"
+            f"<details{is_open}><summary class='row' style='--depth:{depth}'>"
+            f"<span class='name' title='{escape(part.name)}'>{name}</span>{cells}</summary>{inside}</details>"
         )
-    inside = "".join(_part(inner, depth + 1, costs, wide, small) for inner in part.parts)
-    name += f"<span class='shape'>{sum(1 for _ in part.parameters)}</span>"
-    is_open = " open" if small or (depth == 0 and len(part.parts) <= OPEN_UP_TO) else ""
+
+    def cells(self, numbers: Numbers, name: str = "") -> str:
+        if not numbers.reached.any():
+            return "<span class='bad none'>no path</span>"
+        made = []
+        if self.wide:
+            for k in range(len(self.costs)):
+                norm = float(numbers.norms[k])
+                made.append(_number(norm) if numbers.reached[k] else "<span class='n'>·</span>")
+        else:
+            top = int(np.nanargmax(numbers.norms))
+            made += [_cut(self.costs[top]), _number(float(numbers.norms[top]))]
+        worst = words.worst(numbers, self.costs)
+        conflict = in_conflict(numbers) and name not in self.idle
+        if len(self.costs) > 1:
+            mark = f" {words.MARK}" if conflict else ""
+            made.append(_shares(numbers, self.costs))
+            made.append(f"<span class='n{' bad' if conflict else ''}'>{worst.cosine}{mark}</span>")
+        if len(self.costs) > 2:
+            made.append(_cut(worst.names, "pair"))
+        if numbers.total is not None:
+            made.append(
+                f"<span class='n'>{escape(words.percent(words.largest(numbers.cancellation)))}</span>"
+            )
+        if numbers.surprise is not None:
+            made.append(f"<span class='n'>{words.effective(words.largest(numbers.entropy))}</span>")
+        return "".join(made)
+
+
+def _cut(text: str, kind: str = "longest") -> str:
+    """Returns a cell whose text may be cut off, and is shown whole when pointed at."""
+    return f"<span class='{kind}' title='{escape(text)}'>{escape(text)}</span>"
+
+
+def _matrix(report: Report) -> str:
+    """Returns the cosines of each cost with those before it; nothing where there are too few or too many."""
+    names, shared = list(report.costs), report.model.shared
+    if not words.FEWEST_IN_MATRIX <= len(names) <= words.MOST_IN_MATRIX or shared is None:
+        return ""
+    heads = "".join(f"<th class='n'>{k + 1}</th>" for k in range(len(names) - 1))
+    rows = []
+    for k, name in enumerate(names):
+        cells = "".join(
+            f"<td class='n{' bad' if shared.cosines[k, j] < CONFLICT else ''}' "
+            f"title='{escape(name)}, {escape(names[j])}'>{words.cosine(float(shared.cosines[k, j]))}</td>"
+            for j in range(k)
+        )
+        rows.append(f"<tr><td class='n faint'>{k + 1}</td><th scope='row'>{escape(name)}</th>{cells}</tr>")
     return (
-        f"<details{is_open}><summary class='row' style='--depth:{depth}'>"
-        f"<span class='name' title='{escape(part.name)}'>{name}</span>{cells}</summary>"
-        f"{inside}</details>"
+        "<h3>Cosines between the costs, over the shared weights</h3><div class='wide'><table class='cosines'><thead>"
+        f"<tr><th></th><th></th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
-
-
-def _cells(numbers: Numbers, costs: list[str], wide: bool) -> str:
-    if not numbers.reached.any():
-        return "<span class='bad'>no path</span>"
-    made = []
-    if wide:
-        for k in range(len(costs)):
-            text = words.norm(float(numbers.norms[k])) if numbers.reached[k] else "·"
-            made.append(f"<span class='n'>{_signed(text)}</span>")
-    else:
-        top = int(np.nanargmax(numbers.norms))
-        made.append(f"<span class='n'>{escape(costs[top])}</span>")
-        made.append(f"<span class='n'>{_signed(words.norm(float(numbers.norms[top])))}</span>")
-    if len(costs) > 1:
-        made.append(_shares(numbers, costs))
-        text = words.cosine(words.smallest_cosine(numbers))
-        conflict = in_conflict(numbers)
-        mark = f" {words.MARK}" if conflict else ""
-        made.append(f"<span class='n{' bad' if conflict else ''}'>{_signed(text)}{mark}</span>")
-    if numbers.total is not None:
-        made.append(f"<span class='n'>{escape(words.percent(_largest(numbers.cancellation)))}</span>")
-    if numbers.surprise is not None:
-        made.append(f"<span class='n'>{words.effective(_largest(numbers.entropy))}</span>")
-    return "".join(made)
-
-
-def _largest(values: Any) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.max()) if len(known) else float("nan")
 
 
 def _shares(numbers: Numbers, costs: list[str]) -> str:
     if np.isnan(numbers.shares).any():
-        return "<span></span>"
+        return "<span class='share'></span>"
     pieces = "".join(
         f"<span class='{_class(k)}' style='width:{100 * share:.2f}%' title='{escape(costs[k])} {share:.0%}'></span>"
         for k, share in enumerate(numbers.shares)
         if share > 0
     )
-    return f"<span class='shares'>{pieces}</span>"
+    return f"<span class='share shares'>{pieces}</span>"
 
 
 def _depth(report: Report) -> str:
@@ -226,17 +295,20 @@ def _depth(report: Report) -> str:
                     f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'><title>{escape(name)}, {escape(layer)}: "
                     f"{words.norm(float(norms[row, k]))}</title></circle>"
                 )
-    first, last = (report.layers[row].name or "the model" for row in (0, -1))
-    lines.append(f"<text x='{left}' y='{height - 8}'>{escape(first)}</text>")
-    lines.append(f"<text x='{width - 8}' y='{height - 8}' text-anchor='end'>{escape(last)}</text>")
+    names = [layer.name or "the model" for layer in report.layers]
+    fits = max(map(len, names)) * LETTER < across
+    for row in range(len(names)) if fits else (0, len(names) - 1):
+        x = left + row * across
+        anchor = "start" if not row else "end" if row == len(names) - 1 else "middle"
+        lines.append(f"<text x='{x:.1f}' y='{height - 8}' text-anchor='{anchor}'>{escape(names[row])}</text>")
     legend = "".join(
-        f"<span style='margin-right:1.2rem'><span class='swatch {_class(k)}'></span>{escape(name)}</span>"
+        f"<span class='key'><span class='swatch {_class(k)}'></span>{escape(name)}</span>"
         for k, name in enumerate(report.costs)
     )
     return (
-        "<h3>Depth: each cost’s derivative by the layers’ outputs</h3>"
+        "<h3>Depth: norm of each cost’s derivative by the layers’ outputs, first to last</h3>"
         f"<p class='why'>{legend}</p><div class='wide'><svg viewBox='0 0 {width} {height}' width='100%' "
-        f"style='min-width:22rem;max-width:46rem' role='img' aria-label='norm of the derivative by layer'>"
+        f"style='min-width:30rem;max-width:46rem' role='img' aria-label='norm of the derivative by layer'>"
         f"{''.join(lines)}</svg></div>"
     )
 
@@ -257,11 +329,11 @@ def _spectrum(report: Report) -> str:
                 f"<td class='n'>{words.norm(value)}</td></tr>"
             )
     sums = "".join(
-        f"<p class='why'>{escape(cost)}: norm of the sum {words.norm(float(whole[k]))}, sum of the norms "
-        f"{words.norm(float(every[k].sum()))}</p>"
+        f"<br>{escape(cost)}: norm of the sum {words.norm(float(whole[k]))}, sum of the norms "
+        f"{words.norm(float(every[k].sum()))}"
         for k, cost in enumerate(split.costs)
-    )
+    ).removeprefix("<br>")
     return (
         "<h3>The gradient by the number of blocks that its paths pass</h3>"
-        f"<div class='wide'><table>{''.join(rows)}</table></div>{sums}"
+        f"<div class='wide'><table>{''.join(rows)}</table></div><p class='why sums'>{sums}</p>"
     )

@@ -7,8 +7,9 @@ import numpy as np
 from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
 from whygrad.render.report_html import LIGHT
+from whygrad.report.conflicts import CONFLICT
+from whygrad.report.phrases import signed
 from whygrad.report.record import Report
-from whygrad.report.verdict import CONFLICT, live
 
 DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -67,25 +68,32 @@ def plot_depth(report: Report, axes: Any = None) -> Any:
     _named(axes, [layer.name for layer in report.layers])
     axes.set_ylabel("norm of the derivative\nby the layer's output")
     _plain(axes)
-    if len(report.costs) <= 12:
+    if len(report.costs) <= 4:
         axes.legend(frameon=False)
+    elif len(report.costs) <= 12:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
 
 
 def plot_cosines(report: Report, axes: Any = None) -> Any:
     """Returns axes with the cosines between costs: by layer for two costs, as a matrix for more.
 
-    The matrix is of all parameters together. Conflicts are hatched or outlined, not only coloured.
+    The matrix is of all weights together on which several costs pull. Conflicts are hatched or bold, not only coloured.
 
     Raises:
-        NotSupportedError: There is one cost only.
+        NotSupportedError: No two costs reach the same weights.
     """
     names = list(report.costs)
     if len(names) < 2:
         raise NotSupportedError("plot_cosines: there is one cost, and nothing to compare it with")
+    shared = report.model.shared
+    if shared is None:
+        raise NotSupportedError(
+            "plot_cosines: no two costs reach the same weights: there is nothing to compare"
+        )
     if len(names) > 2:
-        return _matrix(names, report.model.numbers.cosines, axes)
-    layers = [layer for layer in report.model.layers if len(live(layer.numbers)) > 1]
+        return _matrix(names, shared.cosines, axes)
+    layers = [layer for layer in report.model.layers if len(layer.numbers.live) > 1]
     axes = _axes(axes, 7.0, 3.2)
     values = [float(layer.numbers.cosines[0, 1]) for layer in layers]
     against = [value < CONFLICT for value in values]
@@ -100,8 +108,11 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
     axes.axhline(CONFLICT, color="#a3150a", linewidth=0.8, linestyle=":")
     axes.set_ylim(-1, 1)
     _named(axes, [layer.name for layer in layers])
-    axes.set_ylabel(f"cosine of {names[0]} and {names[1]}")
-    axes.set_title(f"hatched: below {CONFLICT}, they pull against each other", fontsize=9, loc="left")
+    axes.set_ylabel("cosine")
+    title = f"{names[0]} and {names[1]}"
+    if any(against):
+        title += f"; hatched: below {CONFLICT}, they pull against each other"
+    axes.set_title(title.replace("-", "−"), fontsize=9, loc="left", wrap=True)
     _plain(axes)
     return axes
 
@@ -116,7 +127,7 @@ def _matrix(names: list[str], cosines: Any, axes: Any) -> Any:
     if len(names) <= 14:
         for i, j in np.ndindex(cosines.shape):
             if np.isfinite(cosines[i, j]):
-                text = f"{cosines[i, j]:.2f}".replace("-", "−")
+                text = "1" if i == j else signed(float(cosines[i, j]))
                 colour = "white" if abs(cosines[i, j]) > 0.6 else "#1f2430"
                 weight = "bold" if cosines[i, j] < CONFLICT else "normal"
                 axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour, fontweight=weight)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from io import StringIO
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -13,9 +13,9 @@ from rich.text import Text
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING, shows_unicode, trimmed
 from whygrad.report import Report
+from whygrad.report.conflicts import CONFLICT, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
 from whygrad.report.record import Numbers, Part
-from whygrad.report.verdict import in_conflict
 
 # One hue for each cost; the fill of its bars tells it apart without colour.
 HUES = ("cyan", "yellow", "magenta", "green", "blue", "red")
@@ -23,6 +23,8 @@ BAD = "bold red"
 LINES = 26
 # With more costs than these, a line names the longest gradient instead of all.
 COLUMNS_UP_TO = 4
+# Sentences are no wider than this: longer lines are hard to follow.
+SENTENCES = 96
 # How wide the names of modules are, about.
 NAMES = 22
 
@@ -40,13 +42,50 @@ class _Look:
         """Returns text without the signs that ASCII lacks."""
         if self.unicode:
             return text
-        for sign, spelled in (("−", "-"), ("…", "..."), ("→", "->")):
+        for sign, spelled in (
+            ("−", "-"),
+            ("…", "..."),
+            ("→", "->"),
+            ("≤", "<="),
+            ("≥", ">="),
+            (words.MARK, words.ASCII_MARK),
+        ):
             text = text.replace(sign, spelled)
         return text
 
     def cost(self, k: int) -> str:
         """Returns a cost's fill."""
         return self.fills[k % len(self.fills)]
+
+    def short(self, name: str, width: int = 12) -> str:
+        """Returns a name, cut where it is too long."""
+        return name if len(name) <= width else self.plain(f"{name[: width - 1]}…")
+
+
+class _Columns(NamedTuple):
+    """Which columns the tree has: what there is room for."""
+
+    costs: bool
+    bar: int
+    pair: int
+    cancels: bool
+    paths: bool
+
+
+def _columns(report: Report, look: _Look) -> _Columns:
+    many, numbers = len(report.costs), report.model.numbers
+    each = many <= COLUMNS_UP_TO
+    room = look.width - 2 - NAMES - (10 if many > 1 else 0)
+    room -= sum(max(len(look.short(cost)), 9) + 2 for cost in report.costs) if each else 25
+    cancels = numbers.total is not None and room >= 9
+    room -= 9 * cancels
+    longest = max(len(a) + len(b) + 2 for a in report.costs for b in report.costs)
+    pair = min(longest, room - 2) if many > 2 and room >= 15 else 0
+    room -= pair + 2 if pair else 0
+    paths = numbers.surprise is not None and room >= 9
+    room -= 9 * paths
+    bar = min(24, room - 2) if many > 1 and each and room >= 10 else 0
+    return _Columns(each, bar, pair, cancels, paths)
 
 
 def hue(k: int) -> str:
@@ -90,8 +129,14 @@ def parts(report: Report, look: _Look) -> Iterator[Any]:
     yield Text("Which cost pulls where" if len(report.costs) > 1 else "The gradient", HEADING)
     yield _tree(report, look)
     yield ""
+    matrix = _matrix(report, look)
+    if matrix is not None:
+        yield Text("Cosines between the costs, over the shared weights", HEADING)
+        yield matrix
+        yield ""
     if len(report.layers) > 1:
-        yield Text("Depth: each cost's derivative by the layers' outputs, first to last", HEADING)
+        title = "Depth: norm of each cost's derivative by the layers' outputs, first to last"
+        yield Text(title if look.width >= len(title) else title.replace(", first to last", ""), HEADING)
         yield _depth(report, look)
         yield ""
     said = [(units, words.unit_words(units)) for units in report.units]
@@ -104,8 +149,21 @@ def parts(report: Report, look: _Look) -> Iterator[Any]:
         yield Text("The gradient by the number of blocks that its paths pass", HEADING)
         yield _spectrum(report, look)
         yield ""
-    for note in words.notes(report):
-        yield Text(look.plain(note), FAINT)
+    yield _notes(report, look)
+
+
+def _notes(report: Report, look: _Look) -> Any:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(max_width=SENTENCES)
+    columns = _columns(report, look)
+    left_out = {"share": not columns.bar, "cancels": not columns.cancels, "paths": not columns.paths}
+    for word, meaning in words.meanings(report):
+        if left_out.get(word):
+            continue
+        table.add_row(Text(word, "bold"), Text(look.plain(meaning), FAINT))
+    remarks = [Padding(Text(look.plain(remark), FAINT), (0, 0, 0, 2)) for remark in words.remarks(report)]
+    return Group(Padding(table, (0, 0, 0, 2)), *remarks)
 
 
 def _grid(*columns: str) -> Table:
@@ -119,14 +177,13 @@ def _grid(*columns: str) -> Table:
 
 
 def _bar(shares: Any, width: int, look: _Look) -> Text:
-    """Returns one bar that the costs share."""
+    """Returns one bar that the costs share; a share of less than half a sign is not seen."""
     made = Text()
     if np.isnan(shares).any():
         return made
     ends = np.round(np.cumsum(shares) * width).astype(int)
     start = 0
     for k, end in enumerate(ends):
-        # A share that is there is seen.
         length = max(int(end) - start, 0)
         made.append(look.cost(k) * length, hue(k))
         start = max(start, int(end))
@@ -134,34 +191,39 @@ def _bar(shares: Any, width: int, look: _Look) -> Text:
 
 
 def _costs(report: Report, look: _Look) -> Padding:
-    table = _grid("", "", "right", "right", "right")
-    numbers = report.model.numbers
-    table.add_row(
-        "", Text("cost", FAINT), Text("value", FAINT), Text("norm", FAINT), Text("cosine with sum", FAINT)
-    )
-    order = list(range(len(report.costs)))
+    names, values, numbers = list(report.costs), list(report.costs.values()), report.model.numbers
+    several = len(names) > 1
+    # The fills are the key to the bars.
+    fills = _columns(report, look).bar > 0
+    table = _grid(*([""] if fills else []), "", "right", "right", *(["right"] if several else []))
+    heads = [*([""] if fills else []), "cost", "value", "norm", *(["cosine with sum"] if several else [])]
+    table.add_row(*(Text(head, FAINT) for head in heads))
+    order = list(range(len(names)))
     if len(order) > 12:
         order = sorted(order, key=lambda k: -float(numbers.norms[k]))[:10]
-    names, values = list(report.costs), list(report.costs.values())
     for k in order:
-        along = "" if len(names) == 1 else words.cosine(float(numbers.along[k]))
-        table.add_row(
-            Text(look.cost(k) * 2, hue(k)),
-            names[k],
-            words.norm(values[k]),
-            words.norm(float(numbers.norms[k])),
-            Text(along, BAD if along.startswith("-") else ""),
-        )
+        cells = [Text(names[k], hue(k)), _number(values[k]), _number(float(numbers.norms[k]))]
+        if fills:
+            cells.insert(0, Text(look.cost(k) * 2, hue(k)))
+        if several:
+            along = float(numbers.along[k])
+            cells.append(Text(look.plain(words.cosine(along)), BAD if along < 0 else ""))
+        table.add_row(*cells)
     if len(order) < len(names):
-        table.add_row("", Text(look.plain(f"… and {len(names) - len(order)} others"), FAINT), "", "", "")
+        left = Text(look.plain(f"… and {len(names) - len(order)} others"), FAINT)
+        table.add_row(*([""] if fills else []), left)
     return Padding(table, (0, 0, 0, 2))
+
+
+def _number(value: float) -> Text:
+    return Text(words.norm(value), "" if np.isfinite(value) else BAD)
 
 
 def _findings(report: Report, look: _Look) -> Iterator[Any]:
     for finding in report.findings:
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, width=2)
-        table.add_column()
+        table.add_column(max_width=SENTENCES)
         mark = Text(f"{look.mark if finding.kind == 'conflict' else '!' if finding.problem else '-'}")
         if finding.problem:
             mark.stylize(BAD)
@@ -174,105 +236,116 @@ def _findings(report: Report, look: _Look) -> Iterator[Any]:
 
 
 def _tree(report: Report, look: _Look) -> Padding:
-    costs = list(report.costs)
-    many = len(costs)
-    wide = many <= COLUMNS_UP_TO
-    # What there is room for beside the names and the norms.
-    heads_of = [_short(cost) for cost in costs] if wide else ["longest cost", "norm"]
-    room = look.width - 2 - NAMES - sum(max(len(head), 9) + 2 for head in heads_of) - 10 * (many > 1)
-    cancels = report.model.numbers.total is not None and room >= 9
-    room -= 9 * cancels
-    paths = report.model.numbers.surprise is not None and room >= 9
-    room -= 9 * paths
-    bar = many > 1 and wide and room >= 10
-    width = min(24, room - 2) if bar else 0
+    costs, columns = list(report.costs), _columns(report, look)
+    many, idle = len(costs), words.idle(report)
     table = Table.grid(padding=(0, 2))
-    table.add_column(overflow="fold", min_width=14)
     heads = [Text("")]
-    for k, head in enumerate(heads_of):
-        table.add_column(justify="right", no_wrap=True)
-        heads.append(Text(look.plain(head), hue(k) if wide else FAINT))
-    if bar:
-        table.add_column(no_wrap=True, width=width)
-        heads.append(Text("share", FAINT))
+    table.add_column(overflow="fold", min_width=14)
+
+    def column(head: Text, justify: Literal["left", "right"] = "right", width: int | None = None) -> None:
+        table.add_column(justify=justify, no_wrap=True, width=width)
+        heads.append(head)
+
+    if columns.costs:
+        for k, cost in enumerate(costs):
+            column(Text(look.short(cost), hue(k)))
+    else:
+        column(Text("longest cost", FAINT), "left")
+        column(Text("norm", FAINT))
+    if columns.bar:
+        column(Text("share", FAINT), "left", columns.bar)
     if many > 1:
-        table.add_column(justify="right", no_wrap=True)
-        heads.append(Text("cosine", FAINT))
-    if cancels:
-        table.add_column(justify="right", no_wrap=True)
-        heads.append(Text("cancels", FAINT))
-    if paths:
-        table.add_column(justify="right", no_wrap=True)
-        heads.append(Text("paths", FAINT))
+        column(Text("cosine", FAINT))
+    if columns.pair:
+        column(Text("of", FAINT), "left", columns.pair)
+    if columns.cancels:
+        column(Text("cancels", FAINT))
+    if columns.paths:
+        column(Text("paths", FAINT))
     table.add_row(*heads)
 
-    def cells(numbers: Numbers) -> list[Text]:
+    def cells(numbers: Numbers, name: str = "") -> list[Text]:
         if not numbers.reached.any():
             return [Text("no path", BAD)]
         made: list[Text] = []
-        if wide:
+        if columns.costs:
             for k in range(many):
-                text = words.norm(float(numbers.norms[k])) if numbers.reached[k] else "."
-                made.append(Text(text, FAINT if text == "." else ""))
+                norm = float(numbers.norms[k])
+                made.append(_number(norm) if numbers.reached[k] else Text(".", FAINT))
         else:
             top = int(np.nanargmax(numbers.norms))
-            made += [Text(_short(costs[top]), hue(top)), Text(words.norm(float(numbers.norms[top])))]
-        if bar:
-            made.append(_bar(numbers.shares, width, look))
+            made += [Text(look.short(costs[top]), hue(top)), _number(float(numbers.norms[top]))]
+        if columns.bar:
+            made.append(_bar(numbers.shares, columns.bar, look))
+        worst = words.worst(numbers, costs)
+        conflict = in_conflict(numbers) and name not in idle
         if many > 1:
-            text = words.cosine(words.smallest_cosine(numbers))
-            conflict = in_conflict(numbers)
+            text = look.plain(worst.cosine)
             made.append(Text(f"{text} {look.mark if conflict else ' '}", BAD if conflict else ""))
-        if cancels:
-            made.append(Text(words.percent(_largest(numbers.cancellation))))
-        if paths:
-            made.append(Text(words.effective(_largest(numbers.entropy))))
+        if columns.pair:
+            made.append(Text(look.short(worst.names, columns.pair), "" if conflict else FAINT))
+        if columns.cancels:
+            made.append(Text(words.percent(words.largest(numbers.cancellation))))
+        if columns.paths:
+            made.append(Text(words.effective(words.largest(numbers.entropy))))
         return made
 
-    whole = report.model
+    whole, shared = report.model, words.shared_row(report)
     table.add_row(Text("the model", "bold"), *cells(whole.numbers))
+    if shared is not None:
+        table.add_row(Text("shared weights", "bold"), *cells(shared))
     for line in fold(whole, LINES):
-        table.add_row(*_line(line, look, cells))
+        table.add_row(*_line(line, look, cells, columns))
     return Padding(table, (0, 0, 0, 2))
 
 
-def _short(name: str, width: int = 12) -> str:
-    return name if len(name) <= width else f"{name[: width - 1]}…"
-
-
-def _largest(values: Any) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.max()) if len(known) else float("nan")
-
-
-def _line(line: Line, look: _Look, cells: Any) -> list[Text]:
+def _line(line: Line, look: _Look, cells: Any, columns: _Columns) -> list[Text]:
     indent = "  " * line.depth
     if line.part is None:
-        low, high = _range(line.others)
         kind = "other" if len(line.others) == 1 else "others"
         text = f"{indent}{look.dots} and {len(line.others)} {kind}"
-        return [Text(text, FAINT), *_range_cells(low, high)]
+        return [Text(text, FAINT), *_range_cells(line.others, look, columns)]
     name = Text(f"{indent}{line.part.label}", "bold" if line.part.shape is None else "")
     if line.part.shape is not None:
         name.append(f" {'x'.join(map(str, line.part.shape)) or 'scalar'}", FAINT)
     elif line.folded:
-        inside = sum(1 for _ in line.part.parameters)
-        name.append(f" ({inside})", FAINT)
-    return [name, *cells(line.part.numbers)]
+        name.append(f" ({sum(1 for _ in line.part.parameters)} parameters)", FAINT)
+    return [name, *cells(line.part.numbers, line.part.name)]
 
 
-def _range(others: tuple[Part, ...]) -> tuple[Any, Any]:
-    norms = np.array([part.numbers.norms for part in others])
-    return norms.min(axis=0), norms.max(axis=0)
-
-
-def _range_cells(low: Any, high: Any) -> list[Text]:
-    if len(low) > COLUMNS_UP_TO:
+def _range_cells(others: tuple[Part, ...], look: _Look, columns: _Columns) -> list[Text]:
+    """Returns, of parts that share a line, the longest norms and the smallest cosine."""
+    norms = np.array([part.numbers.norms for part in others]).max(axis=0)
+    if not columns.costs:
         return []
-    return [
-        Text(f"to {words.norm(float(b))}" if b > a else words.norm(float(b)), FAINT)
-        for a, b in zip(low, high, strict=True)
-    ]
+    made = [Text(look.plain(f"≤ {words.norm(float(norm))}"), FAINT) for norm in norms]
+    if columns.bar:
+        made.append(Text(""))
+    cosines = [found[0] for part in others if (found := worst_pair(part.numbers))]
+    if cosines:
+        conflict = min(cosines) < CONFLICT
+        made.append(
+            Text(look.plain(f"≥ {words.cosine(min(cosines))} {words.MARK if conflict else ' '}"), FAINT)
+        )
+    return made
+
+
+def _matrix(report: Report, look: _Look) -> Padding | None:
+    """Returns the cosines of each cost with those before it; nothing where there are too few, or too many to fit."""
+    names, shared = list(report.costs), report.model.shared
+    room = look.width - 8 - 7 * (len(names) - 1)
+    if not words.FEWEST_IN_MATRIX <= len(names) <= words.MOST_IN_MATRIX or shared is None or room < 8:
+        return None
+    table = _grid("right", "", *["right"] * (len(names) - 1))
+    table.padding = (0, 1)
+    table.add_row("", "", *(Text(str(k + 1), FAINT) for k in range(len(names) - 1)))
+    for k, name in enumerate(names):
+        row = [Text(str(k + 1), FAINT), Text(look.short(name, room), hue(k))]
+        for j in range(k):
+            value = float(shared.cosines[k, j])
+            row.append(Text(look.plain(words.cosine(value)), BAD if value < CONFLICT else ""))
+        table.add_row(*row)
+    return Padding(table, (0, 0, 0, 2))
 
 
 def _depth(report: Report, look: _Look) -> Padding:
@@ -302,9 +375,10 @@ def _depth(report: Report, look: _Look) -> Padding:
         ends = ""
         if reached:
             first, last = float(reached[0].norms[k]), float(reached[-1].norms[k])
-            ends = f"{words.norm(first)} to {words.norm(last)}"
-            if look.width >= 72:
-                ends += look.plain(f" ({reached[0].name or 'the model'} → {reached[-1].name or 'the model'})")
+            ends = f"{words.norm(first)} to {words.norm(last)}" if len(reached) > 1 else words.norm(first)
+            whole = look.plain(f"{ends} ({' → '.join(dict.fromkeys((reached[0].name, reached[-1].name)))})")
+            if reached[0].name and len(whole) <= look.width - 6 - len(spark) - max(map(len, costs)):
+                ends = whole
         table.add_row(costs[k], spark, Text(ends, FAINT))
     if len(costs) > 8:
         table.add_row(Text(look.plain(f"… and {len(costs) - 6} others"), FAINT), "", "")

@@ -1,55 +1,44 @@
 """What every format of a report shares: numbers, marks, titles and the rules that it states."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from whygrad.report import Report, Units
+from whygrad.report.conflicts import CONFLICT, worst_pair
+from whygrad.report.phrases import counted, grouped, listed, signed
+from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
-from whygrad.report.verdict import CONFLICT, DOMINANCE, EXPLODING, VANISHING, worst_pair
+from whygrad.report.verdict import DOMINANCE, EXPLODING, VANISHING
 
+# A matrix of cosines is written out for so many costs.
+FEWEST_IN_MATRIX, MOST_IN_MATRIX = 3, 12
 # One fill for each cost, so that bars can be read without colour; later costs begin again.
 FILLS = ("█", "▒", "▓", "░", "▚", "▄")
 ASCII_FILLS = ("#", "-", "=", "+", "o", "x")
 MARK, ASCII_MARK = "⇄", "!"
 
 
-def norm(value: float) -> str:
-    """Returns a norm to three digits, or two and a power of ten.
-
-    Example:
-        , norm(1234.5), norm(1e-9), norm(0.0)
-        ('0.0123', '1.2e3', '1.0e-9', '0')
-    """
-    if np.isnan(value):
-        return ""
-    if value == 0:
-        return "0"
-    if np.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    if 1e-3 <= abs(value) < 1000:
-        return f"{value:.3g}"
-    digits, _, exponent = f"{value:.1e}".partition("e")
-    return f"{digits}e{int(exponent)}"
-
-
 def cosine(value: float) -> str:
     """Returns a cosine to two digits, with its sign; nothing where it is not known."""
-    return "" if np.isnan(value) else f"{value:+.2f}"
+    return "" if np.isnan(value) else signed(value)
 
 
 def percent(share: float) -> str:
     """Returns a share as a whole percentage; with digits where it is close to all.
 
     Example:
-        >>> percent(0.5), percent(0.9961), percent(0.001)
-        ('50%', '99.6%', '<1%')
+        >>> percent(0.5), percent(0.9961), percent(0.99996), percent(0.001), percent(0.0)
+        ('50%', '99.6%', '>99.9%', '<1%', '0%')
     """
     if np.isnan(share):
         return ""
     if 0 < share < 0.01:
         return "<1%"
-    if 0.99995 <= share < 1:
+    if share >= 0.9995:
         return ">99.9%"
-    return f"{share:.1%}" if 0.995 <= share < 1 else f"{share:.0%}"
+    return f"{share:.1%}" if share >= 0.995 else f"{share:.0%}"
 
 
 def effective(entropy: float) -> str:
@@ -60,21 +49,49 @@ def effective(entropy: float) -> str:
     return norm(float(np.exp(entropy))) if entropy < 700 else f"1e{entropy / np.log(10):.0f}"
 
 
-def smallest_cosine(numbers: Numbers) -> float:
-    """Returns the smallest cosine between two costs; NaN where no two pull."""
-    worst = worst_pair(numbers)
-    return worst[0] if worst else float("nan")
+class Pair(NamedTuple):
+    """The two costs whose gradients have the smallest cosine, as texts."""
+
+    cosine: str
+    names: str
+    value: float
+
+
+def worst(numbers: Numbers, costs: Sequence[str]) -> Pair:
+    """Returns the pair of costs with the smallest cosine; empty texts where no two pull."""
+    found = worst_pair(numbers)
+    if found is None:
+        return Pair("", "", float("nan"))
+    value, i, j = found
+    return Pair(signed(value), f"{costs[i]}, {costs[j]}", value)
+
+
+def largest(values: Any) -> float:
+    """Returns the largest of some values, of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.max()) if len(known) else float("nan")
+
+
+def shared_row(report: Report) -> Numbers | None:
+    """Returns the numbers of the weights on which several costs pull, where those aren't all weights."""
+    shared = report.model.shared
+    return None if shared is None or shared.entries == report.model.numbers.entries else shared
+
+
+def idle(report: Report) -> frozenset[str]:
+    """Returns the parameters whose gradients are rounding: their cosines say nothing."""
+    return frozenset(
+        name for finding in report.findings if finding.kind == "cancels" for name in finding.names
+    )
 
 
 def headline(report: Report) -> str:
     """Returns what was reported on."""
-    parameters = list(report.model.parameters)
-    weights = f"{report.model.numbers.entries:,}".replace(",", " ")
-    costs = "1 cost" if len(report.costs) == 1 else f"{len(report.costs)} costs"
+    parameters = sum(1 for _ in report.model.parameters)
     layers = sum(1 for _ in report.model.layers)
     return (
-        f"{costs}, {len(parameters)} parameter{'s' * (len(parameters) != 1)} with {weights} weights in "
-        f"{layers} layer{'s' * (layers != 1)}"
+        f"{counted(len(report.costs), 'cost')}, {counted(parameters, 'parameter')} with "
+        f"{counted(report.model.numbers.entries, 'weight')} in {counted(layers, 'layer')}"
     )
 
 
@@ -82,40 +99,73 @@ def unit_words(units: Units) -> str:
     """Returns what became of the units of an activation function, in words; nothing where all is well."""
     said = []
     if units.dead:
-        said.append(f"{units.dead} of {units.units} units are 0 for every example")
+        said.append(
+            f"{units.dead} of {units.units} units {_verb(units.dead, 'is', 'are')} 0 for every example"
+        )
     if units.silent:
-        said.append(f"{units.silent} of {units.units} units get no gradient")
+        said.append(f"{units.silent} of {units.units} units {_verb(units.silent, 'gets', 'get')} no gradient")
     if units.kinks:
-        many = f"{units.kinks:,}".replace(",", " ")
-        said.append(f"{many} of {units.entries:,} entries stand on a kink".replace(",", " "))
+        stand = _verb(units.kinks, "stands", "stand")
+        said.append(f"{grouped(units.kinks)} of {grouped(units.entries)} entries {stand} on a kink")
     return "; ".join(said)
 
 
-def notes(report: Report) -> list[str]:
-    """Returns the rules and definitions that the numbers stand on."""
-    made = [
-        "norm: the Euclidean length of a cost's gradient; share: its part of the sum of the norms. cosine: between the "
-        f"gradients of two costs, the smallest of all pairs; below {CONFLICT} they are said to pull against each "
-        f"other. A cost dominates where its norm is {DOMINANCE:g} times the next one's.",
-        "depth: the norm of a cost's derivative by each layer's output; vanishing (exploding) where the first layer's "
-        f"is less than {VANISHING:g} (more than {EXPLODING:g}) of the last one's.",
-    ]
-    if report.model.numbers.total is not None:
+def _verb(many: int, one: str, more: str) -> str:
+    return one if many == 1 else more
+
+
+def meanings(report: Report) -> list[tuple[str, str]]:
+    """Returns the words over the columns and what they mean; of what is there alone."""
+    several, numbers = len(report.costs) > 1, report.model.numbers
+    length = "the Euclidean length of a cost's gradient"
+    dominates = f"; a cost dominates where it is at least {DOMINANCE:g} times the next one's"
+    made = [("norm", f"{length}{dominates * several}")]
+    if several:
+        made += [
+            ("share", "a norm's part of the sum of the norms"),
+            (
+                "cosine",
+                f"between the gradients of two costs{', the smallest of all pairs' * (len(report.costs) > 2)}; below "
+                f"{signed(CONFLICT)} they pull against each other ({MARK})",
+            ),
+        ]
+    if numbers.total is not None:
         made.append(
-            "cancels: 1 - |gradient| / (sum of all absolute contributions of paths), over all entries."
+            (
+                "cancels",
+                "1 - |gradient| / (sum of the absolute contributions of all paths); close to 100% is usual in deep "
+                "networks, where very many paths of both signs meet",
+            )
         )
-    if report.model.numbers.surprise is not None:
-        made.append("paths: the effective number of paths to a weight, exp(entropy of their contributions).")
+    if numbers.surprise is not None:
+        made.append(
+            ("paths", "the effective number of paths to a weight, exp(entropy of their contributions)")
+        )
+    if len(report.layers) > 1:
+        made.append(
+            (
+                "depth",
+                f"vanishing (exploding) where the first layer's norm is less than {VANISHING:g} (more than "
+                f"{EXPLODING:g}) of the last one's",
+            )
+        )
+    return made
+
+
+def remarks(report: Report) -> list[str]:
+    """Returns what is to be kept in mind about a report."""
+    made = []
     if report.frozen:
-        made.append(f"Not trained: {', '.join(report.frozen[:6])}{_more(report.frozen, 6)}.")
+        made.append(f"Not trained: {listed(report.frozen, 6)}.")
     if report.stops:
         made.append(
-            f"Operations without a declaration ({', '.join(report.stops[:4])}{_more(report.stops, 4)}): cancellation, "
-            "entropy and spectrum stop there."
+            f"Operations without a declaration ({listed(report.stops, 4)}): cancellation, entropy and spectrum stop "
+            "there."
         )
     made.append("One batch: another may say something else. Look at several before you change a model.")
     return made
 
 
-def _more(names: tuple[str, ...], most: int) -> str:
-    return f" and {len(names) - most} others" if len(names) > most else ""
+def notes(report: Report) -> list[str]:
+    """Returns the rules and definitions that the numbers stand on, as sentences."""
+    return [*(f"{word}: {meaning}." for word, meaning in meanings(report)), *remarks(report)]

@@ -1,5 +1,6 @@
 """Makes a report: sweeps, sums by parameter, the tree of modules, the depth profile."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -9,9 +10,11 @@ from whygrad.arrays import in_numpy
 from whygrad.branches import residuals, spectrum
 from whygrad.errors import NotSupportedError
 from whygrad.model_record import Record
+from whygrad.report.broken import origins
+from whygrad.report.idle import idle
 from whygrad.report.record import Layer, Numbers, Part, Report
 from whygrad.report.units import units
-from whygrad.report.verdict import findings
+from whygrad.report.verdict import findings, not_finite
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -20,8 +23,8 @@ Progress: TypeAlias = Callable[[str, float], None]
 SEMIRINGS = ("total", "entropy", "spectrum")
 # With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
 COSTS_WITH_TOTAL = 12
-# Sums whose terms cancel to this many units of rounding are 0.
-ROUNDING = 30.0
+# What the recorder adds to the name of a module's output when the module is called again.
+LATER_CALL = re.compile(r" \(call \d+\)$")
 
 
 def report(
@@ -66,9 +69,14 @@ def report(
     activations = units(record)
     split = spectrum(record) if "spectrum" in asked and residuals(record) else None
     frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
-    idle = [name for name in record.parameters if _idle(record, name)]
-    tell("findings", 1.0)
-    found = findings(dict(record.costs), model, layers, activations, idle)
+    tell("findings", 0.98)
+    finite = np.isfinite([*record.costs.values(), *model.numbers.absolute]).all()
+    found = (
+        findings(tuple(record.costs), model, layers, activations, idle(record))
+        if finite
+        else not_finite(origins(record), model)
+    )
+    tell("done", 1.0)
     stops = tuple(record.node_name(number) for number in record.stops)
     return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split)
 
@@ -84,24 +92,6 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[str, ...]:
             )
     needed = (*chosen, "total") if "entropy" in chosen else chosen
     return tuple(name for name in SEMIRINGS if name in needed)
-
-
-def _idle(record: Record, name: str) -> bool:
-    """Returns whether a bias's gradient is rounding beside what it is the sum of, for every cost that it reaches.
-
-    So it is where a normalisation or a softmax takes the bias away again.
-    """
-    node, sweep = record.leaves[name].node, record.graph_sweep("gradient")
-    value = record.parameters[name]
-    uses = [user for user, _ in record.graph.users()[node]]
-    if len(value.shape) != 1 or len(uses) != 1 or sweep.cotangent(uses[0]) is None:
-        return False
-    costs = len(record.graph.costs)
-    terms = np.abs(_wide(sweep.values(uses[0])).reshape(costs, -1)).sum(axis=1)
-    left = np.abs(_wide(record.gradients()[name]).reshape(costs, -1)).sum(axis=1)
-    there = terms > 0
-    least = ROUNDING * float(record.graph.xp.finfo(value.dtype).eps)
-    return bool(there.any() and (left <= least * terms)[there].all())
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
@@ -166,27 +156,33 @@ def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
 
 
 def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
-    """Returns the layers in the order of the forward pass, with the derivatives by their outputs."""
+    """Returns the layers in the order of the forward pass, with the derivatives by their outputs in all calls."""
     graph, sweep = record.graph, record.graph_sweep("gradient")
     users = graph.users()
     modules = record.modules
-    named = {node.name: number for number, node in reversed(list(enumerate(graph.nodes)))}
+    named: dict[str, list[int]] = {}
+    for number, node in enumerate(graph.nodes):
+        named.setdefault(LATER_CALL.sub("", node.name), []).append(number)
     found = []
     for layer in model.layers:
         leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
-        uses = [user for leaf in leaves for user, _ in users[leaf]]
+        uses = sorted({user for leaf in leaves for user, _ in users[leaf]})
         if not uses:
             continue
-        last = uses[-1]
-        inside = [number for number, path in enumerate(modules) if path == modules[last] and number >= last]
-        own = named.get(layer.name) if layer.name else None
-        output = own if own is not None and own >= min(uses) else (inside[-1] if layer.name else last)
-        cotangent = sweep.cotangent(output)
+        outputs = [number for number in named.get(layer.name, ()) if layer.name and number >= uses[0]]
+        if not outputs:
+            last = uses[-1]
+            inside = [n for n, path in enumerate(modules) if path == modules[last] and n >= last]
+            outputs = [inside[-1] if layer.name else last]
         norms = np.full(len(graph.costs), np.nan)
-        if cotangent is not None:
-            values = _wide(sweep.values(output)).reshape(len(norms), -1)
-            norms[list(cotangent.rows)] = _norms(values)[list(cotangent.rows)]
-        found.append((output, Layer(layer.name, norms)))
+        for output in outputs:
+            cotangent = sweep.cotangent(output)
+            if cotangent is not None:
+                rows = list(cotangent.rows)
+                values = _wide(sweep.values(output)).reshape(len(norms), -1)
+                before = np.where(np.isnan(norms[rows]), 0.0, norms[rows])
+                norms[rows] = np.hypot(before, _norms(values)[rows])
+        found.append((outputs[0], Layer(layer.name, norms)))
     return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
 
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.report.conflicts import worst_pair
 from whygrad.report.record import Part
-from whygrad.report.verdict import worst_pair
 
 # A module with more parts than this shows the extreme ones.
 PARTS_SHOWN = 8

@@ -80,6 +80,11 @@ class Numbers(NamedTuple):
         return np.clip(made, -1.0, 1.0)
 
     @property
+    def live(self) -> list[int]:
+        """The numbers of the costs whose gradients aren't zero."""
+        return [int(k) for k in np.flatnonzero(self.norms > 0)]
+
+    @property
     def cancellation(self) -> Array:
         """Which share of what the paths carry cancels, 1 - |gradient| / total, (costs,); NaN where not known."""
         if self.total is None:
@@ -132,13 +137,23 @@ class Part(NamedTuple):
         for part in self.parts:
             yield from part.layers
 
+    @property
+    def shared(self) -> "Numbers | None":
+        """The numbers of all its parameters together on which at least two costs pull; nothing if there are none."""
+        made = None
+        for part in self.parameters:
+            if len(part.numbers.live) > 1:
+                made = part.numbers if made is None else made + part.numbers
+        return made
+
 
 class Layer(NamedTuple):
     """One layer in the order of the forward pass, and how strongly each cost acts on its output.
 
     Args:
         name: The module's path.
-        norms: The norm of each cost's derivative by the layer's output, (costs,); NaN for costs without a path.
+        norms: The norm of each cost's derivative by the layer's output, in all calls together, (costs,); NaN for
+            costs without a path.
     """
 
     name: str
@@ -149,13 +164,13 @@ class Units(NamedTuple):
     """The units of one activation function.
 
     Args:
-        name: The node.
+        name: The node; of several calls the first.
         operation: The function.
         units: How many there are.
-        dead: How many are 0 for every example and place, where the function has a flat side at 0.
+        dead: How many are 0 for every example and place in every call, where the function has a flat side at 0.
         silent: How many, beyond those, get no gradient from any cost.
         kinks: How many entries stand exactly on a kink.
-        entries: How many entries there are.
+        entries: How many entries there are, in all calls.
     """
 
     name: str
@@ -171,8 +186,8 @@ class Finding(NamedTuple):
     """One thing that the numbers say.
 
     Args:
-        kind: ``domination``, ``conflict``, ``agreement``, ``apart``, ``vanishing``, ``exploding``, ``dead``,
-            ``unreached``, ``cancels``, ``not finite`` or ``single``.
+        kind: ``conflict``, ``agreement``, ``apart``, ``domination``, ``balance``, ``vanishing``, ``exploding``,
+            ``dead``, ``silent``, ``unreached``, ``cancels``, ``not finite`` or ``single``.
         says: What it is, with the numbers.
         tries: What to try; nothing where nothing has to be mended.
         names: The modules or parameters that it is about.

@@ -1,7 +1,7 @@
 """Activation functions in a recorded computation: dead units, silent units, entries on a kink."""
 
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.arrays import in_numpy, style
 from whygrad.formula import compiled, symbols
@@ -15,10 +15,15 @@ Array: TypeAlias = Any
 
 
 def units(record: Record) -> tuple[Units, ...]:
-    """Returns what became of the units of each activation function that has a kink, and other entries on a kink."""
+    """Returns what became of the units of each activation function that has a kink, and other entries on a kink.
+
+    The same weights make the same units: those of a model that is called several times, or of a cell at every step,
+    are counted once, and are dead where they are in every call.
+    """
     graph, sweep = record.graph, record.graph_sweep("gradient")
     leaves = {leaf.node for leaf in record.leaves.values()}
-    made = []
+    signs = _signs(record)
+    made: dict[tuple[Any, ...], _Seen] = {}
     for number, node in enumerate(graph.nodes):
         op = node.op
         if op is None or not op.kinks or not isinstance(op.structure, Elementwise) or len(node.inputs) != 1:
@@ -28,24 +33,60 @@ def units(record: Record) -> tuple[Units, ...]:
         flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
         name, entries = record.node_name(number), prod(node.value.shape)
         if not flat and not op.activation:
-            if on_kink:
-                made.append(Units(name, op.name, 0, 0, 0, on_kink, entries))
-            continue
-        axis = _unit_axis(graph, number)
-        zero = _all_but(axis, node.value == 0)
-        quiet = _all_but(axis, _no_gradient(graph, sweep, number))
-        made.append(
-            Units(
-                name,
-                op.name,
-                int(zero.shape[0]),
-                int(in_numpy(zero).sum()) if flat else 0,
-                int(in_numpy(quiet & ~zero if flat else quiet).sum()),
-                on_kink,
-                entries,
-            )
+            zero = quiet = None
+        else:
+            axis = _unit_axis(graph, number)
+            # An output of 0 means a dead unit only where the function is flat there.
+            zero = in_numpy(_all_but(axis, node.value == 0)) & flat
+            quiet = in_numpy(_all_but(axis, _no_gradient(graph, sweep, number)))
+        key = (signs[number], None if zero is None else len(zero))
+        seen = _Seen(name, op.name, zero, quiet, on_kink, entries)
+        made[key] = made[key].and_again(seen) if key in made else seen
+    return tuple(seen.counted() for seen in made.values() if seen.zero is not None or seen.on_kink)
+
+
+class _Seen(NamedTuple):
+    """The units of one activation function in all calls so far: which are always 0, which never get a gradient."""
+
+    name: str
+    operation: str
+    zero: Array | None
+    quiet: Array | None
+    on_kink: int
+    entries: int
+
+    def and_again(self, other: "_Seen") -> "_Seen":
+        def both(a: Array | None, b: Array | None) -> Array | None:
+            return None if a is None or b is None else a & b
+
+        return self._replace(
+            zero=both(self.zero, other.zero),
+            quiet=both(self.quiet, other.quiet),
+            on_kink=self.on_kink + other.on_kink,
+            entries=self.entries + other.entries,
         )
-    return tuple(made)
+
+    def counted(self) -> Units:
+        if self.zero is None or self.quiet is None:
+            return Units(self.name, self.operation, 0, 0, 0, self.on_kink, self.entries)
+        dead, silent = int(self.zero.sum()), int((self.quiet & ~self.zero).sum())
+        return Units(self.name, self.operation, len(self.zero), dead, silent, self.on_kink, self.entries)
+
+
+def _signs(record: Record) -> list[int]:
+    """Returns for each node what made it, as a number: the operations down to the nearest ones with weights."""
+    graph = record.graph
+    weights = {leaf.node for leaf in record.leaves.values() if leaf.kind != "input"}
+    known: dict[tuple[Any, ...], int] = {}
+    made: list[int] = []
+    for number, node in enumerate(graph.nodes):
+        if node.op is None:
+            sign: tuple[Any, ...] = ("weight", number) if number in weights else ("data",)
+        else:
+            own = [source for source in node.inputs if source in weights]
+            sign = (node.op.name, *(own or (made[source] for source in node.inputs)), bool(own))
+        made.append(known.setdefault(sign, len(known)))
+    return made
 
 
 def _unit_axis(graph: Graph, number: int) -> int:

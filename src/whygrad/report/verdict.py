@@ -1,17 +1,14 @@
 """What the numbers of a report say, in words, with what to try. Each rule has its threshold here."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from whygrad.report.broken import Origin
+from whygrad.report.conflicts import conflicts
+from whygrad.report.phrases import counted, factor, layer_named, listed, norm, times
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
-Array: TypeAlias = np.ndarray
-
-# Gradients whose cosine is below this pull against each other; above minus this they agree.
-CONFLICT = -0.1
 # A cost dominates where its gradient is this many times as long as the next one's.
 DOMINANCE = 3.0
 # The derivative by the first layer's output against that by the last one's.
@@ -25,31 +22,34 @@ TRY_IN_DEPTH = {
     "for relu, Xavier for tanh); activation functions that don't saturate",
     "exploding": "clipping the gradient's norm; smaller initial weights; a normalisation in each layer",
 }
-TRY_AS_ABOVE = "the same as for the pair above"
+TRY_WHERE_BROKEN = {
+    "": "clean the data, or load the weights of an earlier step; clip the gradients or lower the learning rate",
+    "sqrt": "sqrt(x + 1e-12), or torch.where with a safe x inside: the slope of a root at 0 is infinite",
+    "log": "log_softmax or logsigmoid of the scores, or a loss with logits; log(x.clamp(min=1e-12)) otherwise",
+    "div": "a denominator that is kept off 0: x / (y + 1e-12)",
+    "exp": "subtract the maximum first, or logsumexp: exp overflows from 89 on in float32",
+    "norm": "norm(x + 1e-12), or the square instead: the slope of a norm at 0 is not finite",
+}
+TRY_WHERE_BROKEN_ELSE = (
+    "look at its input for zeros, infinities or an overflow; compute there in float32 or float64; clip the gradients "
+    "or lower the learning rate of the steps before"
+)
 
 
 def findings(
-    costs: Mapping[str, float],
-    model: Part,
-    layers: Sequence[Layer],
-    units: Sequence[Units],
-    idle: Sequence[str],
+    names: Sequence[str], model: Part, layers: Sequence[Layer], units: Sequence[Units], idle: Sequence[str]
 ) -> tuple[Finding, ...]:
     """Returns what the numbers say, the most important first.
 
     Args:
-        costs: The costs' values by name.
+        names: The names of the costs.
         model: The whole model.
         layers: The depth profile.
         units: The activation functions.
-        idle: The biases whose gradients are nothing but rounding.
+        idle: The biases that change nothing.
     """
-    names = tuple(costs)
-    broken = tuple(_not_finite(names, costs, model))
-    if broken:
-        return broken
     return (
-        *_conflicts(names, model),
+        *conflicts(names, model, idle),
         *_dominations(names, model),
         *_depth(names, layers),
         *_dead(units),
@@ -58,142 +58,41 @@ def findings(
     )
 
 
-def _not_finite(names: Sequence[str], costs: Mapping[str, float], model: Part) -> Iterator[Finding]:
-    costly = [name for name in names if not np.isfinite(costs[name])]
-    bad = [part.name for part in model.parameters if not np.isfinite(part.numbers.absolute).all()]
-    if costly or bad:
-        what = f"the value{'s' * (len(costly) > 1)} of {listed(costly)}" if costly else ""
-        where = f"the gradients of {listed(bad)}" if bad else ""
-        yield Finding(
-            "not finite",
-            f"Not finite: {', and '.join(part for part in (what, where) if part)}. Nothing else can be said",
-            (
-                "look for a logarithm or a root of 0, a division by 0 or an overflow; compute in float32 or float64; "
-                "clip the gradients or lower the learning rate of the steps before",
-            ),
-            tuple(bad),
-            tuple(costly),
-        )
-
-
-def live(numbers: Numbers) -> list[int]:
-    """Returns the numbers of the costs whose gradients aren't zero."""
-    return [int(k) for k in np.flatnonzero(numbers.norms > 0)]
-
-
-def shared_part(model: Part) -> Numbers | None:
-    """Returns the numbers of all parameters together on which at least two costs pull; nothing if there are none."""
-    made = None
-    for part in model.parameters:
-        if len(live(part.numbers)) > 1:
-            made = part.numbers if made is None else made + part.numbers
-    return made
-
-
-def worst_pair(numbers: Numbers) -> tuple[float, int, int] | None:
-    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull."""
-    cosines = numbers.cosines
-    pairs = [
-        (float(cosines[i, j]), i, j)
-        for i, j in combinations(range(len(cosines)), 2)
-        if np.isfinite(cosines[i, j])
-    ]
-    return min(pairs) if pairs else None
-
-
-def in_conflict(numbers: Numbers) -> bool:
-    """Returns whether two costs pull against each other."""
-    worst = worst_pair(numbers)
-    return worst is not None and worst[0] < CONFLICT
-
-
-def _conflicts(names: Sequence[str], model: Part) -> Iterator[Finding]:
-    if len(names) < 2:
-        return
-    whole = shared_part(model)
-    if whole is None:
-        yield Finding(
-            "apart",
-            "No two costs reach the same parameter with a gradient: each part of the model serves one cost",
-        )
-        return
-    shared = [layer for layer in model.layers if len(live(layer.numbers)) > 1]
-    found = []
-    for i, j in combinations(range(len(names)), 2):
-        at = [
-            (float(layer.numbers.cosines[i, j]), layer)
-            for layer in shared
-            if np.isfinite(layer.numbers.cosines[i, j])
-        ]
-        against = sorted((c, layer.name) for c, layer in at if c < CONFLICT)
-        overall = float(whole.cosines[i, j])
-        if against or overall < CONFLICT:
-            found.append((min(overall, against[0][0] if against else 0.0), i, j, overall, against, len(at)))
-    for place, (_, i, j, overall, against, many) in enumerate(sorted(found)[:3]):
-        made = _conflict(names, whole, i, j, overall, against, many)
-        # What to try is the same for the next pairs.
-        yield made if not place else made._replace(tries=(TRY_AS_ABOVE,))
-    if len(found) > 3:
-        yield Finding(
-            "conflict",
-            f"{len(found) - 3} other pairs of costs pull against each other somewhere: the table says where",
-            ("methods for any number of costs (UPGrad, MGDA, CAGrad) instead of mending pair by pair",),
-        )
-    if not found:
-        worst = worst_pair(whole)
-        assert worst is not None
-        cosine, i, j = worst
-        pair = f"{names[i]} and {names[j]}"
-        yield Finding(
-            "agreement",
-            f"In no layer do two costs pull against each other; over all {entries_of(whole)} shared weights the "
-            f"smallest cosine is "
-            f"{signed(cosine)} ({pair})",
-            costs=(names[i], names[j]),
-        )
-
-
-def _conflict(
-    names: Sequence[str],
-    whole: Numbers,
-    i: int,
-    j: int,
-    overall: float,
-    against: Sequence[tuple[float, str]],
-    many: int,
-) -> Finding:
-    a, b = names[i], names[j]
-    together = f"over all shared weights together the cosine is {signed(overall)}"
-    if against:
-        where = _named(against[0][1])
-        rest = (
-            f"in {len(against)} of {many} shared layers, most in {where} (cosine {signed(against[0][0])})"
-            if many > 1
-            else f"in {where}"
-        )
-        says = f"{a} and {b} pull against each other {rest}; {together}"
-    else:
-        says = f"{a} and {b} pull against each other: {together}, though in no single layer below {signed(CONFLICT)}"
-    worse = [names[k] for k in (i, j) if np.isfinite(whole.along[k]) and whole.along[k] < 0]
-    if worse:
-        says += f"; a small step down the sum of all costs makes {listed(worse)} worse"
-    tries = []
-    worst, place = (against[0][0], f" in {_named(against[0][1])}") if against else (overall, "")
-    tries.append(
-        f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other and leaves "
-        f"{np.sqrt(1 - worst**2):.0%} of its length{place}; UPGrad (TorchJD) makes no cost worse"
-    )
-    if against:
+def not_finite(origins: Sequence[Origin], model: Part) -> tuple[Finding, ...]:
+    """Returns what there is to say where values or gradients are not finite: for each place at which that begins."""
+    bad = tuple(part.name for part in model.parameters if not np.isfinite(part.numbers.absolute).all())
+    by_place: dict[tuple[str, str, str, str], list[str]] = {}
+    for cost, what, place, operation, module in origins:
+        by_place.setdefault((what, place, operation, module), []).append(cost)
+    made = []
+    for (what, place, operation, module), costs in by_place.items():
+        one = len(costs) == 1
         where = (
-            listed([_named(name) for _, name in against]) if len(against) <= 3 else "the last shared layers"
+            f"at {operation}{f' in {module}' if module else ''}"
+            if operation
+            else f"with {place}, as it is given"
         )
-        tries.append(
-            f"a separate copy of {where} for each of the two, if the conflict stays over many batches"
+        begins = f"it begins {where}"
+        if what == "value":
+            says = f"The value{'' if one else 's'} of {listed(costs)} {'is' if one else 'are'} not finite: {begins}"
+        else:
+            reached = f" ({listed(bad)})" if bad else ""
+            says = (
+                f"The gradient{'' if one else 's'} of {listed(costs)} {'is' if one else 'are'} not finite{reached}: "
+                f"{begins}, whose derivative is not finite there"
+            )
+        try_ = TRY_WHERE_BROKEN.get(operation, TRY_WHERE_BROKEN_ELSE)
+        made.append(Finding("not finite", says, (try_,), bad, tuple(costs)))
+    if not made:
+        made.append(
+            Finding(
+                "not finite",
+                f"The gradients of {listed(bad)} are too large to be added up: their squares overflow",
+                ("scale the costs down, or compute in float64",),
+                bad,
+            )
         )
-    tries.append(
-        f"if {a} or {b} is an extra, detach what it reads (h.detach()): it then no longer pulls on the shared weights"
-    )
-    return Finding("conflict", says, tuple(tries), tuple(name for _, name in against), (a, b))
+    return tuple(made)
 
 
 def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
@@ -203,47 +102,52 @@ def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
             share = float(largest.numbers.norms[0] ** 2 / model.numbers.norms[0] ** 2)
             yield Finding(
                 "single",
-                f"The gradient of {names[0]} is largest in {_named(largest.name)}: {share:.0%} of its squared length",
+                f"The gradient of {names[0]} is longest in {layer_named(largest.name)}: {share:.0%} of its squared "
+                f"length lies there",
                 names=(largest.name,),
                 costs=tuple(names),
             )
         return
-    whole = shared_part(model)
+    whole = model.shared
     if whole is None:
         return
+    shared = [layer for layer in model.layers if len(layer.numbers.live) > 1]
     by_cost: dict[int, list[tuple[float, str]]] = {}
-    others = []
-    for layer in model.layers:
-        if len(live(layer.numbers)) < 2:
-            continue
+    for layer in shared:
         top, ratio = _top(layer.numbers)
         if ratio >= DOMINANCE:
             by_cost.setdefault(top, []).append((ratio, layer.name))
-        else:
-            others.append(layer.name)
+    top, ratio = _top(whole)
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
-        ratios = sorted(ratio for ratio, _ in places)
-        times = _times(ratios[0], ratios[-1])
-        where = "every shared layer" if not others and len(by_cost) == 1 else _run([n for _, n in places])
-        overall = _top(whole)
-        tries: tuple[str, ...] = ()
-        if overall[0] == k and overall[1] >= DOMINANCE:
-            tries = (_weights(names, whole, k),)
         yield Finding(
             "domination",
-            f"{names[k]} dominates {where}: its gradient there is {times} as long as the next cost's",
-            tries,
+            f"{names[k]} dominates {_extent(places, len(shared))} as long as the next cost's",
+            (_weights(names, whole, k),) if top == k and ratio >= DOMINANCE else (),
             tuple(name for _, name in places),
             (names[k],),
         )
     if not by_cost:
-        top, ratio = _top(whole)
+        close = factor(ratio) == "1"
+        longest = "about as long as" if close else f"{factor(ratio)} times as long as"
         yield Finding(
-            "agreement",
-            f"No cost dominates: over the shared weights {names[top]}'s gradient is the longest, {ratio:.2g} times the "
+            "balance",
+            f"No cost dominates a layer: over all shared weights {names[top]}'s gradient is the longest, {longest} the "
             f"next cost's",
             costs=(names[top],),
         )
+
+
+def _extent(places: Sequence[tuple[float, str]], shared: int) -> str:
+    """Returns in which layers a cost dominates, and how much."""
+    ratios = [ratio for ratio, _ in places]
+    span = times(min(ratios), max(ratios))
+    if len(places) == shared and shared > 1:
+        return f"every shared layer: its gradient there is {span}"
+    if len(places) <= 3:
+        names = [layer_named(name) for _, name in places]
+        return f"{listed(names)}: its gradient there is {span}"
+    most = layer_named(max(places)[1])
+    return f"{len(places)} of {counted(shared, 'shared layer')}, most {most}: its gradient in them is {span}"
 
 
 def _top(numbers: Numbers) -> tuple[int, float]:
@@ -256,12 +160,13 @@ def _top(numbers: Numbers) -> tuple[int, float]:
 def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
     norms = whole.norms
     factors = [
-        f"{names[k]} by {norms[top] / norms[k]:.3g}" for k in range(len(names)) if k != top and norms[k] > 0
+        f"{names[k]} by {factor(norms[top] / norms[k])}"
+        for k in range(len(names))
+        if k != top and norms[k] > 0
     ]
-    shown = listed(factors, 4)
     return (
-        f"to let the costs pull equally on the shared weights, multiply {shown}; or leave it so, if {names[top]} is to "
-        f"come first"
+        f"multiply {listed(factors, 4)}, to let the costs pull equally on the shared weights; or leave it so, if "
+        f"{names[top]} is to come first"
     )
 
 
@@ -290,8 +195,9 @@ def _through_depth(
     return Finding(
         kind,
         f"The gradient{'' if one else 's'} of {listed(who)} {'is' if one else 'are'} {kind}"
-        f"{'' if one else f', that of {names[k]} most'}: the derivative by the output of {_named(first.name)} is "
-        f"{ratio:.1e} times that by {_named(last.name)}'s, a factor of {each:.3g} a layer over {len(reached)} layers",
+        f"{'' if one else f', that of {names[k]} most'}: the derivative by the output of {layer_named(first.name)} is "
+        f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by the output of {layer_named(last.name)}, a factor "
+        f"of {each:.3g} a layer over {len(reached)} layers",
         (TRY_IN_DEPTH[kind],),
         (first.name, last.name),
         tuple(who),
@@ -299,17 +205,19 @@ def _through_depth(
 
 
 def _dead(units: Sequence[Units]) -> Iterator[Finding]:
-    bad = [u for u in units if u.units and u.dead >= max(1, DEAD * u.units)]
+    bad = sorted(
+        (u for u in units if u.units and u.dead >= max(1, DEAD * u.units)), key=lambda u: -u.dead / u.units
+    )
     if bad:
         dead, whole = sum(u.dead for u in bad), sum(u.units for u in bad)
-        worst = max(bad, key=lambda u: u.dead / u.units)
-        where = f"{_named(worst.name)} ({worst.dead} of {worst.units})"
-        more = (
-            f", most in {where}, {len(bad)} activation functions in all" if len(bad) > 1 else f" in {where}"
+        are = "is" if dead == 1 else "are"
+        where = listed(
+            [f"{_units_named(u)}{f' ({u.dead} of {u.units})' if len(bad) > 1 else ''}" for u in bad]
         )
         yield Finding(
             "dead",
-            f"{dead} of {whole} units are 0 for every example of this batch{more}: what makes them gets no gradient",
+            f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: the weights that make "
+            f"{'it' if dead == 1 else 'them'} get no gradient",
             (
                 "a larger batch, to see whether they stay so; then a lower learning rate, a smaller or positive bias "
                 "at the start, or leaky_relu, GELU or SiLU in place of relu",
@@ -321,73 +229,47 @@ def _dead(units: Sequence[Units]) -> Iterator[Finding]:
         worst = max(quiet, key=lambda u: u.silent / u.units)
         yield Finding(
             "silent",
-            f"{worst.silent} of {worst.units} units of {_named(worst.name)} are not 0 and get no gradient",
+            f"{worst.silent} of {worst.units} units of {_units_named(worst)} are not 0 and get no gradient",
             ("look whether what they feed is used: a slice, a mask or a detach may leave them out",),
             tuple(u.name for u in quiet),
         )
 
 
+def _units_named(units: Units) -> str:
+    return layer_named(units.name) if units.name.isdigit() else units.name
+
+
 def _unreached(model: Part) -> Iterator[Finding]:
-    gone = [part.name for part in model.parameters if not part.numbers.reached.any()]
+    gone = list(_without_path(model))
     if gone:
         yield Finding(
             "unreached",
-            f"No cost reaches {listed(gone)}: there is no path, and the gradient is 0",
+            f"No cost reaches {listed([name or 'the model' for name in gone])}: there is no path, and PyTorch leaves "
+            f".grad at None",
             ("look for a detach, a no_grad or an output that no cost uses; or drop what isn't needed",),
-            tuple(gone),
+            tuple(part.name for part in model.parameters if not part.numbers.reached.any()),
         )
 
 
-def _cancelling(found: Sequence[str]) -> Iterator[Finding]:
-    if found:
-        one = len(found) == 1
+def _without_path(part: Part) -> Iterator[str]:
+    """Yields the largest modules in which no parameter is reached, and the parameters that are left."""
+    if not part.numbers.reached.any():
+        yield part.name
+        return
+    for inner in part.parts:
+        yield from _without_path(inner)
+
+
+def _cancelling(idle: Sequence[str]) -> Iterator[Finding]:
+    if idle:
+        one = len(idle) == 1
         yield Finding(
             "cancels",
-            f"What the paths carry to {listed(found)} cancels entirely: the gradient is 0 to rounding. So it is for a "
-            f"bias in front of a normalisation, and for the bias of attention's keys",
+            f"What the paths carry to {listed(idle)} cancels entirely: the gradient{'' if one else 's'} "
+            f"{'is' if one else 'are'} 0 but for rounding, because a normalisation or a softmax takes away what "
+            f"{'this bias adds' if one else 'these biases add'}",
             (
                 f"leave {'it' if one else 'them'} out (bias=False): {'it changes' if one else 'they change'} nothing",
             ),
-            tuple(found),
+            tuple(idle),
         )
-
-
-# Words
-
-
-def signed(value: float) -> str:
-    """Returns a cosine to two digits, with its sign."""
-    return f"{value:+.2f}".replace("-", "−")
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Returns names as a list in words.
-
-    Example:
-        >>> listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
-        ('a and b', 'a, b, c and 2 others')
-    """
-    if len(names) > most + 1:
-        return f"{', '.join(names[:most])} and {len(names) - most} others"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "nothing"
-
-
-def _run(names: Sequence[str]) -> str:
-    """Returns layers in words: the first and the last of many."""
-    shown = [_named(name) for name in names]
-    return listed(shown) if len(shown) <= 4 else f"{shown[0]} to {shown[-1]} ({len(shown)} layers)"
-
-
-def _named(name: str) -> str:
-    return name or "the model"
-
-
-def _times(low: float, high: float) -> str:
-    if f"{low:.2g}" == f"{high:.2g}":
-        return f"{low:.2g} times"
-    return f"{low:.2g} to {high:.2g} times"
-
-
-def entries_of(numbers: Numbers) -> str:
-    """Returns how many entries there are, with spaces between thousands."""
-    return f"{numbers.entries:,}".replace(",", " ")

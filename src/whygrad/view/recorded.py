@@ -8,8 +8,8 @@ import numpy as np
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
+from whygrad.report.conflicts import in_conflict, worst_pair
 from whygrad.report.record import Numbers, Report
-from whygrad.report.verdict import in_conflict, worst_pair
 from whygrad.view.modules import Modules, modules
 from whygrad.view.strongest import StrongestPaths
 

@@ -53,7 +53,7 @@ def recorded_still(record: Record, report: Report | None = None) -> str:
         "<th class='n'>contribution</th><th>path</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
-    notes = body.rindex("<ul class='notes'>")
+    notes = body.rindex("<div class='notes'>")
     return f"{body[:notes]}{table}{body[notes:]}"
 
 

@@ -1,0 +1,186 @@
+"""Where two costs pull against each other, how much that weighs, and what to try."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from whygrad.report.phrases import counted, grouped, layer_named, listed, signed
+from whygrad.report.record import Finding, Numbers, Part
+
+# Gradients whose cosine is below this pull against each other.
+CONFLICT = -0.1
+# So many pairs of costs have a finding of their own.
+PAIRS_TOLD = 3
+TRY_AS_ABOVE = "the same as for the pair above"
+
+
+class _Clash(NamedTuple):
+    """Two costs that pull against each other.
+
+    Args:
+        pair: Their numbers.
+        overall: The cosine over all shared weights.
+        against: (cosine, layer) where they pull against each other, first where that weighs most: the inner product
+            of the gradients there is how much a step down one cost raises the other.
+        many: How many layers they share.
+        lost: The part of ``overall`` that comes from layers below 0.
+    """
+
+    pair: tuple[int, int]
+    overall: float
+    against: tuple[tuple[float, str], ...]
+    many: int
+    lost: float
+
+    @property
+    def weighs(self) -> bool:
+        return min(self.overall, self.lost) < CONFLICT
+
+
+def worst_pair(numbers: Numbers) -> tuple[float, int, int] | None:
+    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull."""
+    cosines = numbers.cosines
+    pairs = [
+        (float(cosines[i, j]), i, j)
+        for i, j in combinations(range(len(cosines)), 2)
+        if np.isfinite(cosines[i, j])
+    ]
+    return min(pairs) if pairs else None
+
+
+def in_conflict(numbers: Numbers) -> bool:
+    """Returns whether two costs pull against each other."""
+    worst = worst_pair(numbers)
+    return worst is not None and worst[0] < CONFLICT
+
+
+def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterator[Finding]:
+    """Yields what there is to say about costs that pull against each other, or that none do."""
+    if len(names) < 2:
+        return
+    whole = model.shared
+    if whole is None:
+        yield Finding(
+            "apart",
+            "No two costs reach the same parameter with a gradient: each part of the model serves one cost",
+        )
+        return
+    found = [clash for pair in combinations(range(len(names)), 2) if (clash := _clash(model, whole, pair))]
+    heavy = sorted((clash for clash in found if clash.weighs), key=lambda clash: (clash.lost, clash.pair))
+    light = sorted((clash for clash in found if not clash.weighs), key=lambda clash: (clash.lost, clash.pair))
+    for place, clash in enumerate(heavy[:PAIRS_TOLD]):
+        made = _heavy(names, whole, clash)
+        # What to try is the same for the next pairs.
+        yield made if not place else made._replace(tries=(TRY_AS_ABOVE,))
+    if len(heavy) > PAIRS_TOLD:
+        rest = heavy[PAIRS_TOLD:]
+        yield Finding(
+            "conflict",
+            f"{counted(len(rest), 'more pair')} of costs pull{'s' * (len(rest) == 1)} against each other: "
+            f"{_pairs(names, rest)}",
+            ("methods for any number of costs (UPGrad, MGDA, CAGrad) instead of mending pair by pair",),
+        )
+    yield from _light(names, light)
+    if not found:
+        yield _agreement(names, model, whole, idle)
+
+
+def _clash(model: Part, whole: Numbers, pair: tuple[int, int]) -> _Clash | None:
+    i, j = pair
+    overall = float(whole.cosines[i, j])
+    if not np.isfinite(overall):
+        return None
+    inner = [
+        (float(layer.numbers.gramian[i, j]), float(layer.numbers.cosines[i, j]), layer.name)
+        for layer in model.layers
+        if np.isfinite(layer.numbers.cosines[i, j])
+    ]
+    against = tuple((cosine, name) for _, cosine, name in sorted(inner) if cosine < CONFLICT)
+    if not against and overall >= CONFLICT:
+        return None
+    lost = sum(min(product, 0.0) for product, _, _ in inner) / float(whole.norms[i] * whole.norms[j])
+    return _Clash(pair, overall, against, len(inner), lost)
+
+
+def _where(clash: _Clash) -> str:
+    """Returns in which layers two costs pull against each other: most of all, and at the widest angle."""
+    if not clash.against:
+        return f", though in no single layer below {signed(CONFLICT)}"
+    cosine, most = clash.against[0]
+    at = f"{layer_named(most)} (cosine {signed(cosine)})"
+    if clash.many == 1:
+        return f" in {at}"
+    sharpest, other = min(clash.against)
+    said = f" in {len(clash.against)} of {counted(clash.many, 'shared layer')}, most in {at}"
+    if other == most:
+        return said
+    return f"{said}, at the widest angle in {layer_named(other)} (cosine {signed(sharpest)})"
+
+
+def _heavy(names: Sequence[str], whole: Numbers, clash: _Clash) -> Finding:
+    i, j = clash.pair
+    a, b = names[i], names[j]
+    says = (
+        f"{a} and {b} pull against each other{_where(clash)}; over all shared weights together the cosine is "
+        f"{signed(clash.overall)}"
+    )
+    worse = [names[k] for k in clash.pair if np.isfinite(whole.along[k]) and whole.along[k] < 0]
+    if worse:
+        says += f"; a small step down the sum of all costs makes {listed(worse)} worse"
+    cosine, most = clash.against[0] if clash.against else (clash.overall, "")
+    place = layer_named(most) if clash.against else "all layers together"
+    tries = [
+        f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other "
+        f"({np.sqrt(1 - cosine**2):.0%} of its length is left in {place}); UPGrad (TorchJD) makes no cost worse"
+    ]
+    if clash.against and most:
+        tries.append(
+            f"a copy of {layer_named(most)} for each of the two (Recon, Shi et al. 2023), if they pull against each "
+            f"other there in many batches"
+        )
+    tries.append(
+        f"if {a} or {b} is only there to help the other, detach what it reads (h.detach()): it then no longer pulls on "
+        f"the shared weights"
+    )
+    return Finding("conflict", says, tuple(tries), tuple(name for _, name in clash.against), (a, b))
+
+
+def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
+    """Yields what is said of costs that pull against each other somewhere, but hardly in all."""
+    if not found:
+        return
+    first = found[0]
+    a, b = (names[k] for k in first.pair)
+    says = (
+        f"{a} and {b} pull against each other{_where(first)}, but it weighs little: over all shared weights together "
+        f"the cosine is {signed(first.overall)}"
+    )
+    if len(found) > 1:
+        says += f". The same holds for {_pairs(names, found[1:])}"
+    yield Finding("conflict", says, (), tuple(name for _, name in first.against), (a, b))
+
+
+def _pairs(names: Sequence[str], found: Sequence[_Clash]) -> str:
+    return listed(
+        [f"{names[clash.pair[0]]} with {names[clash.pair[1]]} ({signed(clash.overall)})" for clash in found],
+        5,
+    )
+
+
+def _agreement(names: Sequence[str], model: Part, whole: Numbers, idle: Sequence[str]) -> Finding:
+    worst = worst_pair(whole)
+    assert worst is not None
+    cosine, i, j = worst
+    which = "cosine is" if len(names) == 2 else "smallest cosine is"
+    pair = "" if len(names) == 2 else f" ({names[i]} and {names[j]})"
+    odd = [part for part in model.parameters if in_conflict(part.numbers) and part.name not in idle]
+    single = listed([part.name for part in odd], 2)
+    but = f" (in {single} by {'itself' if len(odd) == 1 else 'themselves'} they do)" if odd else ""
+    return Finding(
+        "agreement",
+        f"In no layer do two costs pull against each other{but}; over all {grouped(whole.entries)} shared weights the "
+        f"{which} {signed(cosine)}{pair}",
+        costs=(names[i], names[j]),
+    )

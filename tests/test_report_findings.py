@@ -1,0 +1,266 @@
+"""What a report says, against plain autograd: where costs conflict, what is idle, where values break, what is dead."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import whygrad as wg
+from whygrad.report import Finding, Report
+
+CE = nn.functional.cross_entropy
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def report(model: nn.Module, batch: Any, costs: Callable[..., dict[str, Tensor]]) -> Report:
+    return wg.record(model, batch, costs).report()
+
+
+def only(found: Report, kind: str) -> Finding:
+    (finding,) = [finding for finding in found.findings if finding.kind == kind]
+    return finding
+
+
+def rows(model: nn.Module, losses: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Returns each layer's gradients by plain autograd, (costs, entries)."""
+    by_layer: dict[str, list[list[Tensor]]] = {}
+    for name, parameter in model.named_parameters():
+        made = [
+            torch.autograd.grad(
+                loss, parameter, retain_graph=True, materialize_grads=True, allow_unused=True
+            )[0]
+            for loss in losses.values()
+        ]
+        by_layer.setdefault(name.rpartition(".")[0], []).append(made)
+    return {
+        layer: np.concatenate(
+            [np.stack([g.flatten().double().numpy() for g in made]) for made in parameters], axis=1
+        )
+        for layer, parameters in by_layer.items()
+    }
+
+
+def cosine(pair: np.ndarray) -> float:
+    return float(pair[0] @ pair[1] / np.linalg.norm(pair[0]) / np.linalg.norm(pair[1]))
+
+
+class Trunk(nn.Module):
+    """Three layers that two heads share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 16)
+        self.second = nn.Linear(16, 16)
+        self.third = nn.Linear(16, 6)
+        self.a, self.b = nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(self.third(torch.tanh(self.second(torch.tanh(self.first(x))))))
+        return self.a(h), self.b(h)
+
+
+def two(model: nn.Module, batch: Any) -> dict[str, Tensor]:
+    a, b = model(batch[0])
+    return {"a": CE(a, batch[1]), "b": 3 * CE(b, batch[2])}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_number_in_the_sentences_is_autograds(seed: int) -> None:
+    torch.manual_seed(seed)
+    model = Trunk()
+    batch = (torch.randn(20, 5), torch.randint(0, 3, (20,)), torch.randint(0, 3, (20,)))
+    found = report(model, batch, two)
+    gradients = rows(model, two(model, batch))
+    shared = {layer: gradients[layer] for layer in ("first", "second", "third")}
+    whole = np.concatenate(list(shared.values()), axis=1)
+    cosines = {layer: cosine(pair) for layer, pair in shared.items()}
+    against = {layer: value for layer, value in cosines.items() if value < -0.1}
+    (finding,) = [f for f in found.findings if f.kind in ("conflict", "agreement")]
+    assert (finding.kind == "conflict") == (bool(against) or cosine(whole) < -0.1)
+    assert f"{cosine(whole):+.2f}".replace("-", "−") in finding.says or abs(cosine(whole)) < 0.005
+    if against:
+        most = min(against, key=lambda layer: float(shared[layer][0] @ shared[layer][1]))
+        assert f"in {len(against)} of 3 shared layers, most in layer {most} (cosine " in finding.says
+        assert finding.names[0] == most
+        widest = min(against, key=lambda layer: against[layer])
+        assert (
+            widest == most
+            or f"at the widest angle in layer {widest} (cosine {against[widest]:+.2f}".replace("-", "−")
+            in finding.says
+        )
+        lost = sum(min(float(p[0] @ p[1]), 0) for p in shared.values()) / np.prod(
+            np.linalg.norm(whole, axis=1)
+        )
+        assert finding.problem == (min(lost, cosine(whole)) < -0.1)
+        if finding.problem:
+            # PCGrad in that layer: what is left of a gradient's length
+            g, other = shared[most]
+            left = np.linalg.norm(g - g @ other / (other @ other) * other) / np.linalg.norm(g)
+            assert f"({left:.0%} of its length is left in layer {most})" in finding.tries[0]
+    ratios = {layer: np.linalg.norm(pair[1]) / np.linalg.norm(pair[0]) for layer, pair in shared.items()}
+    if min(ratios.values()) >= 3:
+        said = only(found, "domination")
+        low, high = (float(n) for n in re.findall(r"is (\S+)(?: to (\S+))? times", said.says)[0])
+        np.testing.assert_allclose([low, high], [min(ratios.values()), max(ratios.values())], rtol=0.06)
+
+
+def test_a_conflict_in_a_small_layer_weighs_little_and_asks_for_nothing() -> None:
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.big, self.small = nn.Linear(4, 50), nn.Linear(4, 1)
+
+    def costs(model: Small, x: Tensor) -> dict[str, Tensor]:
+        big, small = model.big(x).sum(), 0.01 * model.small(x).sum()
+        return {"a": big + small, "b": big - small}
+
+    found = report(Small(), torch.randn(8, 4), costs)
+    finding = only(found, "conflict")
+    assert not finding.problem
+    assert finding.names == ("small",)
+    assert "in 1 of 2 shared layers, most in layer small (cosine −1.00), but it weighs little" in finding.says
+    assert "over all shared weights together the cosine is +1.00" in finding.says
+
+
+def test_pairs_beyond_the_third_share_a_finding_that_names_them() -> None:
+    model = nn.Linear(3, 1, bias=False)
+
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        up = model(x).sum()
+        return {"p": up, "q": 1.1 * up, "r": -0.3 * up, "s": -0.2 * up}
+
+    found = report(model, torch.randn(8, 3), costs)
+    said = [finding for finding in found.findings if finding.kind == "conflict"]
+    assert len(said) == 4
+    assert said[-1].says.startswith("1 more pair of costs pulls against each other: ")
+    assert "(−1.00)" in said[-1].says
+
+
+def test_a_bias_that_a_softmax_takes_away_is_named_and_others_are_not() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.q, self.k, self.v = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x))
+
+    found = report(Attention(), torch.randn(2, 5, 4), lambda m, x: {"c": m(x).square().sum()})
+    assert only(found, "cancels").names == ("k.bias",)
+    assert (
+        "because a normalisation or a softmax takes away what this bias adds" in only(found, "cancels").says
+    )
+
+
+def test_a_bias_at_its_optimum_is_not_called_idle() -> None:
+    """There the gradient is 0 but for rounding as well; leaving the bias out would change the model."""
+    x = torch.randn(40, 3, dtype=torch.float64)
+    y = x @ torch.tensor([1.0, 2.0, -1.0]).double() + 0.7 + torch.randn(40).double()
+    model = nn.Linear(3, 1).double()
+    best = torch.linalg.lstsq(torch.cat([x, torch.ones(40, 1)], 1), y[:, None]).solution[:, 0]
+    with torch.no_grad():
+        model.weight[0], model.bias[0] = best[:3], best[3]
+    found = report(model, x, lambda m, x: {"fit": (m(x)[:, 0] - y).square().mean()})
+    assert not [finding for finding in found.findings if finding.kind == "cancels"]
+
+
+def test_in_bfloat16_a_small_sum_is_not_called_rounding() -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 4)).bfloat16()
+    found = report(model, torch.randn(64, 6).bfloat16(), lambda m, x: {"c": CE(m(x), torch.arange(64) % 4)})
+    assert not [finding for finding in found.findings if finding.kind == "cancels"]
+
+
+class Plain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 2), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.relu(self.trunk(x))
+        return self.a(h), self.b(h)
+
+
+@pytest.mark.parametrize(
+    ("loss", "begins", "tries"),
+    [
+        (
+            lambda a: (a - a).square().sum(1).sqrt().mean(),
+            "The gradient of odd is not finite",
+            "sqrt(x + 1e-12)",
+        ),
+        (
+            lambda a: torch.log(a.mean() * 0.0),
+            "The value of odd is not finite: it begins at log",
+            "log_softmax",
+        ),
+        (lambda a: (a / (a - a)).mean(), "The value of odd is not finite: it begins at div", "kept off 0"),
+        (
+            lambda a: torch.exp(a * 1e4).mean(),
+            "The value of odd is not finite: it begins at exp",
+            "logsumexp",
+        ),
+    ],
+)
+def test_what_is_not_finite_is_traced_to_where_it_begins(
+    loss: Callable[[Tensor], Tensor], begins: str, tries: str
+) -> None:
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        a, b = model(x)
+        return {"odd": loss(a), "well": b.square().mean()}
+
+    (finding,) = report(Plain(), torch.randn(6, 4), costs).findings
+    assert begins in finding.says
+    assert finding.costs == ("odd",)
+    assert tries in finding.tries[0]
+    assert "b.weight" not in finding.names
+
+
+def test_what_comes_in_broken_is_said_to_come_in_broken() -> None:
+    x = torch.randn(6, 4)
+    x[2, 1] = float("nan")
+    (finding,) = report(Plain(), x, lambda m, x: {"a": m(x)[0].mean()}).findings
+    assert "The value of a is not finite: it begins with batch, as it is given" in finding.says
+    model = Plain()
+    with torch.no_grad():
+        model.trunk.weight[0, 0] = float("inf")
+    (finding,) = report(model, torch.randn(6, 4), lambda m, x: {"a": m(x)[0].mean()}).findings
+    assert "it begins with trunk.weight, as it is given" in finding.says
+
+
+def test_a_model_that_each_cost_calls_again_is_counted_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).double()
+    with torch.no_grad():
+        model[0].bias[:2] = -100.0
+    x = torch.randn(8, 4, dtype=torch.float64)
+
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"one": model(x)[:, 0].square().mean(), "two": model(2 * x)[:, 1].mean()}
+
+    found = report(model, x, costs)
+    (units,) = found.units
+    assert (units.units, units.dead, units.entries) == (6, 2, 96)
+    assert "2 of 6 units are 0 for every example of this batch, in layer 1" in only(found, "dead").says
+    outputs: list[Tensor] = []
+    hook = model[0].register_forward_hook(lambda m, i, out: outputs.append(out))
+    losses = costs(model, x)
+    hook.remove()
+    for k, loss in enumerate(losses.values()):
+        made = torch.autograd.grad(loss, outputs, retain_graph=True, materialize_grads=True)
+        wanted = float(torch.stack([g.norm() for g in made]).norm())
+        np.testing.assert_allclose(found.layers[0].norms[k], wanted, rtol=1e-10)
+
+
+def test_a_module_without_a_path_is_named_as_one() -> None:
+    model = Plain()
+    model.old = nn.Sequential(nn.Linear(8, 3), nn.Linear(3, 3))
+    finding = only(report(model, torch.randn(6, 4), lambda m, x: {"a": m(x)[0].mean()}), "unreached")
+    assert finding.says.startswith("No cost reaches b and old: there is no path")
+    assert len(finding.names) == 6

@@ -12,6 +12,8 @@ from functools import cache
 
 from whygrad.notation.canonical import ABOVE, BELOW, FROM_ABOVE, FROM_BELOW, GREEK, SIGNS, WORDS, canonical
 
+WORDS_JOINED = re.compile(r"[A-Za-z]\w*?(?:_[^\W_]+){2,}", re.ASCII)
+
 
 @cache
 def _atom() -> re.Pattern[str]:
@@ -168,6 +170,8 @@ def short(latex: str) -> str:
             return "".join(table[sign] for sign in inside)
         return mark + (inside if inside[0] in "([" or inside.isalnum() else "{" + inside + "}")
 
+    if WORDS_JOINED.fullmatch(latex):
+        return latex
     latex = latex.replace(r"\hat{y}", "ŷ").replace(r"\sum ", "Σ")
     latex = re.sub(r"\\(?:math\w+|operatorname|text\w*)\{([^{}]*)\}", r"\1", latex)
     latex = re.sub(r"\\([A-Za-z]+)", lambda match: (GREEK | SIGNS).get(match.group(1), match.group(1)), latex)
@@ -199,9 +203,13 @@ def typeset(name: str) -> str:
     Example:
         >>> typeset("out_{h1}"), typeset("E_{total}"), typeset("delta_{o1}"), typeset("wᵢⱼ"), typeset("w_5")
         ('\\mathrm{out}_{h1}', 'E_{\\mathrm{total}}', '\\delta_{o1}', 'w_{ij}', 'w_5')
+        >>> typeset("from_one_to_two")    # LaTeX has no two lower indices: a word with underscores stays one
+        '\\mathrm{from\\_one\\_to\\_two}'
     """
     if "\\" in name:
         return name
+    if WORDS_JOINED.fullmatch(name):
+        return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
     def word(match: re.Match[str]) -> str:
         letters, follows = match.groups()

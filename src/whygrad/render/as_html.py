@@ -2,8 +2,9 @@
 
 import re
 from functools import lru_cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
@@ -13,7 +14,7 @@ from whygrad.render.checks import number as plain_number
 
 # Costs are listed where there are few.
 COSTS_UP_TO = 12
-_SIGN = r"(<mo[^>]*>(?:\(|=|&#x00028;|&#x0003D;|&#x022C5;|&#x02248;)</mo>)<mo>(&#x02212;)</mo>"
+_SIGN = "(<mo[^>]*>[(=⋅·≈]</mo>)<mo>(−)</mo>"
 
 
 @lru_cache(maxsize=4096)
@@ -24,10 +25,31 @@ def mathml(latex: str, display: str = "inline") -> str:
         >>> mathml("a^0_1").startswith("<math")
         True
     """
-    from latex2mathml.converter import convert
-
     # A minus after a bracket or an equals sign is a sign, not a difference: it takes no space after it.
-    return re.sub(_SIGN, r"\1<mo form='prefix'>\2</mo>", convert(latex, display=display))
+    return re.sub(
+        _SIGN, r"\1<mo form='prefix'>\2</mo>", tostring(element(latex, display), encoding="unicode")
+    )
+
+
+def element(latex: str, display: str = "inline") -> Element:
+    """Returns LaTeX as a MathML element; what can't be typeset, as a person's own names may be, stands as text.
+
+    Example:
+        >>> [each.text for each in element("from_one_to_two").iter("mtext")]
+        ['from_one_to_two']
+    """
+    from latex2mathml.converter import convert_to_element
+
+    try:
+        made = convert_to_element(latex, display=display)
+    except Exception:  # the converter's errors have no class in common
+        made = Element("math", {"xmlns": "http://www.w3.org/1998/Math/MathML", "display": display})
+        SubElement(made, "mtext").text = latex
+    # The converter leaves references such as &#x0003C; in texts. Its own way to markup undoes them last, and with
+    # them the escape of every < that a person's name may have in \text{}.
+    for each in made.iter():
+        each.text = unescape(each.text) if each.text else None
+    return made
 
 
 @lru_cache(maxsize=1)

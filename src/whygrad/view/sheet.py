@@ -8,7 +8,6 @@ symbols have other names. Skeletons are MathML as lists, never as markup, so tha
 import json
 import re
 from collections.abc import Callable, Iterable
-from html import unescape
 from math import isfinite
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
@@ -17,6 +16,7 @@ from whygrad.derive.derivation import Words
 from whygrad.derive.spelling import Math
 from whygrad.errors import NotSupportedError
 from whygrad.notation import Quantity
+from whygrad.render.as_html import element
 
 # Symbols stand in texts as characters of the private planes, holes of skeletons as ones of the basic plane.
 FIRST_MARK, LAST_MARK = 0xF0000, 0x10FFFD
@@ -205,25 +205,23 @@ def mathml_tree(latex: str) -> Any:
         >>> mathml_tree("a^2")
         ['msup', ['mi', 'a'], ['mn', '2']]
     """
-    from latex2mathml.converter import convert_to_element
-
-    return _tree(convert_to_element(latex))
+    return _tree(element(latex))
 
 
-def _tree(element: Element) -> Any:
-    if element.tag not in ELEMENTS:
-        return ["mtext", unescape("".join(element.itertext()))]
-    if element.tag in _LEAVES:
-        inside = parts(unescape(element.text or ""))
-        if element.tag != "mtext" and len(inside) == 1 and isinstance(inside[0], int):
+def _tree(made: Element) -> Any:
+    if made.tag not in ELEMENTS:
+        return ["mtext", "".join(made.itertext())]
+    if made.tag in _LEAVES:
+        inside = parts(made.text or "")
+        if made.tag != "mtext" and len(inside) == 1 and isinstance(inside[0], int):
             return inside[0]
         children: list[Any] = inside
     else:
-        children = _signs([_tree(child) for child in element])
-    tag = "mrow" if element.tag == "math" else element.tag
+        children = _signs([_tree(child) for child in made])
+    tag = "mrow" if made.tag == "math" else made.tag
     if tag == "mrow" and len(children) == 1:
         return children[0]
-    attributes = {name: value for name, value in element.attrib.items() if name in ATTRIBUTES}
+    attributes = {name: value for name, value in made.attrib.items() if name in ATTRIBUTES}
     return [tag, *([attributes] if attributes else []), *children]
 
 

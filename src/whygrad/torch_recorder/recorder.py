@@ -1,11 +1,13 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
+import random
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -19,6 +21,8 @@ from torch.utils.checkpoint import CheckpointFunction
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
 from whygrad.model_record import Leaf, Made, Record
+from whygrad.torch_recorder.copies import apart
+from whygrad.torch_recorder.memory import Memory
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
 
@@ -56,8 +60,10 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     stack: list[str] = []
     tracer = Tracer(RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
     leaves = _leaves(tracer, modules, batch)
+    outside = [tensor for tensor, _ in leaves.values()]
     with ExitStack() as held:
         held.enter_context(_left_as_it_was(modules))
+        held.enter_context(_values_left(tracer, leaves.values()))
         held.enter_context(torch.enable_grad())
         held.enter_context(_plain_kernels())
         held.enter_context(_as_written())
@@ -74,10 +80,13 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
                 raise tracer.refusal from None
             raise
         entries, names = _entries(tracer, losses)
+    outside += [buffer for module in modules.values() for buffer in module.buffers()]
+    for number, value in apart([node.value for node in tracer.recording.nodes], outside).items():
+        tracer.recording.replace_value(number, value)
     graph = tracer.graph(tuple(entries), tuple(names))
     heads = {path: _heads(module) for path, module in _paths(modules)}
     made = tuple(Made(path, heads.get(path, 0)) for path in tracer.modules)
-    return Record(graph, leaves, made, tuple(tracer.stops))
+    return Record(graph, tuple(leaf for _, leaf in leaves.values()), made, tuple(tracer.stops))
 
 
 def _modules(model: Any) -> dict[str, nn.Module]:
@@ -99,6 +108,12 @@ def _modules(model: Any) -> dict[str, nn.Module]:
                     f"record: {path or 'the model'}: the parameter {name} has no shape yet, since the module is lazy; "
                     "run the model once on a batch before it is recorded"
                 )
+            if parameter.is_meta:
+                raise NotSupportedError(
+                    f"record: {path or 'the model'}: the parameter {name} is on the meta device, where it has a shape "
+                    "but no values\nexpected: weights with values, since the derivatives of a run are made from them\n"
+                    'try:      model.to_empty(device="cpu") and the loading of a checkpoint, before it is recorded'
+                )
     return dict(modules)
 
 
@@ -117,26 +132,26 @@ def _paths(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
             yield ".".join(part for part in (prefix, path) if part), inner
 
 
-def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> tuple[Leaf, ...]:
-    """Notes the parameters, and the floating-point tensors of the batch; tied parameters are one."""
-    leaves: dict[int, Leaf] = {}
+def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> dict[int, tuple[Tensor, Leaf]]:
+    """Notes the parameters, and the floating-point tensors of the batch, by identity; tied parameters are one."""
+    leaves: dict[int, tuple[Tensor, Leaf]] = {}
     for prefix, module in modules.items():
         for path, parameter in module.named_parameters(remove_duplicate=False):
             name = ".".join(part for part in (prefix, path) if part)
             if id(parameter) in leaves:
-                kept = leaves[id(parameter)]
-                leaves[id(parameter)] = kept._replace(aliases=(*kept.aliases, name))
+                _, kept = leaves[id(parameter)]
+                leaves[id(parameter)] = parameter, kept._replace(aliases=(*kept.aliases, name))
             elif parameter.is_floating_point() and parameter.layout == torch.strided:
                 kind = "parameter" if parameter.requires_grad else "frozen"
-                leaves[id(parameter)] = Leaf(name, tracer.leaf(name, parameter), kind)
+                leaves[id(parameter)] = parameter, Leaf(name, tracer.leaf(name, parameter), kind)
     flat, _ = tree_flatten_with_path(batch)
     for key, value in flat:
         if not isinstance(value, Tensor) or value.layout != torch.strided:
             continue
         if value.is_floating_point() and id(value) not in leaves:
             name = "batch" + keystr(key)
-            leaves[id(value)] = Leaf(name, tracer.leaf(name, value), "input")
-    return tuple(leaves.values())
+            leaves[id(value)] = value, Leaf(name, tracer.leaf(name, value), "input")
+    return leaves
 
 
 def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
@@ -168,17 +183,43 @@ def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
 
 
 @contextmanager
+def _values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
+    """Restores the values of parameters and of the batch that the run wrote to."""
+    try:
+        yield
+    finally:
+        for tensor, leaf in leaves:
+            value = tracer.recording.nodes[leaf.node].value
+            # A leaf's value is taken out of memory that is about to be written to.
+            if Memory.place(value) != Memory.place(tensor):
+                tensor.data.copy_(value)
+
+
+@contextmanager
 def _left_as_it_was(modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Restores the values of buffers, gradients, and the random state of every device in use."""
+    """Restores buffers, gradients, which modules train and which parameters, and every random state."""
     tensors = {id(t): t for m in modules.values() for t in (*m.parameters(), *m.buffers())}
     kept = [(t, t.detach().clone()) for m in modules.values() for t in m.buffers()]
     grads = [(t, t.grad) for t in tensors.values()]
+    trained = [(p, p.requires_grad) for m in modules.values() for p in m.parameters()]
     attributes = [(module, dict(module._buffers)) for _, module in _paths(modules)]
+    modes = [(module, module.training) for _, module in _paths(modules)]
     devices = sorted({t.device.index for t in tensors.values() if t.is_cuda})
+    drawn = random.getstate(), np.random.get_state()
+    for tensor, grad in grads:
+        if grad is not None:
+            tensor.grad = grad.clone()  # a backward pass within the costs adds to it
     with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
+            random.setstate(drawn[0])
+            np.random.set_state(drawn[1])
+            for module, mode in modes:
+                module.training = mode
+            for parameter, train in trained:
+                if parameter.requires_grad != train:
+                    parameter.requires_grad_(train)
             with torch.no_grad():
                 for tensor, value in kept:
                     # A kernel that writes statistics needn't count it as a change, so that values are compared.

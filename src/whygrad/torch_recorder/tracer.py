@@ -134,6 +134,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._named: set[int] = set()
         self.refusal: NotSupportedError | None = None
         self._untold: dict[int, tuple[Tensor, str]] = {}
+        self._trained: set[int] = set()
 
     # Nodes
 
@@ -142,12 +143,16 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = self._noted(self.recording.leaf(name, tensor.detach()))
         self.memory.hold(tensor, number)
         self._protect(tensor, number)
+        if tensor.requires_grad:
+            self._trained.add(id(tensor))
         return number
 
     def node(self, tensor: Tensor) -> int | None:
         """Returns the node that a tensor is, or nothing where it is a constant."""
         if not tensor.is_floating_point() or tensor.layout != torch.strided:
             return None
+        if id(tensor) in self._trained and not tensor.requires_grad:
+            return None  # frozen for a while: adversarial losses do so with each other's networks
         if id(tensor) in self._untold:
             self.refuse(self._untold[id(tensor)][1])
         found = self.memory.node(tensor)

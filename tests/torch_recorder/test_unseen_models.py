@@ -1,0 +1,157 @@
+"""Models as people write them in practice: unchanged, and recorded with autograd's gradients, or refused in words."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+import whygrad as wg
+from tests.torch_recorder.agreement import recorded, unchanged
+
+Case = Callable[[], tuple[nn.Module, Any, Callable[..., Any]]]
+
+
+class Of(nn.Module):
+    """A module that does with its parts what a function says."""
+
+    def __init__(self, run: Callable[..., Any], **parts: Any) -> None:
+        super().__init__()
+        self.run = run
+        for name, part in parts.items():
+            setattr(self, name, nn.Parameter(part) if isinstance(part, torch.Tensor) else part)
+
+    def forward(self, *batch: Any) -> Any:
+        return self.run(self, *batch)
+
+
+def size(model: Any, batch: Any) -> dict[str, torch.Tensor]:
+    return {"size": model(batch).square().sum()}
+
+
+# What a run does to a model, and must not have done
+
+
+def weights_clipped(m: Any, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        m.layer.weight.clamp_(-0.1, 0.1)
+    return m.layer(x)
+
+
+def weights_scaled(m: Any, x: torch.Tensor) -> torch.Tensor:
+    m.layer.weight.data.div_(m.layer.weight.data.norm())
+    return m.layer(x)
+
+
+def batch_centred(m: Any, x: torch.Tensor) -> torch.Tensor:
+    x -= x.mean(0)
+    return m.layer(x)
+
+
+@pytest.mark.parametrize("run", [weights_clipped, weights_scaled, batch_centred])
+def test_what_the_model_writes_to_is_restored(run: Callable[..., Any]) -> None:
+    x = torch.randn(3, 4)
+    with unchanged(model := Of(run, layer=nn.Linear(4, 2)), x):
+        record = wg.record(model, x, size)
+    right = torch.autograd.grad(size(model, x)["size"], model.layer.weight)[0]
+    torch.testing.assert_close(record.gradients()["layer.weight"][0], right)
+
+
+def test_an_embedding_that_renormalises_its_weights() -> None:
+    model, tokens = nn.Embedding(5, 3, max_norm=1.0), torch.tensor([0, 1, 1, 3])
+    with unchanged(model):
+        record = wg.record(model, tokens, size)
+    right = torch.autograd.grad(size(model, tokens)["size"], model.weight)[0]
+    torch.testing.assert_close(record.gradients()["weight"][0], right)
+
+
+def test_a_backward_pass_within_the_costs_leaves_the_gradients() -> None:
+    model, x = nn.Linear(4, 2), torch.randn(3, 4)
+    model.weight.grad = torch.ones(2, 4)
+
+    def costs(m: Any, x: Any) -> Any:
+        loss = m(x).square().sum()
+        loss.backward(retain_graph=True)
+        return {"c": loss}
+
+    with unchanged(model, x):
+        wg.record(model, x, costs)
+
+
+def test_modes_and_frozen_networks_are_as_before() -> None:
+    def costs(m: Any, x: Any) -> Any:
+        m.eval()
+        for p in m.parameters():
+            p.requires_grad_(False)
+        return {"c": m(x).sum() + x.sum()}
+
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.BatchNorm1d(3))
+    x = torch.randn(3, 4)
+    with unchanged(model, x):
+        wg.record(model, x, costs)
+    assert model[1].training
+    assert model[0].weight.requires_grad
+
+
+def test_random_numbers_of_python_and_numpy() -> None:
+    class LayerDrop(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(6))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for layer in self.layers:
+                if random.random() > 0.3 and np.random.random() > 0.3:
+                    x = x + torch.tanh(layer(x))
+            return x
+
+    random.seed(1)
+    np.random.seed(1)
+    record = recorded(LayerDrop(), torch.randn(2, 3), size)
+    reached = [record.sweep("reach")[f"layers.{n}.weight[0, 0]"] for n in range(6)]
+    assert any(reached)
+    assert not all(reached)
+
+
+def test_a_record_stays_what_it_was_when_the_model_is_trained_on() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1))
+    data = torch.randn(50, 3)
+    batch = data[10:14]
+    before, again = wg.record(model, batch, size), wg.record(model, batch, size)
+    right = {name: before.gradients()[name].clone() for name in before.parameters}
+    counted = {name: before.sweep("total").value(name).clone() for name in before.parameters}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3.0)
+        data.add_(1.0)
+    model(batch)
+    for name, wanted in right.items():
+        torch.testing.assert_close(again.gradients()[name], wanted)
+        torch.testing.assert_close(again.sweep("total").value(name), counted[name])
+    # of all the data, only the batch is kept
+    assert again.graph.nodes[again.leaves["batch"].node].value.untyped_storage().nbytes() == 4 * 3 * 8
+
+
+def test_networks_that_are_frozen_for_one_of_the_losses() -> None:
+    def costs(m: Any, x: Any) -> Any:
+        for p in m["judge"].parameters():
+            p.requires_grad_(False)
+        fool = F.softplus(-m["judge"](m["maker"](x))).mean()
+        for p in m["judge"].parameters():
+            p.requires_grad_(True)
+        made = m["maker"](x).detach()
+        return {
+            "maker": fool,
+            "judge": F.softplus(m["judge"](made)).mean() + F.softplus(-m["judge"](x)).mean(),
+        }
+
+    record = recorded(
+        nn.ModuleDict({"maker": nn.Linear(3, 3), "judge": nn.Linear(3, 1)}), torch.randn(4, 3), costs
+    )
+    assert record.sweep("reach").value("judge.weight[0, 0]", cost="judge")
+    assert not record.sweep("reach").value("judge.weight[0, 0]", cost="maker")
+    assert not record.sweep("reach").value("maker.weight[0, 0]", cost="judge")

@@ -124,3 +124,41 @@ def wg_record(model: nn.Module, batch: torch.Tensor) -> Any:
     import whygrad as wg
 
     return wg.record(model, batch, lambda m, b: {"c": m(b).sum()})
+
+
+def test_every_operation_in_place_is_seen() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = (self.layer(x) * 1).pow_(2).add_(1).pow_(torch.full((4,), 0.5))
+            noise, mask, part = h.clone().normal_(), h.clone().bernoulli_(0.5), h * 3
+            part[:, 0].uniform_()
+            turned = (h + noise * mask).t_().swapaxes_(0, 1) * part
+            turned.unsqueeze_(0).squeeze_(0).transpose_(0, 1)
+            rows = turned[1:]
+            rows[::2] *= 2
+            torch.split(rows, 2)[0].neg_()
+            turned.t_()
+            turned[0] *= 3
+            return turned
+
+    record = recorded(Model(), torch.randn(3, 4), lambda m, b: {"c": m(b).square().sum(), "d": m(b)[1].sum()})
+    assert record.sweep("reach")["layer.weight[0, 0]"]
+
+
+def test_what_is_overwritten_by_random_numbers_has_no_path() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = self.layer(x) * 2
+            h[:, 1].normal_()
+            return h
+
+    record = recorded(Model(), torch.randn(3, 2), lambda m, b: {"c": m(b).square().sum()})
+    assert [record.sweep("count")[f"layer.bias[{n}]"] for n in range(3)] == [3, 0, 3]

@@ -27,6 +27,10 @@ aten = torch.ops.aten
 
 # These write no entry: the tensor looks at its memory in another way.
 RESHAPED_IN_PLACE = ("t_", "transpose_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_")
+# These overwrite a tensor with random numbers.
+DRAWN_IN_PLACE = (
+    "normal_", "uniform_", "bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_", "random_"
+)  # fmt: skip
 
 
 class Info(NamedTuple):
@@ -58,10 +62,24 @@ def info(func: Any) -> Info:
     if writes:
         plain = getattr(aten, name.rstrip("_"), None) if name.endswith("_") else func.overloadpacket
         overload = func._overloadname.replace("_out", "").replace("out", "") or "default"
-        functional = getattr(plain, overload, None) or getattr(plain, "default", None)
+        functional = (
+            _same_arguments(plain, schema)
+            or getattr(plain, overload, None)
+            or getattr(plain, "default", None)
+        )
         if functional is func:
             functional = None
     return Info(name, arguments, writes, functional)
+
+
+def _same_arguments(plain: Any, schema: Any) -> Any:
+    """Returns the overload that takes what an operation in place takes; they may be called otherwise."""
+    wanted = [(argument.name, str(argument.type)) for argument in schema.arguments]
+    for name in plain.overloads() if plain is not None else ():
+        overload = getattr(plain, name)
+        if [(argument.name, str(argument.type)) for argument in overload._schema.arguments] == wanted:
+            return overload
+    return None
 
 
 class Call(NamedTuple):
@@ -254,6 +272,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             node = self.node(self.__torch_dispatch__(functional, (), args, kwargs))
             out = func(*args, **kwargs)
             self.memory.hold(target, node)
+            return out
+        if known.name in DRAWN_IN_PLACE:
+            self._rescue(target)
+            out = func(*args, **kwargs)
+            self.memory.write(target, None)
             return out
         if functional is None or len(known.writes) > 1 or not isinstance(target, Tensor):
             self._refuse(func)

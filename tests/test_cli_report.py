@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from whygrad.cli import app
+from whygrad.errors import NotSupportedError
 
 GOOD = """
 import torch
@@ -24,6 +25,17 @@ def uncallable():
     return None, None, 5
 def raises():
     raise RuntimeError("no data")
+def leaves():
+    raise SystemExit("no data set")
+def fails():
+    model, _, costs = made().values()
+    return model, torch.ones(4, 5), costs
+def hollow():
+    model, batch, costs = made().values()
+    return model.to("meta"), batch, costs
+def untrained():
+    model, batch, costs = made().values()
+    return model.requires_grad_(False), batch, costs
 """
 
 
@@ -59,19 +71,59 @@ def test_formats_and_files(folder: Path, format: str) -> None:
     ("source", "message"),
     [
         ("my_losses", "expected MODULE:FUNCTION, such as train:for_report"),
+        ("elsewhere/my_losses.py:made", "elsewhere/my_losses.py: no such file in"),
         ("nowhere:made", "no such module, neither installed nor in"),
         ("broken:made", "it imports not_installed_at_all, which is not installed"),
-        ("my_losses:mad", "the functions of my_losses: keys, made, raises, two, uncallable"),
-        ("my_losses:two", "expected (model, batch, costs), or a dict with these keys, found a tuple of 2"),
+        ("my_losses:mde", "expected a function in my_losses, found nothing of that name\ndid you mean made?"),
+        ("my_losses:torch", "the functions there: made, two, keys, uncallable, raises"),
+        (
+            "my_losses:two",
+            "expected (model, batch, costs), or a dict with these keys, found a tuple of 2\ncosts:",
+        ),
         ("my_losses:keys", "costs missing, found the keys model, batch"),
         ("my_losses:uncallable", "costs: expected a function (model, batch)"),
-        ("my_losses:raises", "the function raised RuntimeError: no data"),
+        (
+            "my_losses:raises",
+            'my_losses.py, line 16: raise RuntimeError("no data")',
+        ),
+        ("my_losses:leaves", "the function raised SystemExit: no data set"),
+        (
+            "my_losses:fails",
+            "costs(model, batch) raised RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+        ),
+        ("my_losses:fails", "my_losses.py, line 7: return {"),
     ],
 )
 def test_errors_say_what_to_try(folder: Path, source: str, message: str) -> None:
     made = CliRunner().invoke(app, ["report", source])
     assert made.exit_code == 2
     assert message in made.output
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "my_losses:hollow",
+            "the parameter weight is on the meta device, where it has a shape but no values",
+        ),
+        ("my_losses:untrained", "there is no parameter to report on"),
+    ],
+)
+def test_models_that_say_nothing_are_refused(folder: Path, source: str, message: str) -> None:
+    with pytest.raises(NotSupportedError, match=message):
+        CliRunner().invoke(app, ["report", source], catch_exceptions=False)
+
+
+def test_a_file_s_ending_says_its_format_and_a_path_may_lead_to_the_function(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "in_a_folder.py").write_text(GOOD)
+    for name, begins in (("r.html", "<!doctype html>"), ("r.json", "{"), ("r.txt", "2 costs")):
+        made = CliRunner().invoke(app, ["report", "elsewhere/in_a_folder.py:made", "--out", name])
+        assert made.exit_code == 0, made.output
+        assert (folder / name).read_text(encoding="utf-8").startswith(begins)
 
 
 def test_without_pytorch_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

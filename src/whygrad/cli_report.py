@@ -1,9 +1,12 @@
 """The command ``whygrad report``: a PyTorch model with its losses, given by a function that makes them."""
 
+import difflib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from whygrad.cli_shared import choose, console, fail, write_document, write_json
+from whygrad.errors import WhygradError
 
 EXPECTED = "expected (model, batch, costs), or a dict with these keys"
+FORMATS = ("text", "html", "json")
+# What the frames of a person's own code don't lie in.
+LIBRARIES = ("site-packages", str(Path(__file__).parent), "importlib")
 
 
 def report(
@@ -20,14 +27,25 @@ def report(
         str | None,
         typer.Argument(
             metavar="MODULE:FUNCTION",
-            help="A function without arguments that returns (model, batch, costs). Default: a built-in example.",
+            help="train:for_report is the function for_report in train.py. It takes nothing and returns "
+            "(model, batch, costs), where costs(model, batch) returns the losses by name. "
+            "Default: a built-in example.",
         ),
     ] = None,
-    format: Annotated[str, typer.Option("--format", help="text, html or json.")] = "text",
-    out: Annotated[Path | None, typer.Option("--out", help="A file to write to.")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="text, html or json. Default: what the file's name says, or text."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A file to write to, such as report.html.")
+    ] = None,
     semirings: Annotated[
         str | None,
-        typer.Option("--semirings", help="Some of total,entropy,spectrum. Default: total."),
+        typer.Option(
+            "--semirings",
+            help="Some of total (cancellation), entropy (effective number of paths) and spectrum (by residual blocks), "
+            "with commas. Default: total.",
+        ),
     ] = None,
     opaque: Annotated[
         str, typer.Option("--opaque", help="allow: let operations without a declaration through.")
@@ -36,18 +54,19 @@ def report(
         bool, typer.Option("--strict", help="End with status 1 where there is something to mend.")
     ] = False,
 ) -> None:
-    """Say what each loss does to each parameter of a PyTorch model, where they conflict, and what to try."""
-    from whygrad.render.progress import progress
-    from whygrad.report import report as reported
+    """Say what each loss does to each parameter of a PyTorch model, where they conflict, and what to try.
 
-    choose("format", format, ("text", "html", "json"))
+    The status is 2 for what can't be used, and with --strict 1 where there is something to mend.
+    """
+    ending = "" if out is None else out.suffix.lower().removeprefix(".")
+    format = format or (ending if ending in FORMATS else "text")
+    choose("format", format, FORMATS)
     choose("opaque", opaque, ("forbid", "allow"))
     recorded = recorded_from(source, opaque)
     chosen = (
         None if semirings is None else tuple(part.strip() for part in semirings.split(",") if part.strip())
     )
-    with progress() as tell:
-        made = reported(recorded, chosen, tell)
+    made = recorded.report(chosen)
     if out is not None:
         _write(out, made, format)
     elif format == "json":
@@ -71,7 +90,16 @@ def recorded_from(source: str | None, opaque: str = "forbid") -> Any:
 
     _needs_torch()
     model, batch, costs = two_losses() if source is None else _made(source)
-    return record(model, batch, costs, opaque=opaque)
+    try:
+        return record(model, batch, costs, opaque=opaque)
+    except WhygradError:
+        raise
+    except Exception as error:
+        try:
+            costs(model, batch)
+        except Exception as plain:  # without the recording as well: it is the person's code
+            fail(f"{source}: costs(model, batch) raised {_told(plain)}")
+        raise error from None
 
 
 def _needs_torch() -> None:
@@ -79,37 +107,59 @@ def _needs_torch() -> None:
         fail("report: PyTorch is not installed\ntry:      pip install 'whygrad[torch]'")
 
 
+def _told(error: BaseException) -> str:
+    """Returns an error in words, and the last line of the person's own code that led to it."""
+    text = f"{type(error).__name__}: {error}"
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not any(part in f.filename for part in LIBRARIES)
+    ]
+    if isinstance(error, SyntaxError) or not frames:
+        return text
+    last = frames[-1]
+    return f"{text}\nin {os.path.relpath(last.filename)}, line {last.lineno}: {last.line}"
+
+
 def _made(source: str) -> tuple[Any, Any, Any]:
-    module_name, colon, name = source.partition(":")
+    module_name, colon, name = source.rpartition(":")
     if not colon or not module_name or not name:
         fail(f"{source!r}: expected MODULE:FUNCTION, such as train:for_report (a function in train.py)")
+    folder = Path.cwd()
     if module_name.endswith(".py"):
-        module_name = module_name[: -len(".py")].replace("/", ".").lstrip(".")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        file = Path(module_name)
+        if not file.is_file():
+            fail(f"{module_name}: no such file in {folder}")
+        folder, module_name = file.resolve().parent, file.stem
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
             fail(f"{module_name}: it imports {error.name}, which is not installed")
         fail(
-            f"{module_name}: no such module, neither installed nor in {os.getcwd()}\n"
-            "try:      run this command in the folder of the file; or put that folder into PYTHONPATH"
+            f"{module_name}: no such module, neither installed nor in {folder}\n"
+            "try:      run this command in the folder of the file; or give its path: folder/train.py:for_report"
         )
-    except Exception as error:  # whatever the person's code raises
-        fail(f"{module_name}: can't be imported: {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:  # whatever the person's code raises
+        fail(f"{module_name}: can't be imported: {_told(error)}")
     function = getattr(module, name, None)
     if not callable(function):
-        known = [
-            n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module_name
-        ]
-        shown = ", ".join(sorted(known)[:8]) or "none"
-        fail(f"{source}: expected a function, found {function!r}\nthe functions of {module_name}: {shown}")
+        fail(f"{source}: {_no_function(module, name)}")
     try:
         returned = function()
-    except Exception as error:
-        fail(f"{source}: the function raised {type(error).__name__}: {error}")
+    except (Exception, SystemExit) as error:
+        fail(f"{source}: the function raised {_told(error)}")
     return _three(source, returned)
+
+
+def _no_function(module: Any, name: str) -> str:
+    known = [n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__]
+    found = repr(getattr(module, name)) if hasattr(module, name) else "nothing of that name"
+    near = difflib.get_close_matches(name, known, 1, 0.75)
+    hint = f"did you mean {near[0]}?" if near else f"the functions there: {', '.join(known[:8]) or 'none'}"
+    return f"expected a function in {module.__name__}, found {found}\n{hint}"
 
 
 def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
@@ -122,7 +172,11 @@ def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
         returned = (returned["model"], returned["batch"], returned["costs"])
     if not isinstance(returned, tuple) or len(returned) != 3:
         found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
-        fail(f"{source}: {EXPECTED}, found {found}")
+        fail(
+            f"{source}: {EXPECTED}, found {found}\n"
+            "costs:    a function (model, batch) that returns the losses by name, such as\n"
+            '          lambda model, batch: {"class": cross_entropy(model(batch[0]), batch[1])}'
+        )
     model, batch, costs = returned
     if not callable(costs):
         fail(

@@ -220,11 +220,17 @@ class Record:
         Args:
             semirings: What is worked out beside the gradients: ``total`` (for the cancellation), ``entropy``,
                 ``spectrum``. ``total`` where there is nothing, for up to 12 costs.
-            progress: Told what is being worked out, and which share of all is done.
+            progress: Told what is being worked out, and which share of all is done. Where there is nothing, a terminal
+                shows a bar if it takes longer than a second.
         """
         from whygrad.report import report
 
-        return report(self, semirings, progress)
+        if progress is not None:
+            return report(self, semirings, progress)
+        from whygrad.render.progress import progress as bar
+
+        with bar() as tell:
+            return report(self, semirings, tell)
 
     def branches(self, module: str | None = None) -> "tuple[Parts, ...]":
         """Returns, for each value that is used several times, what each user sends back, with norms and cosines.

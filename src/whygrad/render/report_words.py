@@ -162,6 +162,8 @@ def remarks(report: Report) -> list[str]:
             f"Operations without a declaration ({listed(report.stops, 4)}): cancellation, entropy and spectrum stop "
             "there."
         )
+    if report.omitted:
+        made.append(f'{report.omitted}, or ask for it: report(semirings=("total",)).')
     made.append("One batch: another may say something else. Look at several before you change a model.")
     return made
 

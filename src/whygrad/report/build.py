@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +16,8 @@ from whygrad.report.idle import idle
 from whygrad.report.record import Layer, Numbers, Part, Report
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
+from whygrad.structures import DenseAlongAxis
+from whygrad.structures.groups import axes_of
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -23,6 +26,8 @@ Progress: TypeAlias = Callable[[str, float], None]
 SEMIRINGS = ("total", "entropy", "spectrum")
 # With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
 COSTS_WITH_TOTAL = 12
+# And where normalisations and softmaxes have more pairs of entries than these, each with a partial: about 10 seconds.
+PAIRS_WITH_TOTAL = 2_000_000_000
 # What the recorder adds to the name of a module's output when the module is called again.
 LATER_CALL = re.compile(r" \(call \d+\)$")
 
@@ -36,13 +41,14 @@ def report(
         record: What was computed.
         semirings: What is worked out beside the gradients, each by a sweep of its own: ``total`` (for the
             cancellation), ``entropy`` (for the effective number of paths; brings ``total`` along), ``spectrum`` (by
-            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs.
+            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs, or
+            normalisations over so many entries that it would take long; the report then says so.
         progress: Told what is being worked out, and which share of all is done.
 
     Raises:
         NotSupportedError: There is no such semiring in a report; or no parameter is trained.
     """
-    asked = _asked(record, semirings)
+    asked, omitted = _asked(record, semirings)
     if not record.parameters:
         raise NotSupportedError(
             "report: there is no parameter to report on\n"
@@ -78,12 +84,22 @@ def report(
     )
     tell("done", 1.0)
     stops = tuple(record.node_name(number) for number in record.stops)
-    return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split)
+    return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split, omitted)
 
 
-def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[str, ...]:
+def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, ...], str]:
+    """Returns the semirings of a report, and why one that it mostly has is not among them."""
     if semirings is None:
-        return ("total",) if len(record.graph.costs) <= COSTS_WITH_TOTAL else ()
+        many = len(record.graph.costs)
+        if many > COSTS_WITH_TOTAL:
+            return (), f"Cancellation is left out with more than {COSTS_WITH_TOTAL} costs"
+        pairs = many * _pairs(record)
+        if pairs > PAIRS_WITH_TOTAL:
+            return (), (
+                f"Cancellation is left out, since normalisations have {pairs:.0e} partials here, one for each pair of "
+                "entries: take a smaller batch"
+            )
+        return ("total",), ""
     chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
     for name in chosen:
         if name not in SEMIRINGS:
@@ -91,7 +107,17 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[str, ...]:
                 f"report: semirings: expected some of {', '.join(SEMIRINGS)}, found {name!r}"
             )
     needed = (*chosen, "total") if "entropy" in chosen else chosen
-    return tuple(name for name in SEMIRINGS if name in needed)
+    return tuple(name for name in SEMIRINGS if name in needed), ""
+
+
+def _pairs(record: Record) -> int:
+    """Returns how many pairs of entries depend on each other in normalisations and softmaxes."""
+    pairs = 0
+    for node in record.graph.nodes:
+        if node.op is not None and isinstance(node.op.structure, DenseAlongAxis):
+            shape = tuple(node.value.shape)
+            pairs += prod(shape) * prod(shape[axis] for axis in axes_of(node.settings, len(shape), -1))
+    return pairs
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:

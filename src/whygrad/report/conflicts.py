@@ -62,6 +62,8 @@ def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterato
         return
     whole = model.shared
     if whole is None:
+        if not model.numbers.live:
+            return
         yield Finding(
             "apart",
             "No two costs reach the same parameter with a gradient: each part of the model serves one cost",

@@ -220,6 +220,7 @@ class Report(NamedTuple):
         findings: What the numbers say, the most important first.
         stops: Operations without a declaration, at which all but the plain gradient stops.
         spectrum: The gradient by number of blocks, where that was asked for.
+        omitted: Why the cancellation is not there, where nobody asked for that; mostly empty.
     """
 
     costs: Mapping[str, float]
@@ -230,6 +231,7 @@ class Report(NamedTuple):
     findings: tuple[Finding, ...]
     stops: tuple[str, ...] = ()
     spectrum: Spectrum | None = None
+    omitted: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dictionary for each parameter and cost: ``pandas.DataFrame(report.rows())`` is a table."""

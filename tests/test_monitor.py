@@ -115,3 +115,13 @@ def test_a_writer_gets_every_number_and_the_cost_is_printed() -> None:
 def test_bad_options(option: dict[str, Any], message: str) -> None:
     with pytest.raises(wg.NotSupportedError, match=message):
         wg.monitor(model(), costs, **option)
+
+
+def test_a_cancellation_that_would_take_minutes_is_left_out_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whygrad.report.build.PAIRS_WITH_TOTAL", 10)
+    by_itself = wg.monitor(model(), costs, to=tmp_path / "one.csv", says=None).measure(torch.randn(6, 3))
+    asked = wg.monitor(model(), costs, to=tmp_path / "two.csv", cancellation=True, says=None)
+    assert "cancellation a" not in by_itself
+    assert 0 <= asked.measure(torch.randn(6, 3))["cancellation a"] <= 1

@@ -32,7 +32,8 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         to: A CSV file, which is continued where it exists; or an object with ``add_scalar(name, value, step)``, such
             as TensorBoard's ``SummaryWriter``.
         modules: Module paths for which norms and cosines are written too.
-        cancellation: Whether the cancellation is measured: one sweep more.
+        cancellation: Whether the cancellation is measured: one sweep more. Where nothing is said, it is unless a report
+            would leave it out: with many costs, and with normalisations over many entries, where it takes minutes.
         opaque: As in :func:`whygrad.record`.
         says: Where the cost of measuring is printed at the end; nothing prints nothing.
 
@@ -63,7 +64,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         every: int = 100,
         to: Any = "run.csv",
         modules: Sequence[str] = (),
-        cancellation: bool = True,
+        cancellation: bool | None = None,
         opaque: str = "forbid",
         says: TextIO | None = sys.stderr,
     ) -> None:
@@ -76,7 +77,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             )
         self._model, self._costs, self._opaque = model, costs, opaque
         self._every, self._to, self._says = every, to, says
-        self._modules, self._semirings = tuple(modules), ("total",) if cancellation else ()
+        self._modules, self._cancellation = tuple(modules), cancellation
         self._table = _Table(Path(to)) if isinstance(to, (str, Path)) else None
         self.step = self._table.next_step(every) if self._table else 0
         self.measured = 0
@@ -118,9 +119,13 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
                 scale = norms[i] * norms[j]
                 cosine = float(np.clip(gramian[i, j] / scale, -1, 1)) if scale else math.nan
                 made[f"cosine {names[i]} {names[j]}{where}"] = cosine
-        if self._semirings:
-            shares = report(recorded, self._semirings).model.numbers.cancellation
-            made |= {f"cancellation {name}": float(share) for name, share in zip(names, shares, strict=True)}
+        if self._cancellation is not False:
+            numbers = report(recorded, ("total",) if self._cancellation else None).model.numbers
+            # Decided once: batches of other sizes keep the columns.
+            self._cancellation = numbers.total is not None
+            if self._cancellation:
+                shares = zip(names, numbers.cancellation, strict=True)
+                made |= {f"cancellation {name}": float(share) for name, share in shares}
         return made
 
     def _write(self, row: dict[str, float]) -> None:

@@ -216,7 +216,7 @@ def test_the_same_page_in_another_notation(opened):
 
 def test_lines_can_show_another_semiring(opened):
     at = opened()
-    for name in ("gradient", "total", "strongest", "extremes", "count", "reach", "entropy"):
+    for name in ("gradient", "total", "strongest", "extremes", "count", "live", "reach", "entropy"):
         at.page.locator(".controls select").select_option(name)
         assert at.page.locator(".strand").count() > 0 or name == "entropy"
         assert f"show={name}" in at.page.url

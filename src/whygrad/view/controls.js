@@ -10,7 +10,8 @@ const SHOWN = {
   strongest: "strongest path",
   extremes: "extremes",
   count: "number of paths",
-  reach: "reach",
+  live: "live paths",
+  reach: "whether there is a path",
   entropy: "entropy of the paths",
 };
 
@@ -42,7 +43,7 @@ export function controls(view) {
         ? selection("derivative of", document.of.map(([key]) => [key, key === "total" ? "the total" : formulas.plainName(key)]), state.of, (of) => view.go({ of }))
         : null;
   const examples = document.network.examples;
-  const available = (n) => view.ask || (n === null ? "all" : String(n)) in document.scenes;
+  const available = (n) => view.asking || (n === null ? "all" : String(n)) in document.scenes;
   const example =
     examples > 1
       ? selection(

@@ -92,7 +92,7 @@ export function cards(view, path, place) {
   const shown = path.cards.map((card, n) =>
     html(
       "li",
-      { class: `card factor${n % 6}`, "data-factor": n, tabindex: "0", on: { focus: () => view.lightFactor(n), blur: () => view.lightFactor(null) } },
+      { class: `card factor${n % 6}`, "data-factor": n, tabindex: "0", on: { focus: () => view.pointing.factor(n), blur: () => view.pointing.factor(null) } },
       html("div", { class: "symbol" }, card.f === null ? "1" : formulas.math(card.f), html("span", { class: "n" }, `= ${number(card.v, 4)}`)),
       card.e !== undefined ? html("div", { class: "explicit" }, "= ", formulas.math(card.e)) : null,
       html("p", {}, formulas.words(card.says)),

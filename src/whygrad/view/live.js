@@ -43,7 +43,7 @@ export class Live {
   /** Asks for the page of other numbers. */
   moved() {
     this.forget();
-    this.view.refresh();
+    this.view.asking.refresh();
   }
 
   /** Takes back what was said about an equation and about gradients: it was about other numbers. */
@@ -155,7 +155,7 @@ export class Live {
       if (!box.value.trim()) return;
       this.verdict.replaceChildren(html("p", { class: "faint" }, "…"));
       const [equation, version] = [box.value, this.version];
-      const reply = await this.view.request({ do: "check", equation });
+      const reply = await this.view.asking.request({ do: "check", equation });
       if (reply === null || equation !== box.value || version !== this.version) return;
       this.verdict.replaceChildren(...(reply.ok ? this.judged(reply.result) : this.unread(reply.error)));
       this.view.missing = reply.ok ? reply.result.missing_paths.map((path) => path.keys) : null;
@@ -219,7 +219,7 @@ export class Live {
     const bytes = new Uint8Array(await file.arrayBuffer());
     let text = "";
     for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-    const reply = await this.view.request({ do: "diagnose", name: file.name, data_base64: btoa(text) });
+    const reply = await this.view.asking.request({ do: "diagnose", name: file.name, data_base64: btoa(text) });
     if (reply === null || version !== this.version) return;
     if (!reply.ok) {
       this.diagnosis.replaceChildren(html("p", { class: "bad" }, reply.error.message));

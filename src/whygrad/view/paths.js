@@ -19,7 +19,8 @@ export function pathsTable(view, explanation, rows, shown) {
   kept.sort(SORTS[view.sorted]);
   const largest = Math.max(...rows.map((row) => Math.abs(row.h)), 1e-300);
   const examples = rows.some((row) => row.example !== null && row.example !== undefined);
-  const long = rows.some((row) => row.stations.length > 7);
+  const wordy = rows.some((row) => row.stations.some((key) => formulas.plainName(key).length > 16));
+  const long = wordy || rows.some((row) => row.stations.length > 7);
   const factors = !long && rows.some((row) => row.cards.length);
 
   const header = (label, sort, kind) =>
@@ -63,7 +64,7 @@ export function pathsTable(view, explanation, rows, shown) {
   select.value = through;
   return html(
     "section",
-    { class: "paths", "aria-labelledby": "paths-title" },
+    { class: `paths${long ? " long" : ""}`, "aria-labelledby": "paths-title" },
     html(
       "div",
       { class: "bar-above" },

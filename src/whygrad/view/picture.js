@@ -1,6 +1,7 @@
 // The picture: the network with what flows through it, lit for what is chosen.
 
 import { html, number, parsed, svg } from "./dom.js";
+import { columnsOf, moved } from "./moves.js";
 
 const HUES = 6;
 
@@ -10,16 +11,24 @@ export function hue(key) {
   return kind === "C" ? `hue${to % HUES}` : kind === "R" ? "hueR" : "hueAll";
 }
 
-/** Draws a network; `choose`, `point` and `leave` are told what is clicked, pointed at and left. */
+/**
+ * Draws a network; `choose`, `point` and `leave` are told what is clicked, pointed at and left.
+ * With `small`, a height in pixels, everything fits into it and nothing is told.
+ */
 export class Picture {
-  constructor(document, { choose, point, leave }) {
+  constructor(document, { choose, point, leave, small = 0 }) {
     this.document = document;
     this.handlers = { choose, point, leave };
+    this.small = small;
     this.svg = svg("svg", { class: "network", role: "group", "aria-roledescription": "network" });
     this.scroll = html("div", { class: "scroll" }, this.svg);
     this.element = this.scroll;
     this.groups = new Map();
     this.width = 0;
+    if (!small) this.listen();
+  }
+
+  listen() {
     this.svg.addEventListener("keydown", (event) => this.pressed(event));
     const found = (event) => event.target.closest?.("[data-q]");
     this.svg.addEventListener("pointerover", (event) => {
@@ -50,20 +59,24 @@ export class Picture {
     const regular = this.document.network.l2 > 0;
     const columns = layers.length + 1 + (several ? 1 : 0);
     const rows = Math.max(...layers.map((neurons, layer) => neurons.length + (hidden[layer] ? 1 : 0)), layers.at(-1).length + (regular ? 1 : 0));
-    const margin = width < 480 ? 22 : 40;
-    this.gap = Math.max(width < 480 ? 46 : columns > 12 ? 34 : 58, (width - 2 * margin) / (columns - 1));
+    const { small } = this;
+    const margin = small ? 14 : width < 480 ? 22 : 40;
+    const least = small ? 0 : width < 480 ? 46 : columns > 12 ? 34 : 58;
+    this.gap = Math.max(least, (width - 2 * margin) / (columns - 1));
     const tall = Math.min(width > 1200 ? width * 0.36 : 520, Math.max(230, width * 0.5));
-    this.row = Math.max(22, Math.min(Math.max(92, width / 13), tall / rows));
-    this.radius = Math.max(5, Math.min(Math.max(21, width / 56), this.row * 0.27, this.gap * 0.24));
+    this.row = small ? Math.min(40, small / rows) : Math.max(22, Math.min(Math.max(92, width / 13), tall / rows));
+    this.radius = Math.max(small ? 2.5 : 5, Math.min(Math.max(21, width / 56), this.row * 0.3, this.gap * (width < 480 ? 0.27 : 0.24)));
     this.size = Math.max(11, this.radius * 0.53);
     this.svg.style.setProperty("--text", `${this.size}px`);
     this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
     const across = 2 * margin + this.gap * (columns - 1);
-    const high = this.row * (rows - 1) + 2 * this.radius + 34;
+    this.low = regular ? 12 : 0; // room below the neurons for the line from a weight to R
+    const high = this.row * (rows - 1) + 2 * this.radius + (small ? 8 : 34) + this.low;
+    this.high = high;
     this.place = new Map();
     const x = (column) => margin + this.gap * column;
     const column = (keys, at) =>
-      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: high / 2 - 2 + (n - (keys.length - 1) / 2) * this.row }));
+      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: (high - this.low) / 2 - 2 + (n - (keys.length - 1) / 2) * this.row }));
     layers.forEach((neurons, layer) =>
       column([...neurons.map((j) => `a${layer}.${j}`), ...(hidden[layer] ? [`o${layer}`] : [])], layer),
     );
@@ -89,6 +102,7 @@ export class Picture {
 
   /** Returns the curve between two places, moved down by a little. */
   curve(start, end, shift = 0) {
+    if (start.startsWith("w") && end === "R") return this.around(start, shift);
     const a = this.at(start);
     const b = this.at(end);
     if (!a || !b) return "";
@@ -96,6 +110,16 @@ export class Picture {
     const [x1, x2] = [a.x + (start.startsWith("o") ? r + 4 : r), b.x - (end.startsWith("o") ? r + 4 : r)];
     const bend = (x2 - x1) * 0.4;
     return `M${x1} ${a.y + shift}C${x1 + bend} ${a.y + shift} ${x2 - bend} ${b.y + shift} ${x2} ${b.y + shift}`;
+  }
+
+  /** Returns the curve from the middle of a weight's line to R, below the neurons. */
+  around(key, shift) {
+    const [a, b, end] = [...this.ends(key), "R"].map((each) => this.at(each));
+    if (!a || !b || !end) return "";
+    const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
+    const low = this.high - 3 + shift;
+    const near = end.x - this.radius - this.gap * 0.62;
+    return `M${x} ${y}C${x} ${low} ${x + this.gap * 0.1} ${low} ${x + this.gap * 0.42} ${low}L${Math.max(near, x + this.gap * 0.42)} ${low}C${end.x - this.radius - this.gap * 0.3} ${low} ${end.x - this.radius - this.gap * 0.3} ${end.y + shift} ${end.x - this.radius} ${end.y + shift}`;
   }
 
   ends(key) {
@@ -119,7 +143,7 @@ export class Picture {
     layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
     for (const [key] of items) if (!key.startsWith("w")) this.node(key);
     if (this.place.has("total")) this.node("total");
-    this.order();
+    this.columns = columnsOf(this.document.picture, (key) => this.at(key));
     this.svg.replaceChildren(this.edges, this.glow, this.nodes, this.chips);
   }
 
@@ -134,7 +158,11 @@ export class Picture {
     this.edges.append(this.group(key, svg("path", { class: "hit", d }), svg("path", { class: "wire", d })));
   }
 
-  label(key, x, y, width, size) {
+  /** Returns a name in a space, smaller where it is long; nothing where it could not be read. */
+  label(key, x, y, width, wanted) {
+    const signs = this.formulas.plainName(key).replace(/[_^{},]/g, "").length;
+    const size = Math.min(wanted, width / (0.52 * signs));
+    if (size < 7.5) return null;
     const inside = html("div", { class: "label", style: { "font-size": `${size}px` } }, this.formulas.name(key, false));
     return svg("foreignObject", { x: x - width / 2, y: y - 13, width, height: 26 }, inside);
   }
@@ -143,12 +171,12 @@ export class Picture {
     const { kind } = parsed(key);
     const { x, y } = this.at(key);
     const r = this.radius;
-    const readable = r >= 11;
+    const readable = r >= 11 && !this.small;
     const size = Math.max(10, Math.min(Math.max(15, this.size * 1.5), r * 0.82));
     let parts;
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
-      if (readable) parts.push(this.label(key, x, y, 2 * r + 16, size));
+      if (readable) parts.push(this.label(key, x, y, 2 * r + 10, size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(3, r * 0.24) })];
@@ -162,7 +190,7 @@ export class Picture {
       if (readable) parts.push(this.label(key, x, y, 2 * wide + 18, size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     }
-    this.nodes.append(this.group(key, ...parts));
+    this.nodes.append(this.group(key, ...parts.filter(Boolean)));
   }
 
   others(layer, many) {
@@ -184,9 +212,11 @@ export class Picture {
       if (text) text.textContent = value === null ? "" : number(value, 4);
       group.classList.toggle("chosen", key === chosen);
       group.classList.toggle("lit", Boolean(lit?.has(key)));
-      group.setAttribute("aria-label", describe(key, place));
-      group.setAttribute("aria-pressed", String(key === chosen));
-      group.setAttribute("tabindex", key === chosen ? "0" : "-1");
+      if (!this.small) {
+        group.setAttribute("aria-label", describe(key, place));
+        group.setAttribute("aria-pressed", String(key === chosen));
+        group.setAttribute("tabindex", key === chosen ? "0" : "-1");
+      }
       const mark = marks?.get(key);
       group.classList.toggle("wrong", mark === "wrong");
       group.classList.toggle("right", mark === "right");
@@ -197,7 +227,7 @@ export class Picture {
     this.svg.setAttribute("aria-label", label);
     this.svg.classList.toggle("playing", Boolean(lit));
     this.svg.classList.toggle("dimmed", Boolean(flow) && !lit && !colours);
-    this.strands(lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
+    this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
     this.marks(path, lit ? null : chosen, missing);
     this.reveal(chosen);
   }
@@ -219,12 +249,12 @@ export class Picture {
     };
   }
 
-  strands(flow, flip, own, nodesOf) {
+  strands(chosen, flow, flip, own, nodesOf) {
     this.glow.replaceChildren();
     this.nodes.querySelectorAll(".through").forEach((each) => each.classList.remove("through"));
     if (!flow) return;
-    const widest = flow.widest || 1;
-    const full = Math.max(4, Math.min(13, this.row * 0.15));
+    const widest = Math.max(flow.widest, Math.abs(flow.regular ?? 0)) || 1;
+    const full = Math.max(this.small ? 3 : 4, Math.min(13, this.row * 0.15));
     const drawn = own ? [own, ...flow.lines] : flow.lines;
     for (const [start, end, ...parts] of drawn.toReversed()) {
       const scale = own && start === own[0] && end === own[1] ? own.widest || 1 : widest;
@@ -238,6 +268,8 @@ export class Picture {
         if (d) this.glow.append(svg("path", { class: `strand ${hue(flow.costs[place])}${negative ? " negative" : ""}`, d, "stroke-width": widths[place].toFixed(2) }));
       });
     }
+    const d = flow.regular && this.curve(chosen, "R");
+    if (d) this.glow.append(svg("path", { class: `strand hueR${flow.regular < 0 ? " negative" : ""}`, d, "stroke-width": Math.max(1.3, (full * Math.abs(flow.regular)) / widest).toFixed(2) }));
     for (const [key] of nodesOf?.nodes ?? []) {
       (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key))?.classList.add("through");
     }
@@ -261,8 +293,8 @@ export class Picture {
       const [start, end] = [stations[n], stations[n + 1]];
       if (!end) return;
       const key = start.startsWith("w") || start.startsWith("b") ? start : null;
-      const [from, to] = key?.startsWith("w") ? this.ends(start) : [start, end];
-      const [a, b] = [this.at(from), this.at(to)];
+      const [from, to] = key?.startsWith("w") && end !== "R" ? this.ends(start) : [start, end];
+      const [a, b] = end === "R" ? this.ends(start).map((each) => this.at(each)) : [this.at(from), this.at(to)];
       if (!a || !b || a.x === b.x) return;
       const d = this.curve(from, to);
       if (d) this.chips.append(svg("path", { class: `trace factor${n % 6}`, d, "data-factor": n }));
@@ -282,7 +314,7 @@ export class Picture {
     if (!from || !to) return;
     const x = (from.x + to.x) / 2;
     const y = (from.y + to.y) / 2 - this.size * 2.1;
-    this.chips.append(this.label(chosen, x, y, 120, this.size * 1.22));
+    this.chips.append(this.label(chosen, x, y, Math.max(120, this.gap * 1.3), this.size * 1.22) ?? "");
   }
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */
@@ -294,38 +326,18 @@ export class Picture {
     if (place.x < scrollLeft + 40 || place.x > scrollLeft + clientWidth - 40) this.scroll.scrollLeft = place.x - clientWidth / 2;
   }
 
-  light(keys) {
-    for (const [key, group] of this.groups) group.classList.toggle("hover", keys.includes(key));
-  }
-
-  lightFactor(n) {
-    for (const each of this.chips.querySelectorAll("[data-factor]")) each.classList.toggle("hover", each.dataset.factor === String(n));
+  /** Returns the elements that stand for a quantity. */
+  standing(key) {
+    const group = this.groups.get(key);
+    return group ? [group] : [];
   }
 
   // The keyboard
 
-  order() {
-    this.columns = [];
-    const { layers, items } = this.document.picture;
-    const keys = items.map(([key]) => key);
-    const where = (key) => this.at(key)?.y ?? 0;
-    const add = (column) => column.length && this.columns.push(column);
-    layers.forEach((_, layer) => {
-      const of = (kind) => keys.filter((key) => key.startsWith(`${kind}${layer}.`));
-      if (layer) {
-        add([...of("w"), ...of("b")].sort((one, two) => where(`a${layer}.${parsed(one).to}`) - where(`a${layer}.${parsed(two).to}`) || (one[0] === "b") - (two[0] === "b")));
-        add(of("z"));
-      }
-      add(of("a"));
-    });
-    add(keys.filter((key) => key.startsWith("y")));
-    add(keys.filter((key) => key.startsWith("C") || key === "R"));
-  }
-
   pressed(event) {
     const key = event.target.closest?.("[data-q]")?.dataset.q;
     if (!key) return;
-    const next = this.next(key, event.key);
+    const next = moved(this.columns, key, event.key, this.document.picture.layers.length - 1);
     if (next) {
       event.preventDefault();
       event.stopPropagation();
@@ -336,30 +348,5 @@ export class Picture {
       event.preventDefault();
       this.handlers.choose(key, this.groups.get(key));
     }
-  }
-
-  /** Returns where an arrow key leads: up and down in a column, left and right along the lines. */
-  next(key, pressed) {
-    const at = this.columns.findIndex((column) => column.includes(key));
-    const column = this.columns[at];
-    if (!column) return null;
-    const place = column.indexOf(key);
-    if (pressed === "ArrowUp") return column[place - 1] ?? null;
-    if (pressed === "ArrowDown") return column[place + 1] ?? null;
-    if (pressed === "Home") return column[0];
-    if (pressed === "End") return column.at(-1);
-    if (pressed !== "ArrowLeft" && pressed !== "ArrowRight") return null;
-    const beside = this.columns[at + (pressed === "ArrowRight" ? 1 : -1)];
-    if (!beside) return null;
-    const { kind, to, from, layer } = parsed(key);
-    const wanted = {
-      w: pressed === "ArrowRight" ? [`z${layer}.${to}`, `a${layer}.${to}`] : [`a${layer - 1}.${from}`],
-      b: [`z${layer}.${to}`, `a${layer}.${to}`],
-      a: [`z${layer}.${to}`, ...beside.filter((each) => parsed(each).kind === "w" && (pressed === "ArrowRight" ? parsed(each).from === to : parsed(each).to === to)), `y${to}`],
-      z: pressed === "ArrowRight" ? [`a${layer}.${to}`] : beside.filter((each) => parsed(each).to === to),
-      y: pressed === "ArrowRight" ? [`C${to}`] : [`a${this.document.picture.layers.length - 1}.${to}`],
-      C: [`y${to}`],
-    }[kind];
-    return wanted?.find((each) => beside.includes(each)) ?? beside[Math.min(place, beside.length - 1)];
   }
 }

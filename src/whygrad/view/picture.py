@@ -26,8 +26,9 @@ FAINTEST = 0.004
 MOST_LIT = 160
 # Networks larger than this are coloured by the semirings that cost little.
 ALL_SEMIRINGS_UP_TO = 20_000
-COLOURINGS = ("gradient", "total", "strongest", "extremes", "count", "reach", "entropy")
-CHEAP = ("gradient", "total", "strongest", "count")
+# Without spectrum: all paths of a weight to the costs are equally long here, so it would be the gradient again.
+COLOURINGS = ("gradient", "total", "strongest", "extremes", "count", "live", "reach", "entropy")
+CHEAP = ("gradient", "total", "strongest", "count", "live")
 
 
 class Picture:
@@ -178,7 +179,11 @@ class Picture:
             start = key(q) if q.kind == "y" else f"a{net.depth}.{k}"
             if q.kind not in ("y", "C") or k == q.to:
                 lines.append((start, f"C{k}", flow.last[:, k] if q.kind != "C" else flow.last[:, k] * 0))
-        return self._drawn(lines, nodes, self.strands(of)[0])
+        made = self._drawn(lines, nodes, self.strands(of)[0])
+        if net.l2 and q.kind == "w" and of.kind in ("total", "R"):
+            row = self._run.cost_quantities.index(Quantity("R"))
+            made["regular"] = rounded(self._run.sweep("gradient").value(q, row))
+        return made
 
     def _drawn(
         self, lines: list[tuple[str, str, Any]], nodes: list[tuple[str, Any]], strands: list[str]

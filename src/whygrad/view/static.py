@@ -69,11 +69,11 @@ class _Drawing:
         self._row = min(ROW, 460.0 / rows)
         self._gap = (WIDTH - 2 * MARGIN) / (len(columns) - 1)
         self._radius = min(17.0, self._row * 0.3, self._gap * 0.25)
-        self._high = self._row * rows + 16
+        self._high = self._row * rows + (28 if net.l2 else 16)
         self._place = {
             name: (
                 MARGIN + self._gap * place,
-                self._high / 2 - 6 + (n - (len(names) - 1) / 2) * self._row,
+                (self._row * rows + 16) / 2 - 6 + (n - (len(names) - 1) / 2) * self._row,
             )
             for place, names in enumerate(columns)
             for n, name in enumerate(names)
@@ -108,9 +108,30 @@ class _Drawing:
                     hue = self._hue(self._flow["costs"][n])
                     yield self._line(start, end, hue, size, 0.85, shift + size / 2, dash)
                 shift += size
+        if self._flow.get("regular"):
+            yield self._to_regular(self._flow["regular"], widest)
         for name in self._place:
             yield self._node(name)
         yield "</svg>"
+
+    def _to_regular(self, part: float, widest: float) -> str:
+        """Returns the line from the middle of a weight's to R, below the neurons."""
+        layer = int(self._q.layer or 1)
+        start = self._place.get(f"a{layer - 1}.{self._q.source}")
+        goal = self._place.get(f"a{layer}.{self._q.to}")
+        if start is None or goal is None:
+            return ""
+        x, y = (start[0] + goal[0]) / 2, (start[1] + goal[1]) / 2
+        end, last = self._place["R"]
+        low, end, gap = self._high - 2, end - self._radius, self._gap
+        size = min(9.0, max(1.4, 9 * abs(part) / widest))
+        dash = ' stroke-dasharray="6 4"' if part < 0 else ""
+        return (
+            f'<path d="M{x:.1f} {y:.1f}C{x:.1f} {low:.1f} {x:.1f} {low:.1f} {x + gap * 0.42:.1f} {low:.1f}'
+            f"L{max(x + gap * 0.42, end - gap * 0.6):.1f} {low:.1f}C{end - gap * 0.3:.1f} {low:.1f} "
+            f'{end - gap * 0.3:.1f} {last:.1f} {end:.1f} {last:.1f}" fill="none" stroke="{INK}" '
+            f'stroke-width="{size:.2f}" opacity="0.85"{dash}/>'
+        )
 
     @staticmethod
     def _hue(name: str) -> str:

@@ -1,6 +1,8 @@
 // The viewer: shows a document in a host element, alone or with somebody to ask.
 
 import { read, written } from "./address.js";
+import { Asking } from "./asking.js";
+import { copyLatex } from "./clipboard.js";
 import { controls, page } from "./controls.js";
 import { html, number } from "./dom.js";
 import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js";
@@ -8,7 +10,9 @@ import { Formulas } from "./formula.js";
 import { Live } from "./live.js";
 import { pathsTable } from "./paths.js";
 import { hue, Picture } from "./picture.js";
+import { Pinned } from "./pinned.js";
 import { Player } from "./play.js";
+import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
 import { STYLE } from "./viewer.css";
 import { alternative, described, weightTables } from "./weights.js";
@@ -20,7 +24,7 @@ const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example
 class View {
   constructor(host, given, ask) {
     this.host = host;
-    this.ask = ask;
+    this.asking = ask ? new Asking(this, ask) : null;
     this.addressed = host.hasAttribute("data-address");
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheetOfStyle];
@@ -29,9 +33,6 @@ class View {
     this.through = "";
     this.missing = null;
     this.marks = null;
-    this.stamp = 0;
-    this.shownStamp = 0;
-    this.failure = "";
     this.take(given);
     this.first = { ...this.initial };
     this.state = { ...this.initial };
@@ -39,13 +40,14 @@ class View {
     this.build();
     this.listen();
     this.render();
-    if (this.needs()) this.refresh();
+    if (this.needs()) this.asking.refresh();
   }
 
   /** Takes a document. */
   take(given) {
     if (given.version !== 1) throw new Error(`whygrad: this viewer shows documents of version 1, not ${given.version}`);
     this.document = given;
+    this.places = new Map(given.picture.items.map(([key], place) => [key, place]));
     const { chosen, of, notation, semiring, example } = given.state;
     this.initial = { ...NOTHING, chosen, of, notation, example, show: semiring === "gradient" ? "paths" : semiring };
     for (const scene of Object.values(given.scenes))
@@ -58,11 +60,11 @@ class View {
     const { document, initial } = this;
     const has = (list, value) => list.some(([name]) => name === value);
     const explained = Object.values(document.scenes).some((scene) => Object.keys(scene.explanations).some((name) => name.startsWith(`${state.chosen}|`)));
-    if (!has(document.picture.items, state.chosen) && !explained && !(this.ask && /^[wbazyCR]/.test(state.chosen))) state.chosen = initial.chosen;
+    if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && /^[wbazyCR]/.test(state.chosen))) state.chosen = initial.chosen;
     if (!has(document.of, state.of) && !(`${state.chosen}|${state.of}` in this.sceneOf(state).explanations)) state.of = initial.of;
     if (!has(document.notations, state.notation)) state.notation = initial.notation;
     if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
-    if (!this.ask && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
+    if (!this.asking && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
     if (state.theme !== "dark" && state.theme !== "light") state.theme = null;
     if (state.step !== null && !(state.step < this.sceneOf(state).play.length)) state.step = null;
     return state;
@@ -86,7 +88,7 @@ class View {
 
   /** Returns whether what is to be shown has to be asked for. */
   needs() {
-    if (!this.ask) return false;
+    if (!this.asking) return false;
     const scene = this.document.scenes[this.state.example ?? "all"];
     const colours = this.state.show === "paths" || (scene && this.state.show in scene.colours);
     return !scene || !this.explanation || !colours;
@@ -97,17 +99,17 @@ class View {
   build() {
     this.picture = new Picture(this.document, {
       choose: (key, group, quiet) => this.pick(key, quiet),
-      point: (key, group) => this.point(key, group),
-      leave: () => this.leave(),
+      point: (key, group) => this.pointing.at(key, group),
+      leave: () => this.pointing.leave(),
     });
     this.player = new Player(this);
-    this.tooltip = html("div", { class: "tooltip", role: "tooltip", hidden: true });
+    this.pointing = new Pointing(this);
     this.announcer = html("div", { class: "sr", "aria-live": "polite" });
     this.top = html("div", { class: "top" });
     this.controlRow = html("div");
     this.alternative = html("p", { class: "sr", id: "alternative" });
     this.legend = html("div", { class: "legend", "aria-hidden": "true" });
-    this.live = this.ask ? new Live(this) : null;
+    this.live = this.asking ? new Live(this) : null;
     this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative, this.live?.handle);
     this.paths = html("div", { class: "paths-place" });
     this.answer = html("div", { class: "answer-place" });
@@ -118,7 +120,8 @@ class View {
     this.tables.addEventListener("toggle", () => this.fillTables());
     this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.live?.element ?? "", this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
-    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.top, html("div", { class: "columns" }, this.left, this.right), this.tooltip, this.announcer);
+    this.pinned = new Pinned(this);
+    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.pinned.element, this.top, html("div", { class: "columns" }, this.left, this.right), this.pointing.tooltip, this.announcer);
     this.root.replaceChildren(this.page);
   }
 
@@ -130,16 +133,10 @@ class View {
       this.trail.pop();
       this.state = this.allowed({ ...this.first, ...read(location.hash) });
       this.render();
-      if (this.needs()) this.refresh();
+      if (this.needs()) this.asking.refresh();
     };
     window.addEventListener("popstate", this.onpop);
-    this.page.addEventListener("pointerover", (event) => this.over(event));
-    this.page.addEventListener("pointerout", (event) => this.over(event, true));
-    this.page.addEventListener("focusin", (event) => this.over(event));
-    this.page.addEventListener("focusout", (event) => this.over(event, true));
-    this.page.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.leave();
-    });
+    this.pointing.listen(this.page);
   }
 
   // The state
@@ -164,7 +161,7 @@ class View {
     if (["example", "notation"].some((name) => name in changes && changes[name] !== before[name])) this.live?.forget();
     this.render();
     if (moved) this.announce();
-    if (this.needs()) this.refresh();
+    if (this.needs()) this.asking.refresh();
   }
 
   back() {
@@ -175,7 +172,7 @@ class View {
     }
     this.state = this.allowed({ ...this.trail.pop() });
     this.render();
-    if (this.needs()) this.refresh();
+    if (this.needs()) this.asking.refresh();
   }
 
   pick(key, quiet) {
@@ -210,68 +207,8 @@ class View {
     this.renderPaths();
   }
 
-  async copied(latex, button) {
-    let done = true;
-    try {
-      await navigator.clipboard.writeText(latex);
-    } catch {
-      done = this.copyByHand(latex);
-    }
-    button.textContent = done ? "copied" : "no access";
-    this.announcer.textContent = done ? "LaTeX copied" : "The clipboard can't be written";
-    setTimeout(() => (button.textContent = "TeX"), 1400);
-  }
-
-  /** Copies where the clipboard is closed to pages, as it is for some files. */
-  copyByHand(text) {
-    const box = html("textarea", { class: "sr", "aria-hidden": "true" });
-    box.value = text;
-    this.page.append(box);
-    box.select();
-    const done = document.execCommand("copy");
-    box.remove();
-    return done;
-  }
-
-  // Asking
-
-  /** Sends a request with the state and a stamp; returns nothing where the reply is too old. */
-  async request(asked) {
-    const stamp = ++this.stamp;
-    const { chosen, of, notation, show, example } = this.state;
-    const state = { chosen, of, notation, semiring: show === "paths" ? "gradient" : show, example, ...this.live.state };
-    let reply;
-    try {
-      reply = await this.ask({ ...asked, state, stamp });
-    } catch (error) {
-      reply = { ok: false, error: { message: `No answer: ${error.message}` }, stamp };
-    }
-    if (this.gone || (asked.do === "document" && stamp < this.shownStamp)) return null;
-    return reply;
-  }
-
-  /** Asks for the document of the state; while a request is under way, the next waits for it. */
-  async refresh() {
-    if (!this.ask) return;
-    this.wanted = true;
-    this.pending(true);
-    if (this.running) return;
-    this.running = true;
-    while (this.wanted && !this.gone) {
-      this.wanted = false;
-      const reply = await this.request({ do: "document" });
-      if (this.gone || reply === null) continue;
-      if (!reply.ok) {
-        this.live.say(reply.error.message, "bad");
-        continue;
-      }
-      if (this.wanted) continue;
-      this.shownStamp = reply.stamp ?? this.stamp;
-      this.live.say("");
-      this.show(reply.result, true);
-      this.pending(false);
-    }
-    this.running = false;
+  copied(latex, button) {
+    copyLatex(latex, button, this);
   }
 
   pending(is) {
@@ -284,6 +221,7 @@ class View {
     const state = this.state;
     this.take(given);
     this.picture.update(given);
+    this.pinned.update(given);
     this.state = kept ? this.allowed({ ...state }) : { ...this.initial };
     if (!kept) this.first = { ...this.initial };
     this.render();
@@ -314,7 +252,7 @@ class View {
       this.answer.replaceChildren(heading(this, explanation));
       this.steps.replaceChildren(steps(this, explanation) ?? "");
       this.further.replaceChildren(further(this, explanation));
-    } else if (!this.ask) {
+    } else if (!this.asking) {
       this.answer.replaceChildren(brief(this));
       this.steps.replaceChildren();
       this.further.replaceChildren();
@@ -363,7 +301,7 @@ class View {
   renderLegend() {
     const { document, state } = this;
     const says = state.show === "paths" ? "line width: how much of the derivative goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
-    const costs = state.of === "total" ? (this.explanation?.flow.costs ?? []) : [state.of];
+    const costs = state.of === "total" ? [...(this.explanation?.flow.costs ?? []), ...(this.explanation?.flow.regular ? ["R"] : [])] : [state.of];
     this.legend.replaceChildren(
       ...costs.filter((key) => key !== "total").map((key) => html("span", {}, html("span", { class: `dot ${hue(key)}` }), this.formulas.name(key, false))),
       html("span", {}, html("span", { class: "sample" }), "adds"),
@@ -390,7 +328,7 @@ class View {
     const after = explanation?.after ? this.explained[`${explanation.after}|${state.of}`] : null;
     const flow = after ? after.flow : explanation?.flow;
     const colours = state.show === "paths" ? null : (scene.colours[state.show]?.[state.of] ?? scene.colours[state.show]?.total);
-    this.picture.show({
+    this.shown = {
       chosen: state.chosen,
       of: state.of,
       values: scene.values,
@@ -404,85 +342,22 @@ class View {
       marks: this.marks,
       describe: (key, place) => described(this, key, place),
       label: alternative(this),
-    });
+    };
+    this.picture.show(this.shown);
+    this.pinned.paint();
     this.picture.svg.setAttribute("data-of", document.of.length > 1 ? state.of : "");
   }
 
   follow(by, of) {
     const name = `${by}|${of}`;
-    if (name in this.explained || this.ask) this.go({ chosen: by, of });
+    if (name in this.explained || this.asking) this.go({ chosen: by, of });
     else this.go({ chosen: by, of: this.isCost(of) ? of : "total" });
   }
 
-  // Pointing
-
-  over(event, left = false) {
-    const element = event.target.closest?.("[data-q],[data-factor],[data-by]");
-    if (!element) return;
-    if (element.dataset.factor !== undefined) {
-      this.lightFactor(left ? null : Number(element.dataset.factor));
-      return;
-    }
-    const key = element.dataset.q ?? element.dataset.by;
-    this.light(left ? [] : [key]);
-  }
-
-  light(keys) {
-    this.picture.light(keys);
-    for (const each of this.right.querySelectorAll(".name.hover")) each.classList.remove("hover");
-    for (const key of keys) for (const each of this.right.querySelectorAll(`.name[data-q="${CSS.escape(key)}"]`)) each.classList.add("hover");
-  }
-
-  lightFactor(n) {
-    this.picture.lightFactor(n);
-    for (const each of this.root.querySelectorAll("[data-factor]")) each.classList.toggle("hover", n !== null && each.dataset.factor === String(n));
-  }
-
-  point(key, group) {
-    const place = this.document.picture.items.findIndex(([each]) => each === key);
-    const { scene, formulas, state, document } = this;
-    const value = key === "total" ? scene.total : scene.values[place];
-    const rows = document.of
-      .filter(([of]) => of !== key && place >= 0)
-      .slice(0, 7)
-      .map(([of]) => html("tr", {}, html("th", {}, html("span", { class: `dot ${hue(of)}` }), of === "total" ? "total" : formulas.name(of, false)), html("td", { class: "n" }, number(scene.colours.gradient[of][place]))));
-    const colours = state.show === "paths" || state.show === "gradient" ? null : scene.colours[state.show]?.[state.of]?.[place];
-    this.tooltip.replaceChildren(
-      html("div", { class: "tip-name" }, formulas.name(key, false), html("span", { class: "n" }, value === null || value === undefined ? "" : `= ${number(value)}`)),
-      rows.length ? html("table", {}, html("caption", {}, "derivative of"), html("tbody", {}, rows)) : "",
-      colours === null || colours === undefined ? "" : html("div", { class: "faint" }, `${state.show}: ${number(colours)}`),
-    );
-    this.tooltip.hidden = false;
-    const box = this.page.getBoundingClientRect();
-    const there = (group.querySelector(".wire, .body, .small") ?? group).getBoundingClientRect();
-    const own = this.tooltip.getBoundingClientRect();
-    const x = Math.min(Math.max(there.left + there.width / 2 - own.width / 2, box.left + 6), box.right - own.width - 6);
-    const above = there.top - own.height - 8;
-    const y = there.height > 60 ? there.top + there.height / 2 + 16 : above > 4 ? above : there.bottom + 8;
-    this.tooltip.style.left = `${x - box.left}px`;
-    this.tooltip.style.top = `${y - box.top}px`;
-    const factor = this.path?.cards.findIndex((_, n) => this.path.stations[n] === key || this.edgeOf(n) === key) ?? -1;
-    if (factor >= 0) this.lightFactor(factor);
-    this.light([key]);
-  }
-
-  /** Returns the weight that a factor of the path stands on. */
-  edgeOf(n) {
-    const [start, end] = [this.path.stations[n], this.path.stations[n + 1]];
-    const a = /^a(\d+)\.(\d+)$/.exec(start);
-    const b = end && /^[az](\d+)\.(\d+)$/.exec(end);
-    return a && b && +b[1] === +a[1] + 1 ? `w${b[1]}.${b[2]}.${a[2]}` : null;
-  }
-
-  leave() {
-    this.tooltip.hidden = true;
-    this.light([]);
-    this.lightFactor(null);
-  }
-
   destroy() {
-    this.gone = true;
+    if (this.asking) this.asking.gone = true;
     this.player.destroy();
+    this.pinned.destroy();
     this.observer.disconnect();
     window.removeEventListener("popstate", this.onpop);
     this.root.replaceChildren();

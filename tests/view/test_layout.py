@@ -1,0 +1,106 @@
+"""The saved page where there is little room: on a phone, with long names, with many layers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+import whygrad as wg
+
+LONG = "weight_of_the_first_neuron_to_the_second_neuron_of_the_next_layer"
+WIDTHS = (360, 414, 768, 1024, 1600, 2560)
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home: Path = tmp_path_factory.mktemp("pages")
+    names = {LONG: "w^0_{0,1}", r"\text{<b onclick=alert(1)>}": "a^0_1", "שלום_{עולם}": "a^1_1"}
+    runs = {
+        "question": wg.Network.default().run(),
+        "named": wg.Network([2, 2, 2], "tanh", True, seed=1, names=names).run(),
+        "deep": wg.Network([4] * 13, "tanh", seed=0).run(),
+        "regular": wg.Network([2, 3, 2], "tanh", True, l2=0.1, seed=0).run(),
+    }
+    return {name: run.save_html(home / f"{name}.html").as_uri() for name, run in runs.items()}
+
+
+def fits(page: Any) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def seen(page: Any, selector: str) -> bool:
+    """Returns whether an element's right end is inside of the window."""
+    box = page.locator(selector).first.bounding_box()
+    return bool(box["x"] + box["width"] <= page.viewport_size["width"])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["question", "named", "deep", "regular"])
+def test_nothing_is_wider_than_the_window(
+    opened: Callable[..., Any], pages: dict[str, str], name: str, width: int
+) -> None:
+    page = opened(pages[name], width=width)
+    expect(page.locator("h1")).to_be_visible()
+    fits(page)
+    # A name as long as a phone is wide is scrolled to, inside of the table.
+    assert (name == "named" and width < 768) or seen(page, ".paths tbody .contribution")
+
+
+def test_a_small_picture_stays_while_one_reads_on_a_phone(
+    opened: Callable[..., Any], pages: dict[str, str]
+) -> None:
+    page = opened(pages["question"], width=360, height=740)
+    strip = page.locator(".pinned-strip")
+    expect(strip).to_be_hidden()
+    card = page.locator(".card").nth(1)
+    card.evaluate("card => card.scrollIntoView({block: 'center'})")
+    expect(strip).to_be_visible()
+    expect(strip).to_contain_text("= 0.33349")
+    assert strip.bounding_box()["y"] == 0
+    assert strip.bounding_box()["height"] < 160
+    card.focus()
+    expect(strip.locator('.trace.hover[data-factor="1"]')).to_have_count(1)
+    expect(strip.locator(".trace.hover")).to_have_count(1)
+    strip.get_by_role("button", name="Hide the small picture").click()
+    expect(strip.locator("svg")).to_be_hidden()
+    strip.get_by_role("button", name="Show the small picture").press("Enter")
+    expect(strip.locator("svg")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
+    expect(strip).to_be_hidden()
+
+
+def test_beside_the_text_the_picture_itself_stays(opened: Callable[..., Any], pages: dict[str, str]) -> None:
+    page = opened(pages["question"], width=1600, height=900)
+    page.evaluate("scrollTo(0, 900)")
+    expect(page.locator("figure")).to_be_in_viewport(ratio=0.9)
+    expect(page.locator(".pinned-strip")).to_be_hidden()
+
+
+def test_names_are_shown_where_they_can_be_read(opened: Callable[..., Any], pages: dict[str, str]) -> None:
+    page = opened(pages["named"], width=1600)
+    for label in page.locator(".nodes .label").all():
+        assert label.evaluate("label => label.firstChild.getBoundingClientRect().width") < 70
+    assert "onclick" in page.locator('.network [data-q="a1.0"]').get_attribute("aria-label")
+    assert page.locator("b").count() == 0
+
+
+def test_a_weight_has_a_line_to_the_cost_of_its_size(
+    opened: Callable[..., Any], pages: dict[str, str]
+) -> None:
+    page = opened(pages["regular"], width=1600)
+    line = page.locator(".strand.hueR")
+    expect(line).to_have_count(1)
+    ends = line.evaluate("path => [0, path.getTotalLength()].map((at) => path.getPointAtLength(at).x)")
+    box = page.locator('.network [data-q="R"] .body').evaluate("body => body.x.baseVal.value")
+    assert ends[1] == pytest.approx(box, abs=1)
+    assert ends[0] < ends[1]
+    page.locator(".paths tbody tr", has_text="R").click()
+    expect(page.locator(".chips .trace")).to_have_count(1)
+    assert page.locator(".chips .trace").get_attribute("d") == line.get_attribute("d")
+    page.locator('.segments [data-of="C0"]').click()
+    expect(line).to_have_count(0)
+    page.locator('.segments [data-of="R"]').click()
+    expect(line).to_have_count(1)
+    expect(page.locator(".legend .hueR")).to_have_count(1)

@@ -238,6 +238,7 @@ def test_examples_are_chosen_and_names_are_text(opened):
     assert at.page.evaluate("window.hacked") is None
     assert "<img" in at.page.locator('.network [data-q="w1.0.0"]').get_attribute("aria-label")
     before = at.text(".answer h1")
+    assert "choose one under “example” above" in at.text(".step-title")
     at.page.locator(".controls label", has_text="example").locator("select").select_option("1")
     assert at.text(".answer h1") != before
     assert at.page.locator("[aria-label='Next step']").is_enabled()

@@ -78,7 +78,7 @@ export class Player {
     this.toggle.setAttribute("aria-label", this.timer ? "Pause" : "Play the passes");
     this.toggle.title = this.timer ? "Pause" : "Play the passes";
     if (none) {
-      this.title.textContent = "Choose one example to play the passes";
+      this.title.textContent = "With all examples together no neuron has one value: choose one under “example” above, then play";
       this.dots.replaceChildren();
       this.caption.replaceChildren();
       return;

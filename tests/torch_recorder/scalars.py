@@ -95,6 +95,13 @@ CALLS: dict[str, Call] = {
     "prelu": lambda x, w, s: torch.where(x > 0, x, w * x),
 }
 
+# Functions of whole matrices
+MATRICES: dict[str, Call] = {
+    "inverse": torch.linalg.inv,
+    "solve": torch.linalg.solve,
+    "slogdet": lambda x: torch.linalg.slogdet(x)[1],
+}
+
 ENTRY_BY_ENTRY = ("Elementwise", "Reduction", "DenseAlongAxis")
 # Their partials are the same for all inputs.
 FIXED = ("Selection", "Deposit", "PerAxis")
@@ -114,6 +121,8 @@ def call_of(node: Any) -> Call:
         # An elementwise operation of the same array twice is noted with the array once.
         twice = len(node.inputs) == 1 and name in ("add", "sub", "mul", "div", "maximum", "minimum")
         return (lambda x: run(x, x, settings)) if twice else (lambda *x: run(*x, settings))
+    if kind == "MatrixFunction":
+        return MATRICES[node.op.name]
     if kind == "Contraction":
         return _einsum(structure.labels)
     if kind == "Convolution":
@@ -219,10 +228,16 @@ class Scalars:
     def _existing(
         self, node: Any, run: Call, values: Sequence[Tensor], partials: Sequence[Tensor]
     ) -> list[Tensor]:
-        if type(node.op.structure).__name__ in FIXED:
+        kind = type(node.op.structure).__name__
+        if kind in FIXED:
             return [part != 0 for part in partials]
         shapes = tuple(tuple(x.shape) for x in values)
-        key = (node.op.name, str(node.op.structure), repr(node.settings), shapes)
+        key = (
+            node.op.name,
+            str(node.op.structure) if kind != "MatrixFunction" else "",
+            repr(node.settings),
+            shapes,
+        )
         if key not in self._drawn:
             generator = torch.Generator().manual_seed(0)
             found = [part != 0 for part in partials]

@@ -391,6 +391,22 @@ CASES: dict[str, Case] = {
     "interpolation": plain(
         lambda: nn.Sequential(nn.Conv1d(1, 1, 1), nn.Upsample(scale_factor=1.5, mode="linear")), 1, 1, 3
     ),
+    "functions of matrices": plain(
+        lambda: Of(
+            lambda m, x: torch.cat(
+                [
+                    torch.linalg.inv(m.a(x)),
+                    torch.linalg.solve(m.a(x) + 2, x[..., :1]).expand(2, 2, 2),
+                    torch.linalg.slogdet(m.a(x))[1].reshape(2, 1, 1).expand(2, 1, 2),
+                ],
+                1,
+            ),
+            a=nn.Linear(2, 2),
+        ),
+        2,
+        2,
+        2,
+    ),
     "weight norm": plain(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), 2, 2),
     "PReLU": plain(lambda: nn.Sequential(nn.Linear(2, 3), nn.PReLU()), 2, 2),
 }

@@ -155,3 +155,39 @@ def test_networks_that_are_frozen_for_one_of_the_losses() -> None:
     assert record.sweep("reach").value("judge.weight[0, 0]", cost="judge")
     assert not record.sweep("reach").value("judge.weight[0, 0]", cost="maker")
     assert not record.sweep("reach").value("maker.weight[0, 0]", cost="judge")
+
+
+def test_attention_in_a_kernel_that_the_model_asks_for() -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = m.qkv(x).unflatten(-1, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    record = recorded(Of(run, qkv=nn.Linear(4, 12)), torch.randn(2, 3, 4), size)
+    assert "softmax" in {node.op.name for node in record.graph.nodes if node.op is not None}
+
+
+def test_a_gaussian_process() -> None:
+    def costs(m: Any, batch: Any) -> Any:
+        x, y = batch
+        kernel = torch.exp(-torch.cdist(x, x).square() / (2 * m.scale.exp()))
+        factor = torch.linalg.cholesky(kernel + m.noise.exp() * torch.eye(len(x)))
+        fit = y @ torch.cholesky_solve(y[:, None], factor)
+        return {"fit": 0.5 * fit.squeeze(), "volume": factor.diagonal().log().sum()}
+
+    model = Of(lambda m, x: x, scale=torch.zeros(()), noise=torch.tensor(-1.0))
+    record = recorded(model, (torch.randn(5, 2), torch.randn(5)), costs)
+    assert not record.stops
+    assert record.paths("scale", cost="volume").sum == pytest.approx(
+        record.gradient("scale", cost="volume").item()
+    )
+
+
+def test_control_flow_as_an_operation_is_refused() -> None:
+    def costs(m: Any, x: Any) -> Any:
+        return {"c": torch.cond(x.sum() > 0, lambda a: m(a).sin(), lambda a: m(a).cos(), (x,)).sum()}
+
+    with pytest.raises(wg.NotSupportedError, match=r"torch.cond[\s\S]*plain Python"):
+        wg.record(nn.Linear(3, 2), torch.randn(2, 3), costs)

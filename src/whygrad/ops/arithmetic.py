@@ -162,6 +162,15 @@ remainder = elementwise(
 fmod = elementwise(
     "fmod(a, b)", "fmod(a, b)", {"a": "1", "b": "-trunc(a/b)"}, reals(0.5, 3, *PAIR), torch="fmod"
 )
+copysign = elementwise(
+    "copysign(a, b)",
+    "where(b < 0, -abs(a), abs(a))",
+    {"a": "where(a == 0, 0, y/where(a == 0, 1, a))", "b": "0"},
+    reals(-3, 3, *BROADCAST),
+    torch="copysign",
+    kinks={"a": "a = 0"},
+    source="0 at the kink, as PyTorch has it",
+)
 xlogy = elementwise(
     "xlogy(a, b)",
     "a*log(where(a == 0, 1, b))",

@@ -24,6 +24,21 @@ acosh = elementwise("acosh(x)", "arccosh(x)", {"x": "1/sqrt(x^2 - 1)"}, reals(1.
 atanh = elementwise("atanh(x)", "arctanh(x)", {"x": "1/(1 - x^2)"}, reals(-0.9, 0.9), torch="atanh")
 erf = elementwise("erf(x)", "erf(x)", {"x": "1.1283791670955126*exp(-x^2)"}, reals(-2, 2), torch="erf")
 erfc = elementwise("erfc(x)", "erfc(x)", {"x": "-1.1283791670955126*exp(-x^2)"}, reals(-2, 2), torch="erfc")
+erfcx = elementwise(
+    "erfcx(x)",
+    "exp(x^2)*erfc(x)",
+    {"x": "2*x*y - 1.1283791670955126"},
+    reals(-2, 2),
+    torch="special_erfcx",
+)
+log_ndtr = elementwise(
+    "log_ndtr(x)",
+    "log(Phi(x))",
+    {"x": "0.3989422804014327*exp(-x^2/2 - y)"},
+    reals(-3, 3),
+    torch="special_log_ndtr",
+    source="the logarithm of the normal distribution function, for probit losses",
+)
 erfinv = elementwise(
     "erfinv(x)", "erfinv(x)", {"x": "0.8862269254527580*exp(y^2)"}, reals(-0.9, 0.9), torch="erfinv"
 )

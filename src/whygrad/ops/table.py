@@ -26,6 +26,12 @@ Some of PyTorch's operations are recorded as several of these, with autograd's d
 embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumexp`, `scatter_reduce` and `index_reduce`,
 the median of all entries, `affine_grid`, `grid_sample`, `interpolate`, max unpooling, attention, recurrent layers.
 
+Functions of whole matrices have no formula here: `inv`, `pinv`, `solve`, `solve_triangular`, `lstsq`, `det`,
+`slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `qr`, `eigh`, `svd`, `matrix_exp` and
+`householder_product` are one operation each, with a partial for each pair of an entry of one matrix and an entry of
+what is made of it. Autograd says all of these partials, up to 2^25 of them; those that are 0, as of the other
+right-hand sides of `solve`, count as dead. The gradient needs none of them and has no such limit.
+
 | operation | PyTorch | value | partials | kind | settings | where it is a choice |
 |---|---|---|---|---|---|---|
 """

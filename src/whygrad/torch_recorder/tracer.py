@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import array_api_compat.torch as torch_namespace
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from whygrad.errors import NotSupportedError
@@ -119,7 +120,8 @@ OTHERWISE = (
     "PyTorch's own derivative, and every other result says where it stops"
 )
 
-DENSE = "make it dense first (to_dense), or leave this cost out of the record"
+DENSE = "make it dense first (to_dense, or to_padded_tensor), or leave this cost out of the record"
+PLAIN = "write it as plain Python, if or for: what is recorded is this one run"
 REAL = "write it with real numbers: the real and the imaginary part as two arrays"
 
 # In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
@@ -134,6 +136,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         where: Says in which module a call is made: its path, for names and errors.
         allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
     """
+
+    supports_higher_order_operators = True  # they come by, to be refused in words
 
     def __init__(
         self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
@@ -225,6 +229,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if isinstance(func, HigherOrderOperator):
+            if not torch.is_grad_enabled():
+                return func(*args, **(kwargs or {}))
+            self.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
         known = info(func)
         given = dict(known.arguments)
         given.update(zip(given, args, strict=False))
@@ -237,7 +245,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._plain(func, known, given, args, kwargs or {})
         for value in tensors(given):
             if value.layout != torch.strided:
-                self.refuse(f"{known.name} (of a sparse tensor)", DENSE)
+                self.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
         if known.writes and known.name not in self._rules:
             return self._in_place(func, known, given, args, kwargs or {})
         return self._functional(func, known.name, given, args, kwargs or {})
@@ -307,7 +315,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if made.is_complex():
                     self.refuse(f"{name} (complex numbers)", REAL)
                 if made.layout != torch.strided:
-                    self.refuse(f"{name} (a sparse tensor)", DENSE)
+                    self.refuse(f"{name} (a {_kind(made)})", DENSE)
             if not any(t.is_floating_point() for t in tensors(out)):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
@@ -410,6 +418,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
         """Returns what was written down."""
         return self.recording.graph(costs, names)
+
+
+def _kind(tensor: Tensor) -> str:
+    return "nested tensor" if tensor.is_nested else "sparse tensor"
 
 
 def _alike(made: Any, out: Any) -> bool:

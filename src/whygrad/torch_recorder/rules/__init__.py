@@ -6,6 +6,7 @@ from whygrad.torch_recorder.rules import (
     constants,
     deposits,
     losses,
+    matrices,
     moves,
     normalisations,
     pooling,
@@ -17,7 +18,18 @@ from whygrad.torch_recorder.rules.elementwise import by_their_names
 from whygrad.torch_recorder.rules.entry import ENTERED
 from whygrad.torch_recorder.tracer import Rule
 
-FAMILIES = (constants, deposits, losses, moves, normalisations, pooling, products, reductions, rewritten)
+FAMILIES = (
+    constants,
+    deposits,
+    losses,
+    matrices,
+    moves,
+    normalisations,
+    pooling,
+    products,
+    reductions,
+    rewritten,
+)
 
 RULES: Mapping[str, Rule] = by_their_names() | ENTERED
 

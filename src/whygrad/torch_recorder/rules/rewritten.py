@@ -10,7 +10,7 @@ from torch import Tensor
 
 from whygrad.torch_recorder.rules.entry import rule, written
 from whygrad.torch_recorder.rules.moves import by_indices
-from whygrad.torch_recorder.tracer import Call
+from whygrad.torch_recorder.tracer import UNTOLD, Call
 
 # Embedding, bilinear layers, distances
 
@@ -69,6 +69,42 @@ def _own_distances(call: Call) -> Any:
     x = call.given["self"]
     one, other = torch.triu_indices(len(x), len(x), 1, device=x.device)
     return written(call, lambda: torch.linalg.vector_norm(x[one] - x[other], call.given["p"], dim=-1))
+
+
+# Attention in one kernel, where the model asks for that kernel itself
+
+
+@rule(
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_cudnn_attention",
+    "_scaled_dot_product_fused_attention_overrideable",
+)
+def _fused_attention(call: Call) -> Any:
+    given = call.given
+    if given["dropout_p"]:
+        call.tracer.refuse(
+            f"{call.name} (with dropout, whose mask the kernel keeps to itself)",
+            "leave out sdpa_kernel around it while it is recorded: another kernel is chosen then, which shows the mask",
+        )
+    mask = given.get("attn_mask", given.get("attn_bias"))
+    query, key, value = given["query"], given["key"], given["value"]
+
+    def make() -> Tensor:
+        made: Tensor = torch.ops.aten._scaled_dot_product_attention_math.default(
+            query,
+            key,
+            value,
+            mask,
+            0.0,
+            given["is_causal"],
+            scale=given["scale"],
+            enable_gqa=query.shape[-3] != key.shape[-3],
+        )[0]
+        return made
+
+    return [written(call, make), UNTOLD]
 
 
 # Running products and sums of exponentials: each entry is a reduction of all those before it

@@ -1,0 +1,50 @@
+"""Functions of whole matrices, by PyTorch's own derivative: the names in the table of operations, and their outputs."""
+
+from typing import Any
+
+from torch import Tensor
+
+from whygrad.ops import application
+from whygrad.torch_recorder.matrix_function import MatrixFunction
+from whygrad.torch_recorder.rules.entry import rule
+from whygrad.torch_recorder.tracer import UNTOLD, Call, tensors
+
+# For each output: D has a derivative, C is constant, U is only there for PyTorch's backward pass.
+MATRIX_FUNCTIONS = {
+    "linalg_inv_ex": ("inverse", "DC"),
+    "_linalg_solve_ex": ("solve", "DUCC"),
+    "linalg_solve_triangular": ("solve_triangular", "D"),
+    "cholesky_solve": ("cholesky_solve", "D"),
+    "cholesky_inverse": ("cholesky_inverse", "D"),
+    "linalg_cholesky_ex": ("cholesky", "DC"),
+    "_linalg_det": ("det", "DUC"),
+    "_linalg_slogdet": ("slogdet", "CDUC"),
+    "linalg_matrix_exp": ("matrix_exp", "D"),
+    "linalg_householder_product": ("householder_product", "D"),
+    "linalg_qr": ("qr", "DD"),
+    "_linalg_eigh": ("eigh", "DD"),
+    "_linalg_svd": ("svd", "DDD"),
+    "linalg_pinv": ("pseudoinverse", "D"),
+    "linalg_lstsq": ("least_squares", "DUCU"),
+}
+
+
+@rule(*MATRIX_FUNCTIONS)
+def _matrix_function(call: Call) -> Any:
+    name, kinds = MATRIX_FUNCTIONS[call.name]
+    outs = [call.out] if isinstance(call.out, Tensor) else list(call.out)
+    taken = [value for value in tensors(call.given) if value.is_floating_point()]
+    live = tuple(value for value in taken if call.live(value))
+    nodes: list[int | None] = []
+    for place, (kind, out) in enumerate(zip(kinds, outs, strict=True)):
+        if kind != "D" or not out.numel():
+            nodes.append(UNTOLD if kind == "U" else None)
+            continue
+        batch = taken[0].shape[:-2]
+        shapes = [value.shape for value in (*live, out)]
+        matrices = len(batch) if all(shape[: len(batch)] == batch for shape in shapes) else 0
+        at = None if isinstance(call.out, Tensor) else place
+        structure = MatrixFunction(call.again, live, at, matrices, {})
+        op = application(name, tuple(f"x{number}" for number in range(len(live))), structure)
+        nodes.append(call.tracer.apply(name, op, [call.tracer.input(value, out) for value in live], {}, out))
+    return nodes if len(nodes) > 1 else nodes[0]

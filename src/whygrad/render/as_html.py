@@ -35,8 +35,8 @@ def element(latex: str, display: str = "inline") -> Element:
     """Returns LaTeX as a MathML element; what can't be typeset, as a person's own names may be, stands as text.
 
     Example:
-        >>> [each.text for each in element("from_one_to_two").iter("mtext")]
-        ['from_one_to_two']
+        >>> [each.text for each in element("a_b_c").iter("mtext")]
+        ['a_b_c']
     """
     from latex2mathml.converter import convert_to_element
 

@@ -118,7 +118,7 @@ class Record:
             return int(cost)
         raise QuantityError(f"cost: expected one of {_some(self.cost_names)}, found {cost!r}")
 
-    @property
+    @cached_property
     def modules(self) -> tuple[str, ...]:
         """For each node, the path of the module that made it."""
         return tuple(made.module for made in self.made)

@@ -226,3 +226,32 @@ def test_a_model_without_parameters_shows_what_it_is():
     model = torch.nn.Linear(2, 2).requires_grad_(False)
     record = wg.record(model, torch.ones(2, 2), lambda model, x: {"loss": model(x).square().mean()})
     assert record._repr_html_() == "<pre>Record(7 nodes, 0 parameters with 0 entries, costs loss)</pre>"
+
+
+def test_paths_that_would_take_minutes_are_left_out_and_asked_for(monkeypatch):
+    record = deep()
+    monkeypatch.setattr("whygrad.report.build.PAIRS_WITH_TOTAL", 10)
+    told = []
+    made = recorded_document(record, progress=lambda what, share: told.append((what, share)))
+    assert "paths" not in made
+    assert [each["name"] for each in made["measures"]] == ["norm", "share", "count"]
+    # 75 normalisations of 3 rows of 4 entries, each with 4 x 4 partials, for 2 costs
+    assert made["left_out"] == (
+        f"The strongest paths are left out, since normalisations have {75 * 3 * 16 * 2:.0e} partials here, one for "
+        "each pair of entries: take a smaller batch, or ask for them: paths=6."
+    )
+    assert made["left_out"] in recorded_still(record)
+    assert "strongest" not in record._sweeps
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    asked = recorded_document(record, paths=1, semirings=("strongest",))
+    assert "left_out" not in asked
+    assert asked["paths"]["found"]
+
+
+def test_progress_says_whose_paths_are_searched_for(record):
+    told = []
+    recorded_document(record, progress=lambda what, share: told.append((what, share)))
+    assert "paths of blocks.1.up.weight" in [what for what, _ in told]
+    assert all(0 <= share <= 1 for _, share in told)
+    assert [share for _, share in told] == sorted(share for _, share in told)

@@ -93,8 +93,8 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
         many = len(record.graph.costs)
         if many > COSTS_WITH_TOTAL:
             return (), f"Cancellation is left out with more than {COSTS_WITH_TOTAL} costs"
-        pairs = many * _pairs(record)
-        if pairs > PAIRS_WITH_TOTAL:
+        pairs = too_many_pairs(record)
+        if pairs:
             return (), (
                 f"Cancellation is left out, since normalisations have {pairs:.0e} partials here, one for each pair of "
                 "entries: take a smaller batch"
@@ -110,14 +110,16 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
     return tuple(name for name in SEMIRINGS if name in needed), ""
 
 
-def _pairs(record: Record) -> int:
-    """Returns how many pairs of entries depend on each other in normalisations and softmaxes."""
+def too_many_pairs(record: Record) -> int:
+    """Returns how many partials normalisations and softmaxes have, one for each pair of entries and each cost; 0 where
+    they are few enough for a sweep with absolute values."""
     pairs = 0
     for node in record.graph.nodes:
         if node.op is not None and isinstance(node.op.structure, DenseAlongAxis):
             shape = tuple(node.value.shape)
             pairs += prod(shape) * prod(shape[axis] for axis in axes_of(node.settings, len(shape), -1))
-    return pairs
+    pairs *= len(record.graph.costs)
+    return pairs if pairs > PAIRS_WITH_TOTAL else 0
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:

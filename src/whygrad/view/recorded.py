@@ -1,6 +1,6 @@
 """The document of a recorded model: everything that its page shows, as dictionaries, lists, texts and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,14 +8,19 @@ import numpy as np
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
+from whygrad.report.build import too_many_pairs
 from whygrad.report.conflicts import in_conflict, worst_pair
-from whygrad.report.record import Numbers, Report
+from whygrad.report.record import Report
 from whygrad.view.modules import Modules, modules
+from whygrad.view.place_words import says, short, sides
 from whygrad.view.strongest import StrongestPaths
 
 Array: TypeAlias = Any
+Progress: TypeAlias = Callable[[str, float], None]
 
 VERSION = 1
+# How many of the strongest paths each parameter has, where nobody says.
+PATHS = 6
 # How many rows of the tree are open at first, about.
 ROWS = 26
 # Cosines between all pairs of costs are sent for so many costs; beyond, the smallest alone.
@@ -35,9 +40,10 @@ def recorded_document(
     *,
     chosen: str | None = None,
     of: str | int | None = None,
-    paths: int = 6,
-    semirings: Sequence[str] = MEASURES,
+    paths: int | None = None,
+    semirings: Sequence[str] | None = None,
     report: Report | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Returns the document of a recorded model.
 
@@ -45,26 +51,54 @@ def recorded_document(
         record: What was computed.
         chosen: The module or parameter that is shown first; where the costs disagree most where there is none.
         of: A cost, by name or number; all of them together where there is none.
-        paths: How many strongest paths each parameter has; 0 leaves them out, which saves time.
+        paths: How many strongest paths each parameter has; 0 leaves them out, which saves time. Default: 6, and none
+            where normalisations over many entries would make it take minutes; the page then says so.
         semirings: What the bars can show beside norms and shares: some of ``total``, ``strongest``, ``count``.
+            Default: all, but ``strongest`` where that would take minutes.
         report: The record's report, where it has been made already.
+        progress: Told what is being worked out, and which share of all is done.
 
     Raises:
         QuantityError: There is no such module, parameter or cost.
         NotSupportedError: There is no such semiring.
     """
-    for name in semirings:
+    for name in semirings or ():
         if name not in MEASURES:
             raise NotSupportedError(f"view: expected some of {', '.join(MEASURES)}, found {name!r}")
-    if isinstance(paths, bool) or not isinstance(paths, int) or paths < 0:
+    if paths is not None and (isinstance(paths, bool) or not isinstance(paths, int) or paths < 0):
         raise QuantityError(f"view: paths must be a whole number from 0, found {paths!r}")
-    made = _Document(record, report or record.report(), paths, semirings)
-    return made.json(chosen, None if of is None else record.cost_row(of))
+    row = None if of is None else record.cost_row(of)
+    tell = progress or (lambda what, share: None)
+    made = report or record.report(progress=lambda what, share: tell(what, share / 2))
+    return _Document(record, made, paths, semirings, tell).json(chosen, row)
+
+
+def left_out(record: Record) -> str:
+    """Returns why the strongest paths of a record are left out where nobody asks for them; mostly empty."""
+    pairs = too_many_pairs(record)
+    if not pairs:
+        return ""
+    return (
+        f"The strongest paths are left out, since normalisations have {pairs:.0e} partials here, one for each pair "
+        f"of entries: take a smaller batch, or ask for them: paths={PATHS}."
+    )
 
 
 class _Document:
-    def __init__(self, record: Record, report: Report, paths: int, semirings: Sequence[str]) -> None:
-        self.record, self.report = record, report
+    def __init__(
+        self,
+        record: Record,
+        report: Report,
+        paths: int | None,
+        semirings: Sequence[str] | None,
+        tell: Progress,
+    ) -> None:
+        self.record, self.report, self.tell = record, report, tell
+        self.left_out = left_out(record) if paths is None else ""
+        if semirings is None:
+            semirings = [name for name in MEASURES if name != "strongest" or not self.left_out]
+        paths = paths if paths is not None else 0 if self.left_out else PATHS
+        tell("modules", 0.5)
         self.costs = list(report.costs)
         self.modules: Modules = modules(record, report)
         self.numbers = {
@@ -79,7 +113,9 @@ class _Document:
 
     def json(self, chosen: str | None, of: int | None) -> dict[str, Any]:
         """Returns the document."""
-        report, branches = self.report, self._branches()
+        report = self.report
+        self.tell("branches", 0.55)
+        branches = self._branches()
         made: dict[str, Any] = {
             "version": VERSION,
             "kind": "recorded",
@@ -115,8 +151,12 @@ class _Document:
             "spectrum": self._spectrum(),
             "notes": words.notes(report),
         }
+        if self.left_out:
+            made["left_out"] = self.left_out
         if self.strongest is not None:
-            made["paths"] = self.strongest.json(self.numbers, self._told())
+            made["paths"] = self.strongest.json(
+                self.numbers, self._told(), lambda what, share: self.tell(what, 0.7 + 0.3 * share)
+            )
         return made
 
     def _places(self, names: Sequence[str]) -> list[int]:
@@ -195,6 +235,7 @@ class _Document:
 
     def _measure(self, name: str) -> dict[str, Any]:
         """Returns a measure's value at each place: for each cost, and for all together."""
+        self.tell(LABELS[name][0], 0.6)
         values: list[Any] = []
         for n, place in enumerate(self.modules.places):
             if place.part is None:
@@ -294,69 +335,3 @@ class _Document:
             "parts": [[short(value) for value in row] for row in split.all_parts],
             "whole": [short(value) for value in split.all_whole],
         }
-
-
-def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
-    """Returns in one or two sentences which cost pulls most at a place, and whether costs pull against each other."""
-    norms = numbers.norms
-    if not numbers.reached.any():
-        return f"No cost has a path to {name}: its gradient is 0."
-    if not np.isfinite(norms).all():
-        return f"The gradient by {name} is not finite; nothing else can be said."
-    if not norms.any():
-        return f"There are paths to {name}, and what they carry adds up to 0."
-    order = [int(k) for k in np.argsort(-norms, kind="stable")]
-    top, pulling = order[0], [k for k in order if norms[k] > 0]
-    if len(costs) == 1:
-        return f"The gradient of {costs[0]} by {name} has norm {words.norm(float(norms[0]))}."
-    if len(pulling) == 1:
-        return f"Only {costs[top]} pulls {name}, with a gradient of norm {words.norm(float(norms[top]))}."
-    ratio = float(norms[top] / norms[order[1]])
-    first = (
-        f"{costs[top]} and {costs[order[1]]} pull {name} equally strongly"
-        if ratio < 1.1
-        else f"{costs[top]} pulls {name} most: its gradient is {ratio:.2g} times as long as that of {costs[order[1]]}"
-    )
-    cosine, i, j = worst_pair(numbers) or (0.0, top, order[1])
-    signed = f"{cosine:+.2f}".replace("-", "−")
-    if in_conflict(numbers):
-        return f"{first}. {costs[i]} and {costs[j]} pull against each other here (cosine {signed})."
-    which = "They" if len(pulling) == 2 else f"{costs[i]} and {costs[j]}, the pair that agrees least,"
-    how = "pull the same way" if cosine > 0.5 else "hardly touch each other's directions"
-    return f"{first}. {which} {how} (cosine {signed})."
-
-
-def sides(costs: Sequence[str], branch: dict[str, Any]) -> str:
-    """Returns in words what the skip and the block send back to a value where a residual block begins."""
-    if branch["against"] is None:
-        return ""
-    said = []
-    for k, cost in enumerate(costs):
-        skip, block = (
-            [
-                norms[k] or 0.0
-                for norms, side in zip(branch["norms"], branch["sides"], strict=True)
-                if side == name
-            ]
-            for name in ("skip", "block")
-        )
-        if len(skip) == len(block) == 1 and (skip[0] or block[0]):
-            cosine = branch["against"][k]
-            more = "" if cosine is None else f" (cosine {cosine:+.2f})".replace("-", "−")
-            said.append(f"{words.norm(skip[0])} and {words.norm(block[0])} for {cost}{more}")
-    return (
-        f"A residual block begins here: the skip and the block send back norms of {'; '.join(said)}."
-        if said
-        else ""
-    )
-
-
-def short(value: Any) -> float | None:
-    """Returns a number to six digits; nothing where it is not finite.
-
-    Example:
-        >>> short(1 / 3), short(float("nan"))
-        (0.333333, None)
-    """
-    number = float(value)
-    return float(f"{number:.6g}") if np.isfinite(number) else None

@@ -147,9 +147,10 @@ function between(branch, k) {
 function strongestTable(view) {
   const { given, state } = view;
   const place = given.places[state.chosen];
-  if (!given.paths || !place.says) return null;
-  const ways = given.paths.at[state.chosen];
+  if (!place.says || !(given.paths || given.left_out)) return null;
   const title = html("h3", { id: "paths-here" }, "Strongest paths");
+  if (!given.paths) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, given.left_out));
+  const ways = given.paths.at[state.chosen];
   if (!ways) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, "Not in this page: it holds the paths of the parameters with the longest gradients. In Python: ", html("code", {}, "rec.paths(…)"), "."));
   const way = state.of === null ? ways.at(-1) : ways.slice(0, -1)[state.of];
   if (!way || !way.top.length) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, way ? "There is no path with a contribution." : "Paths of this cost are not in this page."));

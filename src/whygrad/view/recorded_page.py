@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.model_record import Record
+from whygrad.render.progress import progress
 from whygrad.render.report_html import report_html
 from whygrad.report.record import Report
 from whygrad.view.page import file, write
-from whygrad.view.recorded import recorded_document
+from whygrad.view.recorded import left_out, recorded_document
 
 # How many of the strongest paths of the whole model a still page lists.
 STILL_PATHS = 6
@@ -22,8 +23,17 @@ def recorded_page(record: Record, **options: Any) -> str:
         record: What was computed.
         options: What is shown first: see :func:`whygrad.view.recorded.recorded_document`.
     """
-    report = options.pop("report", None) or record.report()
-    return file(recorded_document(record, report=report, **options), recorded_still(record, report))
+    made, report = documented(record, **options)
+    return file(made, recorded_still(record, report))
+
+
+def documented(record: Record, **options: Any) -> tuple[dict[str, Any], Report]:
+    """Returns the document of a recorded model and its report; a terminal shows a bar where it takes long."""
+    report = options.pop("report", None)
+    with progress() as tell:
+        if report is None:
+            report = record.report(progress=lambda what, share: tell(what, share / 2))
+        return recorded_document(record, report=report, progress=tell, **options), report
 
 
 def save_recorded(record: Record, path: Any, **options: Any) -> Path:
@@ -40,6 +50,9 @@ def recorded_still(record: Record, report: Report | None = None) -> str:
     if not record.parameters:
         return f"<pre>{escape(repr(record))}</pre>"
     body = report_html(report or record.report())
+    omitted = left_out(record)
+    if omitted:
+        return _before_notes(body, f"<p>{escape(omitted)}</p>")
     paths = record.paths(k=STILL_PATHS)
     rows = "".join(
         f"<tr><td class='n'>{path.contribution:+.3g}</td>"
@@ -53,8 +66,12 @@ def recorded_still(record: Record, report: Report | None = None) -> str:
         "<th class='n'>contribution</th><th>path</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
+    return _before_notes(body, table)
+
+
+def _before_notes(body: str, more: str) -> str:
     notes = body.rindex("<div class='notes'>")
-    return f"{body[:notes]}{table}{body[notes:]}"
+    return f"{body[:notes]}{more}{body[notes:]}"
 
 
 class RecordedSession:
@@ -92,8 +109,7 @@ def recorded_widget(record: Record, **options: Any) -> Any:
     from whygrad.view.widget import kind_of_widget
 
     kind = kind_of_widget()
-    report = options.pop("report", None) or record.report()
-    made = recorded_document(record, report=report, **options)
+    made, report = documented(record, **options)
     return kind(RecordedSession(record, made), made, lambda: recorded_still(record, report))
 
 
@@ -107,7 +123,6 @@ def serve_recorded(
     """
     from whygrad.view.server import Server, serving
 
-    report = record.report()
-    made = recorded_document(record, report=report, **options)
+    made, report = documented(record, **options)
     with Server.of(RecordedSession(record, made), made, recorded_still(record, report), host, port) as server:
         serving(server, browser=browser, say=say)

@@ -1,6 +1,6 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -50,12 +50,18 @@ class StrongestPaths:
         rows = range(min(len(record.cost_names), MOST_COSTS))
         self._walkers = [_Remembering(record.graph, (row,)) for row in rows]
 
-    def json(self, numbers: dict[int, Numbers], told: Container[int] = ()) -> dict[str, Any]:
+    def json(
+        self,
+        numbers: dict[int, Numbers],
+        told: Container[int] = (),
+        progress: Callable[[str, float], None] = lambda what, share: None,
+    ) -> dict[str, Any]:
         """Returns the names, the paths, and for each place and cost which paths are the strongest.
 
         Args:
             numbers: What the costs do to each part.
             told: The places that findings are about: their parameters come first where there are too many.
+            progress: Told whose paths are searched for, and which share of all is done.
         """
         places = self.modules.places
         parameters = [n for n in numbers if places[n].kind == "parameter"]
@@ -69,7 +75,8 @@ class StrongestPaths:
         searched = {n for n in longest[:MOST_PARAMETERS] if numbers[n].reached.any()}
         rows = range(len(self._walkers))
         tops: dict[int, list[list[int]]] = {}
-        for n in searched:
+        for done, n in enumerate(sorted(searched)):
+            progress(f"paths of {places[n].name}", done / len(searched))
             tops[n] = [
                 self._search(places[n].name, k) if numbers[n].norms[k] > 0 or numbers[n].reached[k] else []
                 for k in rows

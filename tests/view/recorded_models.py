@@ -82,3 +82,39 @@ def deep() -> wg.Record:
         return {"a": out[:, 0].square().mean(), "b": (out[:, 1] - 1).square().mean()}
 
     return wg.record(nn.Sequential(*layers), torch.randn(3, 4), costs)
+
+
+LONG = "a_module_whose_name_goes_on_and_on_until_it_has_as_many_letters_as_a_line_may_have"
+
+
+def long_names() -> wg.Record:
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"a & b": nn.Linear(3, 4), LONG: nn.Linear(4, 2)})
+
+    def costs(model: nn.ModuleDict, batch: Tensor) -> dict[str, Tensor]:
+        out = model[LONG](torch.tanh(model["a & b"](batch)))
+        return {"c" * 80: out[:, 0].square().mean(), "d " * 40: out[:, 1].square().mean()}
+
+    return wg.record(model, torch.randn(5, 3), costs)
+
+
+def many_costs() -> wg.Record:
+    torch.manual_seed(0)
+    trunk, heads = nn.Linear(4, 6), nn.ModuleDict({f"task_{k}": nn.Linear(6, 1) for k in range(10)})
+    model = nn.ModuleDict({"trunk": trunk, "heads": heads})
+
+    def costs(model: nn.ModuleDict, batch: Tensor) -> dict[str, Tensor]:
+        h = torch.tanh(model["trunk"](batch))
+        return {name: (head(h) - 1).square().mean() for name, head in model["heads"].items()}
+
+    return wg.record(model, torch.randn(5, 4), costs)
+
+
+def not_finite() -> wg.Record:
+    torch.manual_seed(0)
+
+    def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        out = model(batch)
+        return {"good": out[:, 0].square().mean(), "bad": (-out[:, 1].square()).log().mean()}
+
+    return wg.record(nn.Linear(4, 2), torch.randn(5, 4), costs)

@@ -8,7 +8,18 @@ import pytest
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
-from tests.view.recorded_models import CLOSING, EVIL, deep, linear, named_badly, two_heads
+from tests.view.recorded_models import (
+    CLOSING,
+    EVIL,
+    LONG,
+    deep,
+    linear,
+    long_names,
+    many_costs,
+    named_badly,
+    not_finite,
+    two_heads,
+)
 from tests.view.test_accessibility import fits, violations
 from whygrad.cli import app
 from whygrad.view.recorded import recorded_document
@@ -24,7 +35,15 @@ def record():
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory, record):
     home = tmp_path_factory.mktemp("recorded")
-    records = {"two": record, "small": linear(), "evil": named_badly(), "deep": deep()}
+    records = {
+        "two": record,
+        "small": linear(),
+        "evil": named_badly(),
+        "deep": deep(),
+        "long": long_names(),
+        "many": many_costs(),
+        "nan": not_finite(),
+    }
     return {
         name: each.save_html(home / f"{name}.html", **({"paths": 1} if name == "deep" else {}))
         for name, each in records.items()
@@ -191,7 +210,7 @@ def test_small_and_deep_models(opened, pages):
     ("width", "scheme"), [(360, "light"), (360, "dark"), (1600, "light"), (1600, "dark")]
 )
 def test_for_everybody(opened, pages, width, scheme):
-    for name in ("two", "evil"):
+    for name in ("two", "evil", "long", "many", "nan"):
         page = opened(pages[name].as_uri(), width=width, scheme=scheme)
         expect(page.locator(".chosen-name")).to_be_visible()
         fits(page)
@@ -210,17 +229,130 @@ def test_sizes(pages):
     assert all(path.stat().st_size < 2_000_000 for path in pages.values())
 
 
-def test_the_server_shows_the_same(opened, record):
+@pytest.fixture
+def served(record):
     made = recorded_document(record)
     with Server.of(RecordedSession(record, made), made, recorded_still(record), "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        try:
-            page = opened(server.address, width=1280)
-            expect(page.locator(".findings")).to_be_visible()
-        finally:
-            server.shutdown()
-            thread.join()
+        yield server.address
+        server.shutdown()
+        thread.join()
+
+
+def test_the_server_shows_the_same(opened, served):
+    page = opened(served, width=1280)
+    expect(page.locator(".findings")).to_be_visible()
+
+
+def asked(page, text):
+    """Types into the field under "Strongest paths"."""
+    field = page.get_by_label("module, parameter or one entry")
+    field.fill(text)
+    field.press("Enter")
+
+
+def test_any_entry_is_asked_of_python(opened, served, record):
+    page = opened(served, width=1600)
+    asked(page, "first.weight[2,1]")
+    expect(page.locator("#paths-here")).to_have_text("Strongest paths of first.weight[2, 1]")
+    right = record.paths("first.weight[2, 1]", k=6)
+    expect(page.locator(".strong-path")).to_have_count(6)
+    said = page.locator(".paths-here").inner_text()
+    assert f"Its 6 strongest of {right.count:,} paths to the costs".replace(",", " ") in said
+    assert f"add up to {right.sum:.4g}".replace("-", "−") in said
+    for path, shown in zip(right, page.locator(".strong-path").all(), strict=True):
+        assert f"{path.contribution:.3g}".replace("-", "−") in shown.inner_text()
+        assert " → ".join(path.quantities) in shown.locator(".stops").inner_text()
+    assert chosen(page) == "first.weight"
+    # a value between modules has paths as well, and one cost alone
+    asked(page, "blocks.0.norm[1, 2]")
+    page.get_by_role("group", name="Cost").get_by_role("button", name="place").click()
+    many = f"{record.paths('blocks.0.norm[1, 2]', 'place').count:,}".replace(",", " ")
+    expect(page.locator(".paths-here")).to_contain_text(f"strongest of {many} paths to place")
+    page.reload()
+    expect(page.locator("#paths-here code")).to_have_text("blocks.0.norm[1, 2]")
+    asked(page, "blocks.0.norm[1, 99]")
+    expect(page.get_by_role("alert")).to_contain_text("expected 2 numbers below (5, 6)")
+    row(page, "kind").first.click()
+    expect(page.locator("#paths-here")).to_have_text("Strongest paths")
+    page.get_by_role("button", name="back").click()
+    expect(page.locator("#paths-here code")).to_have_text("blocks.0.norm[1, 99]")
+
+
+def test_an_entry_in_a_saved_page(opened, pages, record):
+    page = opened(pages["two"].as_uri(), width=1600)
+    strongest = record.paths("blocks.1.up.weight", k=1)[0].quantities[0]
+    asked(page, strongest.replace(", ", ","))
+    expect(page.locator("#paths-here code")).to_have_text(strongest)
+    assert all(each.inner_text() == strongest for each in page.locator(".stops .start").all())
+    assert page.locator(".strong-path").count() > 0
+    page.reload()
+    expect(page.locator("#paths-here code")).to_have_text(strongest)
+    asked(page, "unused.weight[0, 1]")
+    expect(page.locator(".paths-here")).to_contain_text('In Python: rec.paths("unused.weight[0, 1]")')
+    asked(page, "blocks.2")
+    assert chosen(page) == "blocks.2"
+    assert "entry=" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("<b>x</b>", "Expected a module, a parameter or one of its entries (such as "),
+        ("first.weight[2]", "Expected 2 numbers below 6, 3 after first.weight, found “[2]”."),
+        ("first.bias[6]", "Expected one number below 6 after first.bias, found “[6]”."),
+        (
+            "first[0, 1]",
+            "This page holds paths of parameters; of an entry of first say in Python: rec.paths(",
+        ),
+    ],
+)
+def test_an_entry_that_there_is_not_is_said(page, typed, says):
+    before = chosen(page)
+    asked(page, typed)
+    expect(page.locator(".entry-says")).to_contain_text(says)
+    assert page.get_by_label("module, parameter or one entry").get_attribute("aria-invalid") == "true"
+    assert page.get_by_label("module, parameter or one entry").evaluate("each => each.matches(':focus')")
+    assert chosen(page) == before
+    assert page.locator("b").count() == 0
+
+
+def test_long_names_leave_room_for_the_numbers(opened, pages):
+    page = opened(pages["long"].as_uri(), width=1280)
+    table = page.locator(".chosen-place .wide").first
+    assert table.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
+    assert page.locator(".control select").first.locator("option").count() == 3
+    assert LONG in page.locator(".flow-label").all_inner_texts()
+    assert "a & b" in page.locator(".flow-label").all_inner_texts()
+
+
+def test_ten_costs_are_told_apart(opened, pages):
+    page = opened(pages["many"].as_uri(), width=1600)
+    looks = page.locator(".lede .swatch").evaluate_all("all => all.map((each) => each.className)")
+    assert len(set(looks)) == 10
+    lines = page.locator(".depth-legend line").evaluate_all(
+        "all => all.map((each) => each.getAttribute('class'))"
+    )
+    assert len(set(lines)) == 10
+
+
+def test_what_is_not_finite_is_said(opened, pages):
+    page = opened(pages["nan"].as_uri())
+    expect(page.locator(".lede .wrong")).to_have_text("not finite")
+    expect(page.locator(".flow-row.cost").last).to_contain_text("not finite")
+
+
+def test_a_wide_screen_has_larger_letters_everywhere(opened, pages):
+    """Beyond 2400 pixels everything grows together: no text stays at the size that a laptop has."""
+    page = opened(pages["two"].as_uri(), width=2560, height=1400)
+    small = page.locator(".flow-label, .says, .stops, .found p, .facts td").evaluate_all(
+        "all => all.map((each) => parseFloat(getComputedStyle(each).fontSize)).filter((size) => size < 19)"
+    )
+    assert small == []
+    rows = page.locator(".flow-row[data-place]")
+    first, mark = rows.nth(1).bounding_box(), page.locator(".flow-mark").first.bounding_box()
+    assert abs(first["y"] + first["height"] / 2 - mark["y"] - mark["height"] / 2) < 3
 
 
 def test_the_widget_has_the_document_and_a_still_page(record):

@@ -2,13 +2,18 @@
 
 import { html, number, svg } from "./dom.js";
 import { chosenPlace } from "./recorded_detail.js";
-import { costClass, FlowTree } from "./recorded_tree.js";
+import { EntryField } from "./recorded_entry.js";
+import { costClass, FlowTree, strandClass } from "./recorded_tree.js";
 
-const TITLES = { conflict: "⇄ Conflict", domination: "Dominates", agreement: "Balance", apart: "Apart", vanishing: "Vanishing", exploding: "Exploding", dead: "Dead units", silent: "Silent units", unreached: "No path", cancels: "Cancels", "not finite": "Not finite", single: "Largest" };
+const TITLES = { conflict: "⇄ Conflict", domination: "Dominates", agreement: "No conflict", balance: "Balance", apart: "Apart", vanishing: "Vanishing", exploding: "Exploding", dead: "Dead units", silent: "Silent units", unreached: "No path", cancels: "Cancels", "not finite": "Not finite", single: "Largest" };
+
+// Costs whose names have more letters together are chosen from a list.
+const LETTERS = 70;
 
 class RecordedView {
-  constructor(host, given, style) {
+  constructor(host, given, style, ask) {
     this.host = host;
+    this.ask = ask;
     this.addressed = host.hasAttribute("data-address");
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
@@ -27,7 +32,7 @@ class RecordedView {
   take(given) {
     if (given.version !== 1) throw new Error(`whygrad: this viewer shows documents of version 1, not ${given.version}`);
     this.given = given;
-    this.first = { chosen: given.state.chosen, of: given.state.of, show: "norm", open: new Set(given.state.open), theme: null };
+    this.first = { chosen: given.state.chosen, of: given.state.of, entry: null, show: "norm", open: new Set(given.state.open), theme: null };
     this.trail = [];
     this.build();
     this.state = this.addressed ? this.read() : this.reach({ ...this.first, open: new Set(this.first.open) });
@@ -46,6 +51,7 @@ class RecordedView {
     const { state, first } = this;
     const parts = [];
     if (state.chosen !== first.chosen) parts.push(`at=${encodeURIComponent(this.called(state.chosen))}`);
+    if (state.entry) parts.push(`entry=${encodeURIComponent(state.entry)}`);
     if (state.of !== first.of) parts.push(`of=${state.of === null ? "total" : state.of}`);
     if (state.show !== first.show) parts.push(`show=${state.show}`);
     const open = [...state.open].sort((a, b) => a - b).join(".");
@@ -75,6 +81,9 @@ class RecordedView {
       if (name === "at") {
         const n = /^\d{1,6}$/.test(text) ? Number(text) : places.findIndex((place) => place.name === text);
         if (places[n]) state.chosen = n;
+      } else if (name === "entry" && text.length <= 1000) {
+        const found = this.entry.read(text);
+        if (found.entry) Object.assign(state, found);
       } else if (name === "of" && (text === "total" || (/^\d{1,4}$/.test(text) && costs[Number(text)]))) state.of = text === "total" ? null : Number(text);
       else if (name === "show" && measures.some((measure) => measure.name === text)) state.show = text;
       else if (name === "theme" && (text === "dark" || text === "light")) state.theme = text;
@@ -84,7 +93,7 @@ class RecordedView {
   }
 
   go(changes, quiet = false) {
-    const moved = "chosen" in changes && changes.chosen !== this.state.chosen;
+    const moved = ("chosen" in changes && changes.chosen !== this.state.chosen) || ("entry" in changes && changes.entry !== this.state.entry);
     if (moved && !quiet) this.trail.push({ ...this.state, open: new Set(this.state.open) });
     this.state = this.reach({ ...this.state, ...changes });
     if (this.addressed) {
@@ -99,7 +108,7 @@ class RecordedView {
   }
 
   choose(n, quiet = false) {
-    this.go({ chosen: n }, quiet);
+    this.go({ chosen: n, entry: null }, quiet);
   }
 
   toggle(n) {
@@ -108,7 +117,7 @@ class RecordedView {
     if (!shut) open.add(n);
     const hidden = (at) => at !== null && (at === n || hidden(this.given.places[at].around));
     const chosen = shut && hidden(this.given.places[this.state.chosen].around) ? n : this.state.chosen;
-    this.go({ open, chosen }, true);
+    this.go(chosen === this.state.chosen ? { open } : { open, chosen, entry: null }, true);
   }
 
   back() {
@@ -123,14 +132,15 @@ class RecordedView {
 
   build() {
     this.tree = new FlowTree(this.given, { choose: (n, quiet) => this.choose(n, quiet), toggle: (n) => this.toggle(n) });
+    this.entry = new EntryField(this, this.ask);
     this.top = html("header", { class: "top" });
     this.findings = html("div");
     this.controls = html("div", { class: "controls" });
     this.legend = html("p", { class: "flow-legend faint" }, "Bands: what comes back along the backward pass, from the costs below to the inputs above; their width is the norm of the cotangent. ");
     this.detail = html("div", { class: "detail" });
     this.announcer = html("div", { class: "sr", "aria-live": "polite" });
-    const left = html("section", { class: "flow-part", "aria-labelledby": "flow-title" }, html("h2", { id: "flow-title" }, "Which cost pulls where"), this.controls, this.tree.element, this.legend);
-    this.page = html("div", { class: "page recorded" }, this.top, html("main", {}, this.findings, html("div", { class: "flow-columns" }, left, this.detail), this.tables()), this.announcer);
+    this.left = html("section", { class: "flow-part", "aria-labelledby": "flow-title" }, html("h2", { id: "flow-title" }, "Which cost pulls where"), this.controls, this.tree.element, this.legend);
+    this.page = html("div", { class: "page recorded" }, this.top, html("main", {}, this.findings, html("div", { class: "flow-columns" }, this.left, this.detail), this.tables()), this.announcer);
     this.root.replaceChildren(this.page);
     this.observer?.disconnect();
     this.observer = new ResizeObserver(() => {
@@ -155,9 +165,9 @@ class RecordedView {
         finding.tries.map((text) => html("p", { class: "try" }, html("strong", {}, "Try "), text, ".")),
         finding.places.length ? html("p", { class: "where" }, finding.places.slice(0, 4).map((n) => html("button", { type: "button", class: "goto", on: { click: () => this.choose(n) } }, given.places[n].name || "the model"))) : null,
       );
-    const costs = html("p", { class: "lede" }, given.costs.map(({ name, value }, k) => html("span", { class: "cost-chip" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name, " ", html("strong", { class: "n" }, number(value, 4)))));
+    const costs = html("p", { class: "lede" }, given.costs.map(({ name, value }, k) => html("span", { class: "cost-chip" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name, " ", value === null ? html("strong", { class: "wrong" }, "not finite") : html("strong", { class: "n" }, number(value, 4)))));
     this.findings.replaceChildren(
-      html("section", { class: "findings", "aria-labelledby": "findings-title" }, html("h1", { id: "findings-title" }, "Why are the gradients what they are?"), costs, given.findings.length ? html("ul", {}, given.findings.map(card)) : html("p", {}, "Nothing stands out: no conflict, no cost that dominates, nothing that vanishes or explodes.")),
+      html("section", { class: "findings", "aria-labelledby": "findings-title" }, html("h1", { id: "findings-title" }, "Why are the gradients what they are?"), costs, given.findings.length ? html("ul", { style: { "--cards": given.findings.length } }, given.findings.map(card)) : html("p", {}, "Nothing stands out: no conflict, no cost that dominates, nothing that vanishes or explodes.")),
     );
   }
 
@@ -180,23 +190,27 @@ class RecordedView {
     else if (had && !had.isConnected) {
       const same = [...this.page.querySelectorAll("button, select")].find((each) => (each.getAttribute("aria-label") ?? each.textContent) === label);
       same?.focus({ preventScroll: true });
-    }
+    } else if (had && had !== this.root.activeElement) had.focus({ preventScroll: true });
   }
 
   shown() {
-    if (this.state) this.tree.show(this.state, this.width ?? this.tree.element.clientWidth);
+    if (!this.state) return;
+    this.tree.show(this.state, this.width ?? this.tree.element.clientWidth);
+    // A tree that fits on the screen stays there while one reads beside it.
+    this.left.classList.toggle("fits", this.left.offsetHeight < window.innerHeight - 28);
   }
 
   costControl() {
     const { given, state } = this;
     if (given.costs.length < 2) return "";
     const entries = [[null, "all costs"], ...given.costs.map(({ name }, k) => [k, name])];
-    if (given.costs.length > 5) {
+    const letters = given.costs.reduce((sum, { name }) => sum + name.length, 0);
+    if (given.costs.length > 5 || letters > LETTERS) {
       const select = html("select", { on: { change: (event) => this.go({ of: event.target.value === "total" ? null : Number(event.target.value) }) } }, entries.map(([k, name]) => html("option", { value: k ?? "total" }, name)));
       select.value = state.of ?? "total";
       return html("label", { class: "control" }, html("span", {}, "cost"), select);
     }
-    return html("div", { class: "segments wrap", role: "group", "aria-label": "Cost" }, entries.map(([k, name]) => html("button", { type: "button", class: k === null ? "hueAll" : `hue${k % 6}`, "aria-pressed": String(state.of === k), on: { click: () => this.go({ of: k }) } }, k === null ? null : html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name)));
+    return html("div", { class: "segments", role: "group", "aria-label": "Cost" }, entries.map(([k, name]) => html("button", { type: "button", class: k === null ? "hueAll" : `hue${k % 6}`, "aria-pressed": String(state.of === k), on: { click: () => this.go({ of: k }) } }, k === null ? null : html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name)));
   }
 
   measureControl() {
@@ -214,7 +228,7 @@ class RecordedView {
       "section",
       { class: "report-table" },
       html("h2", {}, "The costs"),
-      html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: "n" }, number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
+      html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
     );
     const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
     const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, note)));
@@ -228,13 +242,14 @@ class RecordedView {
     const x = (u) => left + u * (width - left - 14);
     const y = (v) => 10 + (1 - v) * (height - bottom - 10);
     const drawn = depth.lines.map((points, k) => [
-      svg("polyline", { class: `depth-line hue${k % 6} dash${k % 6}`, points: points.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }),
+      svg("polyline", { class: `depth-line ${strandClass(k)}`, points: points.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }),
       ...(depth.layers.length <= 60 ? points.map(([u, v, value, layer]) => svg("circle", { class: `depth-point hue${k % 6}`, cx: x(u), cy: y(v), r: 3.4 }, svg("title", {}, `${costs[k].name}, ${depth.layers[layer]}: ${number(value, 3)}`))) : []),
     ]);
     const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, text)]);
     const ends = [svg("text", { x: left, y: height - 8 }, depth.layers[0]), svg("text", { x: width - 8, y: height - 8, "text-anchor": "end" }, depth.layers.at(-1))];
     const told = costs.map(({ name }, k) => (depth.lines[k].length ? `${name}: ${number(depth.lines[k][0][2], 2)} at ${depth.layers[depth.lines[k][0][3]]}, ${number(depth.lines[k].at(-1)[2], 2)} at ${depth.layers[depth.lines[k].at(-1)[3]]}` : `${name}: none`)).join("; ");
-    return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost’s derivative by the layers’ outputs"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...ends)));
+    const legend = costs.length > 1 ? html("p", { class: "depth-legend", "aria-hidden": "true" }, costs.map(({ name }, k) => html("span", {}, svg("svg", { width: 30, height: 10 }, svg("line", { class: `depth-line ${strandClass(k)}`, x1: 0, x2: 30, y1: 5, y2: 5 })), name))) : null;
+    return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost’s derivative by the layers’ outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...ends)));
   }
 
   spectrum() {
@@ -253,8 +268,8 @@ class RecordedView {
   }
 }
 
-/** Shows the document of a recorded model. Returns `{update, destroy}`. */
-export function mountRecorded(host, given, style) {
-  const view = new RecordedView(host, given, style);
+/** Shows the document of a recorded model; `ask` is null where there is nobody to ask. Returns `{update, destroy}`. */
+export function mountRecorded(host, given, style, ask) {
+  const view = new RecordedView(host, given, style, ask);
   return { update: (next) => view.take(next), destroy: () => view.destroy() };
 }

@@ -131,7 +131,7 @@ function branchTables(view) {
   const found = state.chosen === 0 ? [] : given.branches.filter(({ at }) => inside(at));
   const made = found.map((branch) => {
     const rows = branch.senders.map((name, s) => ({ name: name.replace(/^skip: /, ""), side: branch.sides[s] ?? "", each: branch.norms[s] }));
-    const after = given.costs.map((_, k) => [k, branch]).filter(([k]) => (state.of === null || k === state.of) && branch.whole[k]).map(([k]) => html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(branch.whole[k], 3)), html("td", { class: "remark" }, between(branch, k))));
+    const after = given.costs.map((_, k) => [k, branch]).filter(([k]) => (state.of === null || k === state.of) && branch.whole[k]).map(([k], n) => html("tr", { class: n ? null : "sum" }, html("th", { scope: "row" }, n ? html("span", { class: "sr" }, "all together") : "all together"), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(branch.whole[k], 3)), html("td", { class: "remark" }, between(branch, k))));
     return norms(view, `Branches: what each user of ${branch.place} sends back`, rows, after);
   });
   if (made.length <= 2) return made;
@@ -148,13 +148,35 @@ function strongestTable(view) {
   const { given, state } = view;
   const place = given.places[state.chosen];
   if (!place.says || !(given.paths || given.left_out)) return null;
-  const title = html("h3", { id: "paths-here" }, "Strongest paths");
-  if (!given.paths) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, given.left_out));
+  const section = (...inside) => html("section", { class: "paths-here", "aria-labelledby": "paths-here" }, html("h3", { id: "paths-here" }, state.entry ? ["Strongest paths of ", html("code", {}, state.entry)] : "Strongest paths"), inside);
+  if (!given.paths) return section(html("p", { class: "faint" }, given.left_out));
+  view.entry.show(state);
+  const field = view.entry.element;
+  if (state.entry) {
+    const { way, found, names, says, wrong, part } = view.entry.paths(state);
+    if (says) return section(field, html("p", { class: wrong ? "wrong" : "faint", role: wrong ? "alert" : null }, says));
+    if (!way.top.length) return section(field, html("p", { class: "faint" }, "There is no path with a contribution."));
+    const told = part ? `Those of the strongest paths of ${place.name} that begin at this entry.` : summed(view, way, `Its ${counted(way)}`);
+    return section(field, html("p", { class: "faint" }, told), pathList(way, found, names));
+  }
   const ways = given.paths.at[state.chosen];
-  if (!ways) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, "Not in this page: it holds the paths of the parameters with the longest gradients. In Python: ", html("code", {}, "rec.paths(…)"), "."));
+  if (!ways) return section(field, html("p", { class: "faint" }, "Not in this page: it holds the paths of the parameters with the longest gradients. In Python: ", html("code", {}, "rec.paths(…)"), "."));
   const way = state.of === null ? ways.at(-1) : ways.slice(0, -1)[state.of];
-  if (!way || !way.top.length) return html("section", { class: "paths-here" }, title, html("p", { class: "faint" }, way ? "There is no path with a contribution." : "Paths of this cost are not in this page."));
-  const { found, names } = given.paths;
+  if (!way || !way.top.length) return section(field, html("p", { class: "faint" }, way ? "There is no path with a contribution." : "Paths of this cost are not in this page."));
+  return section(field, html("p", { class: "faint" }, summed(view, way, `The ${counted(way)} from its weights`)), pathList(way, given.paths.found, given.paths.names));
+}
+
+function counted(way) {
+  return way.top.length === 1 && way.count === "1" ? "only path" : `${way.top.length} strongest of ${way.count} paths`;
+}
+
+function summed(view, way, beginning) {
+  const { given, state } = view;
+  const shares = way.total === null ? "" : `, without their signs to ${number(way.total, 4)}; a share is of the latter`;
+  return `${beginning} to ${state.of === null ? "the costs" : given.costs[state.of].name}${way.partly ? ", of the parameters that were searched" : ""}. Together all paths add up to ${number(way.sum, 4)}${shares}.`;
+}
+
+function pathList(way, found, names) {
   const most = Math.max(...way.top.map((n) => Math.abs(found[n][0])));
   const items = way.top.map((n, at) => {
     const [contribution, k, stops] = found[n];
@@ -166,11 +188,5 @@ function strongestTable(view) {
       html("div", { class: "stops" }, stops.map((name, place) => [place ? html("span", { class: "arrow" }, " → ") : null, stop(names[name], place)])),
     );
   });
-  return html(
-    "section",
-    { class: "paths-here", "aria-labelledby": "paths-here" },
-    title,
-    html("p", { class: "faint" }, `The ${way.top.length} strongest of ${way.count} paths from its weights to ${state.of === null ? "the costs" : given.costs[state.of].name}${way.partly ? ", of the parameters that were searched" : ""}. Together all paths add up to ${number(way.sum, 4)}`, way.total === null ? "" : `, without their signs to ${number(way.total, 4)}; a share is of the latter`, "."),
-    html("ol", { class: "strong-paths" }, items),
-  );
+  return html("ol", { class: "strong-paths" }, items);
 }

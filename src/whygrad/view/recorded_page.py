@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from whygrad.model_record import Record
 from whygrad.render.progress import progress
 from whygrad.render.report_html import report_html
 from whygrad.report.record import Report
+from whygrad.view.live import Session
 from whygrad.view.page import file, write
-from whygrad.view.recorded import left_out, recorded_document
+from whygrad.view.recorded import PATHS, left_out, recorded_document
+from whygrad.view.request import Fields, RequestError, at
+from whygrad.view.strongest import paths_of
 
 # How many of the strongest paths of the whole model a still page lists.
 STILL_PATHS = 6
+# Characters of a quantity's name in a question.
+MOST_NAME = 1_000
 
 
 def recorded_page(record: Record, **options: Any) -> str:
@@ -74,30 +79,35 @@ def _before_notes(body: str, more: str) -> str:
     return f"{body[:notes]}{more}{body[notes:]}"
 
 
-class RecordedSession:
-    """Answers what a viewer asks about a recorded model: its page holds everything, so there is only the document."""
+class RecordedSession(Session):
+    """Answers what a viewer asks about a recorded model: for its document, and for the paths of any entry.
+
+    Example:
+        >>> from whygrad.report.example import two_losses
+        >>> import whygrad as wg
+        >>> session = RecordedSession(wg.record(*two_losses()), {"kind": "recorded"})
+        >>> session.answer({"do": "paths", "quantity": "nothing[0]", "stamp": 1})["error"]["where"]
+        'request.quantity'
+    """
 
     def __init__(self, record: Record, document: dict[str, Any]) -> None:
-        self.run, self._document = record, document
+        super().__init__(cast("Any", record))
+        self._record, self._document = record, document
 
-    def answer(self, request: Any) -> dict[str, Any]:
-        """Returns the reply to one request."""
-        asked = request if isinstance(request, dict) else {}
-        stamp = asked.get("stamp")
-        if asked.get("do") == "document":
-            return {"ok": True, "result": self._document, "stamp": stamp}
-        message = "request: the page of a recorded model asks for its document alone"
-        return {"ok": False, "error": {"message": message, "where": "request"}, "stamp": stamp}
-
-    def answer_text(self, body: bytes) -> str:
-        """Returns the reply to a request that comes as JSON, as JSON."""
-        import json
-
-        try:
-            request = json.loads(body)
-        except (ValueError, RecursionError):
-            request = None
-        return json.dumps(self.answer(request), allow_nan=False)
+    def _result(self, request: Any) -> Any:
+        asked = Fields(request, "request", ("do", "quantity", "of", "state", "stamp"))
+        if asked.raw("do") == "document":
+            return self._document
+        if asked.raw("do") != "paths":
+            raise asked.wrong("do", "document or paths")
+        omitted = left_out(self._record)
+        if omitted:
+            raise RequestError("request.quantity", omitted)
+        with at("request.of"):
+            cost = asked.name("of")
+            row = None if cost is None else self._record.cost_row(cost)
+        with at("request.quantity"):
+            return paths_of(self._record, asked.needed("quantity", MOST_NAME), row, PATHS)
 
 
 def recorded_widget(record: Record, **options: Any) -> Any:

@@ -2,11 +2,17 @@
 
 import { html, number, svg } from "./dom.js";
 
-const ROW_HEIGHT = 34;
+// The height of a row, in the page's own rem.
+const ROW_HEIGHT = 2.125;
 
 /** The look of a cost: a hue, and a pattern for eyes that can't tell the hues apart. */
 export function costClass(k) {
   return `hue${k % 6} pattern${(k + Math.floor(k / 6)) % 6}`;
+}
+
+/** The look of a cost's line: a hue, and dashes. */
+export function strandClass(k) {
+  return `hue${k % 6} dash${(k + Math.floor(k / 6)) % 6}`;
 }
 
 /** Draws the rows and bands of a document; `choose(n, quiet)` and `toggle(n)` are told what is clicked. */
@@ -46,7 +52,9 @@ export class FlowTree {
   show(state, width) {
     this.state = state;
     this.rows = this.visible(state.open);
-    const gutter = width < 560 ? 58 : width < 900 ? 130 : 190;
+    const rem = parseFloat(getComputedStyle(this.element).getPropertyValue("--rem")) || 16;
+    this.high = ROW_HEIGHT * rem;
+    const gutter = ((width < 560 ? 58 : width < 900 ? 130 : 190) * rem) / 16;
     this.element.style.setProperty("--gutter", `${gutter}px`);
     const measure = this.given.measures.find(({ name }) => name === state.show);
     const heads = ["module", measure.label, ...(this.given.costs.length > 1 ? ["cosine"] : [])];
@@ -77,7 +85,7 @@ export class FlowTree {
     const values = measure.values[n];
     const told = values ? this.given.costs.map(({ name }, k) => `${name} ${number(values[k], 3)}`).join(", ") : "";
     const kind = { join: "operation", input: "input", cost: "cost", parameter: "parameter" }[place.kind] ?? "module";
-    const detail = place.kind === "cost" ? number(this.given.costs[place.row].value, 4) : place.shape ? place.shape.join(" × ") || "scalar" : place.parameters && many ? `${place.parameters}` : "";
+    const detail = place.kind === "cost" ? number(this.given.costs[place.row].value, 4).replace("–", "not finite") : place.shape ? place.shape.join(" × ") || "scalar" : place.parameters && many ? (n ? `${place.parameters}` : `${place.parameters} parameters`) : "";
     const twist = many ? html("button", { type: "button", class: "twist", tabindex: "-1", "aria-label": `${isOpen ? "Fold" : "Unfold"} ${place.label}` }, isOpen ? "▾" : "▸") : html("span", { class: "twist" });
     const bar = this.bars(measure, n).map(([k, value]) => html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * value) / widest}%` } }));
     return html(
@@ -92,7 +100,7 @@ export class FlowTree {
         tabindex: chosen ? "0" : "-1",
         title: told ? `${place.name || "the model"}: ${told}` : place.name,
       },
-      html("span", { role: "rowheader", class: "flow-name", style: { "--depth": this.depth(n) } }, twist, place.kind === "cost" ? html("span", { class: `swatch ${costClass(place.row)}`, "aria-hidden": "true" }) : null, html("span", { class: "flow-label" }, place.label), detail ? html("span", { class: "flow-shape" }, detail, place.shape || place.kind === "cost" ? null : html("span", { class: "sr" }, " parameters")) : null, html("span", { class: "sr" }, ` ${kind}`)),
+      html("span", { role: "rowheader", class: "flow-name", style: { "--depth": this.depth(n) } }, twist, place.kind === "cost" ? html("span", { class: `swatch ${costClass(place.row)}`, "aria-hidden": "true" }) : null, html("span", { class: "flow-label" }, place.label), detail ? html("span", { class: "flow-shape" }, detail, place.shape || place.kind === "cost" || !n ? null : html("span", { class: "sr" }, " parameters")) : null, html("span", { class: "sr" }, ` ${kind}`)),
       html("span", { role: "gridcell", class: "flow-bars" }, html("span", { class: "track", "aria-hidden": "true" }, bar), html("span", { class: "sr" }, told || "nothing of its own")),
       this.given.costs.length > 1 ? html("span", { role: "gridcell", class: `n flow-cosine${place.conflict ? " bad" : ""}` }, place.cosine === null || place.cosine === undefined ? "" : [place.cosine.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−"), place.conflict ? html("span", { class: "mark" }, " ⇄", html("span", { class: "sr" }, " conflict")) : null]) : null,
     );
@@ -109,9 +117,9 @@ export class FlowTree {
 
   draw(gutter) {
     const { of, chosen } = this.state;
-    const high = (this.rows.length + 1) * ROW_HEIGHT;
+    const high = (this.rows.length + 1) * this.high;
     const spine = gutter - 18;
-    const y = new Map(this.rows.map((n, place) => [n, (place + 1.5) * ROW_HEIGHT]));
+    const y = new Map(this.rows.map((n, place) => [n, (place + 1.5) * this.high]));
     const order = new Map(this.stations().map((n, place) => [n, place]));
     const lit = new Set([chosen]);
     const within = (n) => n !== null && (n === chosen || within(this.given.places[n].around));
@@ -136,13 +144,13 @@ export class FlowTree {
         if (!wide) return;
         const dx = shift + wide / 2;
         shift += wide;
-        const bend = Math.min(ROW_HEIGHT * 0.9, Math.abs(to - from) / 2);
+        const bend = Math.min(this.high * 0.9, Math.abs(to - from) / 2);
         const way = Math.sign(to - from) || 1;
         const d =
           x === spine
             ? `M${spine + dx} ${from}V${to}`
             : `M${spine + dx} ${from}C${spine + dx} ${from + way * bend * 0.7} ${x + dx} ${from + way * bend * 0.3} ${x + dx} ${from + way * bend}V${to - way * bend}C${x + dx} ${to - way * bend * 0.3} ${spine + dx} ${to - way * bend * 0.7} ${spine + dx} ${to}`;
-        group.append(svg("path", { class: `flow-strand hue${k % 6} dash${k % 6}`, d, "stroke-width": wide.toFixed(2) }));
+        group.append(svg("path", { class: `flow-strand ${strandClass(k)}`, d, "stroke-width": wide.toFixed(2) }));
       });
       const told = band.widths.map((norm, k) => (norm ? `${this.given.costs[k].name} ${number(norm, 3)}` : "")).filter(Boolean).join(", ");
       group.append(svg("title", {}, `${this.given.places[band.b].name} sends back to ${this.given.places[band.a].name}: ${told}`));

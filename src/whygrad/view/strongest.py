@@ -131,6 +131,38 @@ class StrongestPaths:
         return float(values.astype(np.float64).sum())
 
 
+def paths_of(record: Record, quantity: str, row: int | None, k: int) -> dict[str, Any]:
+    """Returns the k strongest paths from one quantity, by name, to the costs or to one, in the form of a document's.
+
+    Raises:
+        QuantityError: There is no such quantity.
+    """
+    node, position = record.at(quantity)
+    listed = record.paths(quantity, row, k)
+    rows = None if row is None else (row,)
+    counted = np.ravel(in_numpy(record.graph_sweep("count").joined(node, rows)).astype(np.float64))
+    names: dict[str, int] = {}
+    found: list[list[Any]] = [
+        [
+            float(f"{path.contribution:.6g}"),
+            record.cost_names.index(path.quantities[-1]),
+            [names.setdefault(record.unicode(name), len(names)) for name in path.quantities],
+        ]
+        for path in listed
+        if np.isfinite(path.contribution)
+    ]
+    total = listed.total
+    return {
+        "names": list(names),
+        "found": found,
+        "top": list(range(len(found))),
+        "shares": [path[0] / total if total and np.isfinite(total) else None for path in found],
+        "sum": float(f"{listed.sum:.6g}") if np.isfinite(listed.sum) else None,
+        "total": float(f"{total:.6g}") if np.isfinite(total) else None,
+        "count": _many(float(counted.sum() if position is None else counted[position])),
+    }
+
+
 def _many(count: float) -> str:
     """Returns a number of paths in words: exact while that can be known.
 

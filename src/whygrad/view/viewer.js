@@ -367,7 +367,7 @@ class View {
 
 /** Shows a document; `ask` is null where there is nobody to ask. Returns `{update, destroy}`. */
 export function mount(host, document, ask = null) {
-  if (document.kind === "recorded") return mountRecorded(host, document, STYLE);
+  if (document.kind === "recorded") return mountRecorded(host, document, STYLE, ask);
   const view = new View(host, document, ask);
   return { update: (next) => view.show(next, false), destroy: () => view.destroy() };
 }

@@ -118,3 +118,26 @@ def not_finite() -> wg.Record:
         return {"good": out[:, 0].square().mean(), "bad": (-out[:, 1].square()).log().mean()}
 
     return wg.record(nn.Linear(4, 2), torch.randn(5, 4), costs)
+
+
+class Unrolled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(2, 4)
+        self.out = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = torch.zeros(len(x), 4)
+        for step in range(x.shape[1]):
+            h, c = self.cell(x[:, step], (h, c))
+        return self.out(h)
+
+
+def unrolled() -> wg.Record:
+    torch.manual_seed(0)
+
+    def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        out = model(batch)
+        return {"a": out[:, 0].square().mean(), "b": (out[:, 1] - 1).square().mean()}
+
+    return wg.record(Unrolled(), torch.randn(3, 20, 2), costs)

@@ -19,6 +19,7 @@ from tests.view.recorded_models import (
     named_badly,
     not_finite,
     two_heads,
+    unrolled,
 )
 from tests.view.test_accessibility import fits, violations
 from whygrad.cli import app
@@ -222,6 +223,7 @@ def test_print_and_4k(opened, pages):
     fits(page)
     page.emulate_media(media="print")
     expect(page.locator(".segments").first).to_be_hidden()
+    expect(page.locator(".entry").first).to_be_hidden()
     expect(page.locator(".findings")).to_be_visible()
 
 
@@ -371,3 +373,62 @@ def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     done = CliRunner().invoke(app, ["view", "whygrad.report.example:two_losses", "--html", str(out)])
     assert done.exit_code == 0
     assert '"kind":"recorded"' in out.read_text(encoding="utf-8")
+
+
+def test_long_paths_and_many_senders_are_folded(opened, pages, tmp_path):
+    page = opened(f"{pages['deep'].as_uri()}#at=0.weight", width=1600)
+    stops = page.locator(".stops").first
+    expect(stops.locator(".stop-name:visible")).to_have_count(9)
+    hidden = stops.locator(".stop-name").count() - 9
+    more = stops.get_by_role("button", name=f"{hidden} more")
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(stops.locator(".stop-name:visible")).to_have_count(9 + hidden)
+    expect(stops.get_by_role("button")).to_have_count(0)
+    assert stops.locator("span:focus .stop-name").count() == hidden
+    page = opened(
+        unrolled().save_html(tmp_path / "unrolled.html").as_uri() + "#at=cell.weight_hh", width=1600
+    )
+    table = page.locator(".chosen-place table", has_text="Branches")
+    expect(table.locator("tbody tr:visible")).to_have_count(12)
+    table.get_by_role("button", name="and 10 more").click()
+    expect(table.locator("tbody tr:visible")).to_have_count(21)
+    page.emulate_media(media="print")
+    page.reload()
+    expect(table.locator("tbody tr:visible")).to_have_count(21)
+
+
+def test_branches_have_a_column_for_each_cost(page, record):
+    page.locator(".flow-row.join").first.click()
+    name = chosen(page)
+    parts = next(parts for parts in record.branches() if parts.place == name)
+    table = page.locator(".chosen-place table", has_text="Branches")
+    rows = table.locator("tbody tr").all()
+    assert len(rows) == 4
+    for shown, norms in zip(
+        rows, [*parts.norms, parts.whole, parts.skip_against_block.cosines[:, 0, 1]], strict=True
+    ):
+        cells = [text.replace("−", "-") for text in shown.locator("td.n").all_inner_texts()]
+        assert [float(text) for text in cells] == pytest.approx(list(norms), rel=0.01, abs=0.006)
+
+
+def test_the_largest_branch_comes_first(opened, tmp_path):
+    record = unrolled()
+    page = opened(record.save_html(tmp_path / "page.html").as_uri() + "#at=cell", width=1600)
+    largest = max(record.branches("cell"), key=lambda parts: float(parts.whole.sum()))
+    expect(page.locator(".chosen-place caption").first).to_have_text(
+        f"Branches: what each user of {largest.place} sends back"
+    )
+
+
+def test_a_page_without_paths_says_why(opened, record, tmp_path, monkeypatch):
+    monkeypatch.setattr("whygrad.report.build.PAIRS_WITH_TOTAL", 10)
+    page = opened(record.save_html(tmp_path / "page.html").as_uri(), width=1600)
+    expect(page.locator(".paths-here")).to_contain_text(
+        "The strongest paths are left out, since normalisations"
+    )
+    assert page.get_by_label("bars show").locator("option").all_inner_texts() == [
+        "gradient",
+        "share of each cost",
+        "number of paths",
+    ]

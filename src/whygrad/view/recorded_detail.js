@@ -3,6 +3,9 @@
 import { html, number, percent } from "./dom.js";
 import { costClass } from "./recorded_tree.js";
 
+// Paths with more stops are folded.
+const MOST_STOPS = 14;
+
 function signedCosine(value) {
   return value === null || value === undefined ? "" : value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
 }
@@ -42,6 +45,23 @@ function stop(name, place) {
   return html("code", { class: place ? "stop-name" : "stop-name start" }, at > 0 ? [name.slice(0, at), html("span", { class: "index" }, name.slice(at))] : name);
 }
 
+/** Shows what is folded in the place of the button that was pressed, and brings the keyboard there. */
+function unfold(folded, pressed) {
+  folded.hidden = false;
+  folded.tabIndex = -1;
+  folded.focus({ preventScroll: true });
+  pressed.remove();
+}
+
+/** Returns a path's stops; of a long path those in the middle are folded. */
+function stopsOf(names) {
+  const made = names.map((name, place) => [place ? html("span", { class: "arrow" }, " → ") : null, stop(name, place)]);
+  if (names.length <= MOST_STOPS) return html("div", { class: "stops" }, made);
+  const middle = html("span", { hidden: true }, made.slice(5, -4));
+  const more = html("button", { type: "button", class: "goto", on: { click: () => unfold(middle, more.parentElement) } }, `${names.length - 9} more`);
+  return html("div", { class: "stops" }, made.slice(0, 5), html("span", {}, html("span", { class: "arrow" }, " → … "), more, " …"), middle, made.slice(-4));
+}
+
 /** Returns which part of what the paths carry cancels; all but rounding is not all. */
 function cancelled(share) {
   if (share === null) return "";
@@ -61,7 +81,7 @@ function costsTable(view, place) {
     html(
       "table",
       { class: "facts" },
-      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), html("td", {}), several ? html("th", { scope: "col", class: "n" }, "share") : null, several ? html("th", { scope: "col", class: "n" }, "cosine with sum") : null, cancels ? html("th", { scope: "col", class: "n" }, "cancels") : null)),
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), html("td", { class: "bar-cell" }), several ? html("th", { scope: "col", class: "n" }, "share") : null, several ? html("th", { scope: "col", class: "n" }, "cosine with sum") : null, cancels ? html("th", { scope: "col", class: "n" }, "cancels") : null)),
       html(
         "tbody",
         {},
@@ -93,6 +113,11 @@ function cosinesTable(view, place) {
   );
 }
 
+// A table has a column for each of so many costs; of more, a row for each.
+const MOST_COLUMNS = 4;
+// Senders beyond these are folded.
+const MOST_SENDERS = 10;
+
 /** Bands of the picture that end here, as a table. */
 function backTable(view) {
   const { given, state, tree } = view;
@@ -102,11 +127,25 @@ function backTable(view) {
   return norms(view, "What comes back to its output", bands.map(([, b, each]) => ({ name: given.places[b].name || given.places[b].label, to: b, each })), []);
 }
 
-function norms(view, caption, rows, after) {
+/** Returns who sends back how much, for the costs that are shown; `after` are lines below the sum's rule. */
+function norms(view, caption, senders, after) {
   const { given, state } = view;
   const shown = state.of === null ? given.costs.map((_, k) => k) : [state.of];
-  const most = Math.max(...rows.flatMap(({ each }) => shown.map((k) => each[k] ?? 0)), 1e-300);
-  const button = (row) => (row.to === undefined ? row.name : html("button", { type: "button", class: "goto", on: { click: () => view.choose(row.to) } }, row.name));
+  const beside = shown.length <= MOST_COLUMNS;
+  const size = ({ each }) => (beside ? shown.reduce((sum, k) => sum + (each[k] ?? 0), 0) : Math.max(...shown.map((k) => each[k] ?? 0)));
+  const most = Math.max(...senders.map(size), 1e-300);
+  const named = ({ name, side, to }) => [side ? html("span", { class: `side ${side}` }, side) : null, to === undefined ? name : html("button", { type: "button", class: "goto", on: { click: () => view.choose(to) } }, name)];
+  const text = ({ each, write }, k) => (each[k] === null || each[k] === undefined ? "" : (write ?? ((value) => number(value, 3)))(each[k]));
+  const bar = (line, costs) => html("td", { class: "bar-cell" }, line.write || line.sum ? null : html("span", { class: "track", "aria-hidden": "true" }, costs.filter((k) => line.each[k]).map((k) => html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * line.each[k]) / most}%` } }))));
+  const look = (line, n) => (line.sum && !n ? "sum" : null);
+  const rows = (line) =>
+    beside
+      ? html("tr", { class: look(line, 0) }, html("th", { scope: "row" }, named(line)), shown.map((k) => html("td", { class: "n" }, text(line, k))), bar(line, shown))
+      : shown.filter((k) => line.each[k]).map((k, n) => html("tr", { class: look(line, n) }, html("th", { scope: "row" }, n ? html("span", { class: "sr" }, line.name) : named(line)), html("td", {}, costName(view, k)), html("td", { class: "n" }, text(line, k)), bar(line, [k])));
+  const columns = beside ? shown.map((k) => html("th", { scope: "col", class: "n" }, costName(view, k))) : [html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "norm")];
+  const unfolded = senders.length > MOST_SENDERS + 2 ? MOST_SENDERS : senders.length;
+  const folded = html("tbody", { hidden: true }, senders.slice(unfolded).map(rows));
+  const more = html("button", { type: "button", class: "goto", on: { click: () => unfold(folded, more.closest("tbody")) } }, `and ${senders.length - unfolded} more`);
   return html(
     "div",
     { class: "wide", tabindex: "0", role: "region", "aria-label": caption },
@@ -114,13 +153,10 @@ function norms(view, caption, rows, after) {
       "table",
       { class: "facts" },
       html("caption", {}, caption),
-      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "from"), html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "norm"), html("td", {}))),
-      html(
-        "tbody",
-        {},
-        rows.map((row) => shown.filter((k) => row.each[k]).map((k, n) => html("tr", {}, html("th", { scope: "row" }, n ? html("span", { class: "sr" }, row.name) : [row.side ? html("span", { class: `side ${row.side}` }, row.side) : null, button(row)]), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(row.each[k], 3)), html("td", { class: "bar-cell" }, plainBar(row.each[k], most, k))))),
-        after,
-      ),
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "from"), columns, html("td", { class: "bar-cell" }))),
+      html("tbody", {}, senders.slice(0, unfolded).map(rows)),
+      unfolded < senders.length ? [html("tbody", {}, html("tr", {}, html("td", { colspan: columns.length + 2 }, more))), folded] : null,
+      after.length ? html("tbody", {}, after.map(rows)) : null,
     ),
   );
 }
@@ -128,20 +164,21 @@ function norms(view, caption, rows, after) {
 function branchTables(view) {
   const { given, state } = view;
   const inside = (n) => n !== null && (n === state.chosen || inside(given.places[n].around));
-  const found = state.chosen === 0 ? [] : given.branches.filter(({ at }) => inside(at));
+  const size = ({ whole }) => whole.reduce((sum, each) => sum + (each ?? 0), 0);
+  const found = state.chosen === 0 ? [] : given.branches.filter(({ at }) => inside(at)).toSorted((one, two) => size(two) - size(one));
   const made = found.map((branch) => {
-    const rows = branch.senders.map((name, s) => ({ name: name.replace(/^skip: /, ""), side: branch.sides[s] ?? "", each: branch.norms[s] }));
-    const after = given.costs.map((_, k) => [k, branch]).filter(([k]) => (state.of === null || k === state.of) && branch.whole[k]).map(([k], n) => html("tr", { class: n ? null : "sum" }, html("th", { scope: "row" }, n ? html("span", { class: "sr" }, "all together") : "all together"), html("td", {}, costName(view, k)), html("td", { class: "n" }, number(branch.whole[k], 3)), html("td", { class: "remark" }, between(branch, k))));
-    return norms(view, `Branches: what each user of ${branch.place} sends back`, rows, after);
+    const senders = branch.senders.map((name, s) => ({ name: name.replace(/^skip: /, ""), side: branch.sides[s] ?? "", each: branch.norms[s] }));
+    return norms(view, `Branches: what each user of ${branch.place} sends back`, senders, [{ name: "all together", each: branch.whole, sum: true }, ...cosinesOf(branch)]);
   });
   if (made.length <= 2) return made;
   return [made.slice(0, 1), html("details", { class: "fold" }, html("summary", {}, `${made.length - 1} more branches in it`), made.slice(1))];
 }
 
-function between(branch, k) {
-  if (branch.against && branch.against[k] !== null) return `skip against block: cosine ${signedCosine(branch.against[k])}`;
-  const pair = branch.cosines?.[k];
-  return pair && pair.length === 2 && pair[0][1] !== null ? `cosine ${signedCosine(pair[0][1])}` : "";
+/** Returns the cosine between what two users send back, as a line of their table. */
+function cosinesOf(branch) {
+  if (branch.against) return [{ name: "skip against block: cosine", each: branch.against, write: signedCosine }];
+  const each = branch.cosines?.map((pair) => (pair.length === 2 ? pair[0][1] : null)) ?? [];
+  return each.some((value) => value !== null) ? [{ name: "cosine of the two", each, write: signedCosine }] : [];
 }
 
 function strongestTable(view) {
@@ -185,7 +222,7 @@ function pathList(way, found, names) {
       "li",
       { class: "strong-path" },
       html("div", { class: "path-number" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), html("span", { class: "n" }, number(contribution, 3)), html("span", { class: "signed-bar", "aria-hidden": "true" }, html("span", { class: `fill hue${k % 6} ${contribution < 0 ? "negative" : "positive"}`, style: { width: `${(50 * Math.abs(contribution)) / most}%` } })), share === null ? null : html("span", { class: "n faint" }, percent(share))),
-      html("div", { class: "stops" }, stops.map((name, place) => [place ? html("span", { class: "arrow" }, " → ") : null, stop(names[name], place)])),
+      stopsOf(stops.map((name) => names[name])),
     );
   });
   return html("ol", { class: "strong-paths" }, items);

@@ -255,3 +255,15 @@ def test_progress_says_whose_paths_are_searched_for(record):
     assert "paths of blocks.1.up.weight" in [what for what, _ in told]
     assert all(0 <= share <= 1 for _, share in told)
     assert [share for _, share in told] == sorted(share for _, share in told)
+
+
+def test_the_gradient_by_number_of_blocks_comes_by_itself_where_it_is_quick(record, made, monkeypatch):
+    split = record.spectrum()
+    assert np.allclose(made["spectrum"]["parts"], split.all_parts, rtol=1e-5)
+    assert np.allclose(made["spectrum"]["whole"], split.all_whole, rtol=1e-5)
+    gradients = record.gradients()
+    whole = np.sqrt(sum(np.square(np.asarray(gradients[name]).reshape(2, -1)).sum(1) for name in gradients))
+    assert made["spectrum"]["whole"] == pytest.approx(whole, rel=1e-5)
+    assert recorded_document(linear(), paths=0)["spectrum"] is None
+    monkeypatch.setattr("whygrad.view.recorded.MOST_IN_SPECTRUM", 10)
+    assert recorded_document(record, paths=0)["spectrum"] is None

@@ -432,3 +432,19 @@ def test_a_page_without_paths_says_why(opened, record, tmp_path, monkeypatch):
         "share of each cost",
         "number of paths",
     ]
+
+
+def test_the_untouched_page_has_the_gradient_by_number_of_blocks(page, record):
+    table = page.get_by_role("region", name="Spectrum")
+    rows = table.locator("tbody tr").all()
+    assert [each.locator("th").inner_text() for each in rows] == [
+        "0 blocks",
+        "1 block",
+        "2 blocks",
+        "3 blocks",
+        "all together",
+    ]
+    split = record.spectrum()
+    for shown, norms in zip(rows, [*split.all_parts.T, split.all_whole], strict=True):
+        cells = [float(text) for text in shown.locator("td.n").all_inner_texts()]
+        assert cells == pytest.approx(list(norms), rel=0.01)

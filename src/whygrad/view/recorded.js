@@ -3,7 +3,8 @@
 import { html, number, svg } from "./dom.js";
 import { chosenPlace } from "./recorded_detail.js";
 import { EntryField } from "./recorded_entry.js";
-import { costClass, FlowTree, strandClass } from "./recorded_tree.js";
+import { reportTables } from "./recorded_tables.js";
+import { costClass, FlowTree } from "./recorded_tree.js";
 
 const TITLES = { conflict: "⇄ Conflict", domination: "Dominates", agreement: "No conflict", balance: "Balance", apart: "Apart", vanishing: "Vanishing", exploding: "Exploding", dead: "Dead units", silent: "Silent units", unreached: "No path", cancels: "Cancels", "not finite": "Not finite", single: "Largest" };
 
@@ -140,7 +141,7 @@ class RecordedView {
     this.detail = html("div", { class: "detail" });
     this.announcer = html("div", { class: "sr", "aria-live": "polite" });
     this.left = html("section", { class: "flow-part", "aria-labelledby": "flow-title" }, html("h2", { id: "flow-title" }, "Which cost pulls where"), this.controls, this.tree.element, this.legend);
-    this.page = html("div", { class: "page recorded" }, this.top, html("main", {}, this.findings, html("div", { class: "flow-columns" }, this.left, this.detail), this.tables()), this.announcer);
+    this.page = html("div", { class: "page recorded" }, this.top, html("main", {}, this.findings, html("div", { class: "flow-columns" }, this.left, this.detail), reportTables(this.given)), this.announcer);
     this.root.replaceChildren(this.page);
     this.observer?.disconnect();
     this.observer = new ResizeObserver(() => {
@@ -217,47 +218,6 @@ class RecordedView {
     const select = html("select", { on: { change: (event) => this.go({ show: event.target.value }) } }, this.given.measures.filter(({ name }) => name !== "share" || this.given.costs.length > 1).map(({ name, label }) => html("option", { value: name }, label)));
     select.value = this.state.show;
     return html("label", { class: "control" }, html("span", {}, "bars show"), select);
-  }
-
-  // The report's tables
-
-  tables() {
-    const { given } = this;
-    const several = given.costs.length > 1;
-    const costs = html(
-      "section",
-      { class: "report-table" },
-      html("h2", {}, "The costs"),
-      html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
-    );
-    const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
-    const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, note)));
-    return html("div", { class: "report-tables" }, this.depth(), costs, units, this.spectrum(), notes);
-  }
-
-  depth() {
-    const { depth, costs } = this.given;
-    if (!depth) return null;
-    const [width, height, left, bottom] = [640, 210, 46, 30];
-    const x = (u) => left + u * (width - left - 14);
-    const y = (v) => 10 + (1 - v) * (height - bottom - 10);
-    const drawn = depth.lines.map((points, k) => [
-      svg("polyline", { class: `depth-line ${strandClass(k)}`, points: points.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }),
-      ...(depth.layers.length <= 60 ? points.map(([u, v, value, layer]) => svg("circle", { class: `depth-point hue${k % 6}`, cx: x(u), cy: y(v), r: 3.4 }, svg("title", {}, `${costs[k].name}, ${depth.layers[layer]}: ${number(value, 3)}`))) : []),
-    ]);
-    const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, text)]);
-    const ends = [svg("text", { x: left, y: height - 8 }, depth.layers[0]), svg("text", { x: width - 8, y: height - 8, "text-anchor": "end" }, depth.layers.at(-1))];
-    const told = costs.map(({ name }, k) => (depth.lines[k].length ? `${name}: ${number(depth.lines[k][0][2], 2)} at ${depth.layers[depth.lines[k][0][3]]}, ${number(depth.lines[k].at(-1)[2], 2)} at ${depth.layers[depth.lines[k].at(-1)[3]]}` : `${name}: none`)).join("; ");
-    const legend = costs.length > 1 ? html("p", { class: "depth-legend", "aria-hidden": "true" }, costs.map(({ name }, k) => html("span", {}, svg("svg", { width: 30, height: 10 }, svg("line", { class: `depth-line ${strandClass(k)}`, x1: 0, x2: 30, y1: 5, y2: 5 })), name))) : null;
-    return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost’s derivative by the layers’ outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...ends)));
-  }
-
-  spectrum() {
-    const { spectrum, costs } = this.given;
-    if (!spectrum) return null;
-    const most = Math.max(...spectrum.parts.flat());
-    const rows = spectrum.parts[0].flatMap((_, blocks) => costs.map(({ name }, k) => html("tr", {}, html("th", { scope: "row" }, k ? html("span", { class: "sr" }, `${blocks} blocks`) : `${blocks} block${blocks === 1 ? "" : "s"}`), html("td", {}, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name), html("td", { class: "n" }, number(spectrum.parts[k][blocks], 3)), html("td", { class: "bar-cell" }, html("span", { class: "track", "aria-hidden": "true" }, html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * spectrum.parts[k][blocks]) / most}%` } }))))));
-    return html("section", { class: "report-table" }, html("h2", {}, "The gradient by the number of blocks that its paths pass"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Spectrum" }, html("table", { class: "facts" }, html("tbody", {}, rows))));
   }
 
   destroy() {

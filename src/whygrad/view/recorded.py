@@ -1,10 +1,12 @@
 """The document of a recorded model: everything that its page shows, as dictionaries, lists, texts and numbers."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.branches import residuals
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
@@ -25,6 +27,8 @@ PATHS = 6
 ROWS = 26
 # Cosines between all pairs of costs are sent for so many costs; beyond, the smallest alone.
 COSTS_IN_MATRIX = 8
+# The gradient by number of blocks is shown where all values, for each cost and number of blocks, have so many entries.
+MOST_IN_SPECTRUM = 400_000_000
 MEASURES = ("total", "strongest", "count")
 LABELS = {
     "norm": ("gradient", "the norm of each cost's gradient"),
@@ -330,7 +334,12 @@ class _Document:
     def _spectrum(self) -> dict[str, Any] | None:
         split = self.report.spectrum
         if split is None:
-            return None
+            known = residuals(self.record)
+            entries = sum(prod(node.value.shape) for node in self.record.graph.nodes)
+            if not known or entries * len(self.costs) * (len(known) + 1) > MOST_IN_SPECTRUM:
+                return None
+            self.tell("spectrum", 0.65)
+            split = self.record.spectrum()
         return {
             "parts": [[short(value) for value in row] for row in split.all_parts],
             "whole": [short(value) for value in split.all_whole],

@@ -1,0 +1,63 @@
+// The report's tables: the depth profile, the costs, activation functions, the gradient by number of blocks.
+
+import { html, number, svg } from "./dom.js";
+import { costClass, strandClass } from "./recorded_tree.js";
+
+// A table has a column for each of so many costs; of more, a row for each.
+const MOST_BESIDE = 4;
+
+/** Returns the tables below the tree: depth, costs, activation functions, spectrum, notes. */
+export function reportTables(given) {
+  const several = given.costs.length > 1;
+  const costs = html(
+    "section",
+    { class: "report-table" },
+    html("h2", {}, "The costs"),
+    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
+  );
+  const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
+  const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, note)));
+  return html("div", { class: "report-tables" }, depthProfile(given), costs, units, spectrumTable(given), notes);
+}
+
+function depthProfile({ depth, costs }) {
+  if (!depth) return null;
+  const [width, height, left, bottom] = [640, 210, 46, 30];
+  const x = (u) => left + u * (width - left - 14);
+  const y = (v) => 10 + (1 - v) * (height - bottom - 10);
+  const drawn = depth.lines.map((points, k) => [
+    svg("polyline", { class: `depth-line ${strandClass(k)}`, points: points.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }),
+    ...(depth.layers.length <= 60 ? points.map(([u, v, value, layer]) => svg("circle", { class: `depth-point hue${k % 6}`, cx: x(u), cy: y(v), r: 3.4 }, svg("title", {}, `${costs[k].name}, ${depth.layers[layer]}: ${number(value, 3)}`))) : []),
+  ]);
+  const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, text)]);
+  const ends = [svg("text", { x: left, y: height - 8 }, depth.layers[0]), svg("text", { x: width - 8, y: height - 8, "text-anchor": "end" }, depth.layers.at(-1))];
+  const told = costs.map(({ name }, k) => (depth.lines[k].length ? `${name}: ${number(depth.lines[k][0][2], 2)} at ${depth.layers[depth.lines[k][0][3]]}, ${number(depth.lines[k].at(-1)[2], 2)} at ${depth.layers[depth.lines[k].at(-1)[3]]}` : `${name}: none`)).join("; ");
+  const legend = costs.length > 1 ? html("p", { class: "depth-legend", "aria-hidden": "true" }, costs.map(({ name }, k) => html("span", {}, svg("svg", { width: 30, height: 10 }, svg("line", { class: `depth-line ${strandClass(k)}`, x1: 0, x2: 30, y1: 5, y2: 5 })), name))) : null;
+  return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost’s derivative by the layers’ outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...ends)));
+}
+
+/** Returns the gradient by the number of blocks that its paths pass; bars of the costs stand one after the other. */
+function spectrumTable({ spectrum, costs }) {
+  if (!spectrum) return null;
+  const { parts, whole } = spectrum;
+  const beside = costs.length <= MOST_BESIDE;
+  const every = costs.map((_, k) => k);
+  const size = (blocks) => every.map((k) => parts[k][blocks] ?? 0).reduce((sum, part) => (beside ? sum + part : Math.max(sum, part)), 0);
+  const most = Math.max(...parts[0].map((_, blocks) => size(blocks)), 1e-300);
+  const swatch = (k) => html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" });
+  const bar = (blocks, some) => html("td", { class: "bar-cell" }, html("span", { class: "track", "aria-hidden": "true" }, some.filter((k) => parts[k][blocks]).map((k) => html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * parts[k][blocks]) / most}%` } }))));
+  const passed = (blocks) => `${blocks} block${blocks === 1 ? "" : "s"}`;
+  const row = (blocks) =>
+    beside
+      ? html("tr", {}, html("th", { scope: "row" }, passed(blocks)), every.map((k) => html("td", { class: "n" }, number(parts[k][blocks], 3))), bar(blocks, every))
+      : every.map((k) => html("tr", {}, html("th", { scope: "row" }, k ? html("span", { class: "sr" }, passed(blocks)) : passed(blocks)), html("td", {}, swatch(k), costs[k].name), html("td", { class: "n" }, number(parts[k][blocks], 3)), bar(blocks, [k])));
+  const columns = beside ? costs.map(({ name }, k) => html("th", { scope: "col", class: "n" }, swatch(k), name)) : [html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "norm")];
+  const sum = beside ? html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), whole.map((norm) => html("td", { class: "n" }, number(norm, 3))), html("td", { class: "remark bar-cell" }, "norm of the sum")) : null;
+  return html(
+    "section",
+    { class: "report-table" },
+    html("h2", {}, "The gradient by the number of blocks that its paths pass"),
+    html("p", { class: "faint" }, "A path takes the skip or the block at each residual add: those that pass no block go by the skips alone. The parts add up to the gradient; where they point against each other, it is shorter than they are together."),
+    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Spectrum" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "paths that pass"), columns, html("td", { class: "bar-cell" }))), html("tbody", {}, parts[0].map((_, blocks) => row(blocks)), sum))),
+  );
+}

@@ -10,7 +10,7 @@ export class EntryField {
     this.view = view;
     this.ask = ask;
     this.known = new Map();
-    this.input = html("input", { type: "text", list: "entry-names", autocomplete: "off", spellcheck: "false", autocapitalize: "off", "aria-describedby": "entry-says" });
+    this.input = html("input", { type: "text", list: "entry-names", autocomplete: "off", spellcheck: "false", autocapitalize: "off", "aria-describedby": "entry-says", on: { keydown: (event) => this.pressed(event) } });
     this.says = html("p", { class: "entry-says", id: "entry-says", role: "status" });
     const names = html("datalist", { id: "entry-names" }, view.given.places.filter(({ says, name }) => says && name).map(({ name }) => html("option", { value: name })));
     this.element = html(
@@ -39,6 +39,13 @@ export class EntryField {
   tell(text) {
     this.says.textContent = text;
     this.input.setAttribute("aria-invalid", String(Boolean(text)));
+  }
+
+  /** Enter submits by itself: while the list of names is open, browsers only close that. */
+  pressed(event) {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    this.submitted(event);
   }
 
   submitted(event) {

@@ -393,11 +393,11 @@ def test_long_paths_and_many_senders_are_folded(opened, pages, tmp_path):
     )
     table = page.locator(".chosen-place table", has_text="Branches")
     expect(table.locator("tbody tr:visible")).to_have_count(12)
-    table.get_by_role("button", name="and 10 more").click()
-    expect(table.locator("tbody tr:visible")).to_have_count(21)
+    table.get_by_role("button", name="and 9 more").click()
+    expect(table.locator("tbody tr:visible")).to_have_count(20)
     page.emulate_media(media="print")
     page.reload()
-    expect(table.locator("tbody tr:visible")).to_have_count(21)
+    expect(table.locator("tbody tr:visible")).to_have_count(20)
 
 
 def test_branches_have_a_column_for_each_cost(page, record):
@@ -450,3 +450,28 @@ def test_the_untouched_page_has_the_gradient_by_number_of_blocks(page, record):
     for shown, norms in zip(rows, [*split.all_parts.T, split.all_whole], strict=True):
         cells = [float(text) for text in shown.locator("td.n").all_inner_texts()]
         assert cells == pytest.approx(list(norms), rel=0.01)
+
+
+def test_what_goes_to_the_targets_leaves_the_other_bands_their_width(opened, pages):
+    """The squared error sends its target as much as its prediction; the widest band is one between modules."""
+    page = opened(pages["two"].as_uri(), width=1600)
+    bands = page.locator(".flow-bands g").evaluate_all(
+        """all => all.map((band) => [
+            band.querySelector("title").textContent,
+            [...band.querySelectorAll("path")].reduce((sum, path) => sum + +path.getAttribute("stroke-width"), 0),
+        ])"""
+    )
+    targets = [wide for told, wide in bands if told.startswith("place sends back to batch")]
+    assert len(targets) == 1
+    others = [wide for told, wide in bands if "sends back to batch" not in told]
+    assert max(others) > 1.9 * targets[0]
+    assert max(others) == pytest.approx(15, abs=1.3)
+
+
+def test_who_sends_nothing_of_a_cost_is_not_listed(opened, pages):
+    page = opened(f"{pages['two'].as_uri()}#at=blocks;of=1", width=1600)
+    tables = page.locator(".chosen-place table", has_text="sends back")
+    assert tables.count() > 0
+    senders = tables.locator("tbody th").all_text_contents()
+    assert "place" in senders
+    assert "kind" not in senders

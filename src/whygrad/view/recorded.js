@@ -137,7 +137,7 @@ class RecordedView {
     this.top = html("header", { class: "top" });
     this.findings = html("div");
     this.controls = html("div", { class: "controls" });
-    this.legend = html("p", { class: "flow-legend faint" }, "Bands: what comes back along the backward pass, from the costs below to the inputs above; their width is the norm of the cotangent. ");
+    this.legend = html("p", { class: "flow-legend faint" }, "Bands: what comes back along the backward pass, from the costs below to the inputs above; their width is the norm of the cotangent (what goes to targets is drawn at most half as wide).");
     this.detail = html("div", { class: "detail" });
     this.announcer = html("div", { class: "sr", "aria-live": "polite" });
     this.left = html("section", { class: "flow-part", "aria-labelledby": "flow-title" }, html("h2", { id: "flow-title" }, "Which cost pulls where"), this.controls, this.tree.element, this.legend);

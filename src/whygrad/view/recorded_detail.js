@@ -128,9 +128,11 @@ function backTable(view) {
 }
 
 /** Returns who sends back how much, for the costs that are shown; `after` are lines below the sum's rule. */
-function norms(view, caption, senders, after) {
+function norms(view, caption, every, after) {
   const { given, state } = view;
   const shown = state.of === null ? given.costs.map((_, k) => k) : [state.of];
+  const senders = every.filter(({ each }) => shown.some((k) => each[k]));
+  if (!senders.length) return null;
   const beside = shown.length <= MOST_COLUMNS;
   const size = ({ each }) => (beside ? shown.reduce((sum, k) => sum + (each[k] ?? 0), 0) : Math.max(...shown.map((k) => each[k] ?? 0)));
   const most = Math.max(...senders.map(size), 1e-300);
@@ -170,8 +172,9 @@ function branchTables(view) {
     const senders = branch.senders.map((name, s) => ({ name: name.replace(/^skip: /, ""), side: branch.sides[s] ?? "", each: branch.norms[s] }));
     return norms(view, `Branches: what each user of ${branch.place} sends back`, senders, [{ name: "all together", each: branch.whole, sum: true }, ...cosinesOf(branch)]);
   });
-  if (made.length <= 2) return made;
-  return [made.slice(0, 1), html("details", { class: "fold" }, html("summary", {}, `${made.length - 1} more branches in it`), made.slice(1))];
+  const there = made.filter(Boolean);
+  if (there.length <= 2) return there;
+  return [there[0], html("details", { class: "fold" }, html("summary", {}, `${there.length - 1} more branches in it`), there.slice(1))];
 }
 
 /** Returns the cosine between what two users send back, as a line of their table. */

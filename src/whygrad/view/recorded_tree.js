@@ -128,7 +128,9 @@ export class FlowTree {
       .map(([a, b, norms, total]) => ({ a, b, total, widths: of === null ? norms : norms.map((norm, k) => (k === of ? norm : 0)) }))
       .map((band) => ({ ...band, size: band.widths.reduce((sum, each) => sum + each, 0), top: Math.min(order.get(band.a), order.get(band.b)), end: Math.max(order.get(band.a), order.get(band.b)) }))
       .filter((band) => band.size > 0);
-    const widest = Math.max(...shown.map((band) => band.size), 1e-300);
+    // What costs send back to their targets is often far more than all else, and seldom what is asked for.
+    const aside = (band) => this.given.places[band.a].kind === "input" && this.given.places[band.b].kind === "cost";
+    const widest = Math.max(...shown.filter((band) => !aside(band)).map((band) => band.size), 1e-300);
     const lanes = lanesOf(shown);
     const most = Math.max(0, ...lanes.values());
     const full = gutter < 100 ? 9 : 15;
@@ -137,7 +139,7 @@ export class FlowTree {
     for (const band of shown.toSorted((one, two) => two.size - one.size)) {
       const x = spine - gap * lanes.get(band);
       const [from, to] = [y.get(band.a), y.get(band.b)];
-      const scaled = band.widths.map((norm) => (norm ? Math.max(1.2, (full * norm) / widest) : 0));
+      const scaled = band.widths.map((norm) => (norm ? Math.max(1.2, (full * norm) / Math.max(widest, aside(band) ? 2 * band.size : 0)) : 0));
       let shift = -scaled.reduce((sum, each) => sum + each, 0) / 2;
       const group = svg("g", { class: within(band.a) || within(band.b) ? "near" : null });
       scaled.forEach((wide, k) => {

@@ -264,3 +264,53 @@ def test_a_module_without_a_path_is_named_as_one() -> None:
     finding = only(report(model, torch.randn(6, 4), lambda m, x: {"a": m(x)[0].mean()}), "unreached")
     assert finding.says.startswith("No cost reaches b and old: there is no path")
     assert len(finding.names) == 6
+
+
+def test_a_layer_without_a_living_unit_is_told_first_and_once() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.no_grad():
+        model[2].bias.fill_(-10.0)
+    x = torch.randn(16, 3)
+    report = wg.record(model, x, lambda m, x: dict(zip("ab", m(x).square().mean(0), strict=True))).report()
+    assert report.findings[0].kind == "dead"
+    assert "layer 3 (8 of 8)" in report.findings[0].says
+    assert report.findings[0].says.endswith("through layer 3, where all are, no gradient comes back")
+    assert "silent" not in [finding.kind for finding in report.findings]
+
+
+def test_units_that_no_cost_reaches_are_not_called_dead() -> None:
+    torch.manual_seed(0)
+
+    class Unused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used = nn.Linear(3, 2)
+            self.aux = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            h: Tensor = self.used(x)
+            self.aux(h)
+            return h
+
+    report = wg.record(Unused(), torch.randn(6, 3), lambda m, x: {"a": m(x).square().mean()}).report()
+    assert not report.units
+    assert [finding.kind for finding in report.findings if finding.problem] == ["unreached"]
+
+
+def test_a_gradient_too_small_for_single_precision_is_vanishing() -> None:
+    torch.manual_seed(0)
+    layers = [part for _ in range(60) for part in (nn.Linear(4, 4), nn.Sigmoid())]
+    report = wg.record(
+        nn.Sequential(*layers), torch.randn(4, 4), lambda m, x: {"loss": m(x).square().mean()}
+    ).report()
+    assert report.layers[0].norms[0] == 0
+    (found,) = [finding for finding in report.findings if finding.kind == "vanishing"]
+    assert "layer 118" in found.says
+
+
+def test_a_model_of_one_layer_is_not_told_where_the_gradient_is_longest() -> None:
+    report = wg.record(
+        nn.Linear(3, 1), torch.ones(2, 3), lambda m, x: {"loss": m(x).square().mean()}
+    ).report()
+    assert report.findings == ()

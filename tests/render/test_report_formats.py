@@ -1,13 +1,19 @@
 """Reports in every format: widths, plain ASCII, many parameters, many costs, and figures."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import whygrad as wg
+from whygrad.render.hues import DARK, LIGHT
 from whygrad.report import Report
+from whygrad.report.phrases import norm
+
+ROOT = Path(__file__).parents[2]
 
 
 def made(depth: int = 2, many: int = 2, semirings: tuple[str, ...] = ("entropy",)) -> Report:
@@ -92,3 +98,37 @@ def test_figures_have_what_they_promise() -> None:
     with pytest.raises(wg.NotSupportedError, match="one cost"):
         made(2, 1).plot_cosines()
     pyplot.close("all")
+
+
+def test_the_hues_are_the_viewer_s() -> None:
+    sheet = (ROOT / "src" / "whygrad" / "view" / "viewer.css").read_text()
+    assert tuple(re.findall(r"--hue\d: light-dark\((#\w+), (#\w+)\)", sheet)) == tuple(
+        zip(LIGHT, DARK, strict=True)
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_long_names_leave_room_for_the_numbers_and_can_be_told_apart(width: int) -> None:
+    name = "the_loss_of_the_second_decoder_over_all_of_the_masked_patches_of_every_image_in"
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+
+    def costs(model: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        one, other = model(x).square().mean(0)
+        return {f"{name}_one": one, f"{name}_two": other}
+
+    report = wg.record(model, torch.ones(3, 4), costs).report()
+    text = report.to_text(width)
+    assert max(map(len, text.splitlines())) <= width
+    table = text.split("In short")[0].splitlines()[3:5]
+    for line, value, end in zip(table, report.costs.values(), ("_one", "_two"), strict=True):
+        assert f"{norm(value)} " in line
+        assert f"{end} " in line
+    assert f"{name}_one" in "".join(text.split())
+
+
+def test_each_of_ten_costs_has_a_look_of_its_own_in_figures() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    axes = made(many=10).plot_depth()
+    looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines]
+    assert len(set(looks)) == 10
+    pyplot.close(axes.figure)

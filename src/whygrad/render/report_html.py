@@ -9,12 +9,10 @@ import numpy as np
 
 from whygrad.render import report_words as words
 from whygrad.render.as_html import document, stylesheet
+from whygrad.render.hues import DARK, LIGHT
 from whygrad.report.conflicts import CONFLICT, in_conflict
 from whygrad.report.record import Finding, Numbers, Part, Report
 
-# Hues of the costs in light and dark, apart for colour-blind eyes too (after Okabe and Ito); the pattern tells as well.
-LIGHT = ("#0b6e99", "#c4640a", "#7a4ba8", "#2b7f4f", "#b03060", "#6b6b1f")
-DARK = ("#62c3ee", "#f0a35e", "#c39be8", "#6fce97", "#f08ab0", "#cfcf6a")
 COSTS_IN_COLUMNS = 4
 # How wide a letter of a figure is, about.
 LETTER = 7
@@ -128,7 +126,11 @@ def _tree(report: Report) -> str:
     titles = ["<span></span>"]
     if wide:
         columns += ["minmax(4.4rem, .7fr)"] * len(costs)
-        titles += [f"<span class='n' title='{escape(cost)}'>{escape(cost)}</span>" for cost in costs]
+        titles += [
+            f"<span class='n' title='{escape(cost)}'><span class='swatch small {_class(k)}'></span>"
+            f"{escape(cost)}</span>"
+            for k, cost in enumerate(costs)
+        ]
     else:
         columns += ["minmax(5rem, 1fr)", "3.6rem"]
         titles += ["<span>longest cost</span>", "<span class='n'>norm</span>"]
@@ -280,7 +282,7 @@ def _depth(report: Report) -> str:
     for k, name in enumerate(report.costs):
         points = [place(row, v) for row, v in enumerate(norms[:, k]) if np.isfinite(v) and v > 0]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        dash = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")[k % 6]
+        dash = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")[(k + k // len(LIGHT)) % 6]
         colour = f"var(--cost-{k % len(LIGHT)})"
         lines.append(
             f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-dasharray='{dash}'>"
@@ -296,11 +298,14 @@ def _depth(report: Report) -> str:
                     f"{words.norm(float(norms[row, k]))}</title></circle>"
                 )
     names = [layer.name or "the model" for layer in report.layers]
-    fits = max(map(len, names)) * LETTER < across
+    # The first and the last name stand beside their place, not under it.
+    fits = 1.6 * max(map(len, names)) * LETTER < across
+    room = int(across / 1.6 / LETTER) if fits else int((width - left) / 2.1 / LETTER)
     for row in range(len(names)) if fits else (0, len(names) - 1):
         x = left + row * across
         anchor = "start" if not row else "end" if row == len(names) - 1 else "middle"
-        lines.append(f"<text x='{x:.1f}' y='{height - 8}' text-anchor='{anchor}'>{escape(names[row])}</text>")
+        label = escape(words.short(names[row], room))
+        lines.append(f"<text x='{x:.1f}' y='{height - 8}' text-anchor='{anchor}'>{label}</text>")
     legend = "".join(
         f"<span class='key'><span class='swatch {_class(k)}'></span>{escape(name)}</span>"
         for k, name in enumerate(report.costs)

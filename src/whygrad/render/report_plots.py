@@ -6,7 +6,8 @@ import numpy as np
 
 from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
-from whygrad.render.report_html import LIGHT
+from whygrad.render.hues import LIGHT
+from whygrad.render.report_words import short
 from whygrad.report.conflicts import CONFLICT
 from whygrad.report.phrases import signed
 from whygrad.report.record import Report
@@ -15,6 +16,8 @@ DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # A name is written at this many places of an axis at most.
 NAMES = 24
+# Longer names are cut in the middle.
+LETTERS = 28
 
 
 def _axes(axes: Any, width: float, height: float) -> Any:
@@ -35,7 +38,7 @@ def _named(axes: Any, names: list[str], axis: str = "x") -> None:
     """Writes names at an axis, every n-th where there are many."""
     step = -(-len(names) // NAMES)
     places = list(range(0, len(names), step))
-    shown = [names[place] or "the model" for place in places]
+    shown = [short(names[place], LETTERS) or "the model" for place in places]
     if axis == "x":
         slanted = len(shown) > 4 or max(map(len, shown)) > 12
         axes.set_xticks(places, shown, rotation=40 if slanted else 0, ha="right" if slanted else "center")
@@ -59,10 +62,10 @@ def plot_depth(report: Report, axes: Any = None) -> Any:
             np.flatnonzero(there),
             norms[there, k],
             color=LIGHT[k % len(LIGHT)],
-            linestyle=DASHES[k % len(DASHES)],
-            marker=MARKERS[k % len(MARKERS)],
+            linestyle=DASHES[(k + k // len(LIGHT)) % len(DASHES)],
+            marker=MARKERS[(k + k // len(LIGHT)) % len(MARKERS)],
             markersize=4 if len(norms) < 60 else 0,
-            label=name,
+            label=short(name, LETTERS),
         )
     axes.set_yscale("log")
     _named(axes, [layer.name for layer in report.layers])
@@ -109,7 +112,7 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
     axes.set_ylim(-1, 1)
     _named(axes, [layer.name for layer in layers])
     axes.set_ylabel("cosine")
-    title = f"{names[0]} and {names[1]}"
+    title = f"{short(names[0], LETTERS)} and {short(names[1], LETTERS)}"
     if any(against):
         title += f"; hatched: below {CONFLICT}, they pull against each other"
     axes.set_title(title.replace("-", "−"), fontsize=9, loc="left", wrap=True)
@@ -145,8 +148,13 @@ def plot_spectrum(spectrum: Spectrum, axes: Any = None) -> Any:
         colour = LIGHT[k % len(LIGHT)]
         shifted = places + (k - (costs - 1) / 2) * width
         look = {"color": colour, "hatch": "//" * k, "edgecolor": "white", "linewidth": 0.3}
-        axes.bar(shifted, every[k], width * 0.92, label=f"{name}: parts", **look)
-        axes.axhline(whole[k], color=colour, linestyle=DASHES[1 + k % 3], label=f"{name}: norm of their sum")
+        axes.bar(shifted, every[k], width * 0.92, label=f"{short(name, LETTERS)}: parts", **look)
+        axes.axhline(
+            whole[k],
+            color=colour,
+            linestyle=DASHES[1 + k % 3],
+            label=f"{short(name, LETTERS)}: norm of their sum",
+        )
     axes.set_xticks(places if len(places) <= NAMES else places[:: -(-len(places) // NAMES)])
     axes.set_xlabel("number of blocks that a path passes")
     axes.set_ylabel("norm of the gradient's part")

@@ -15,6 +15,7 @@ from whygrad.render.as_text import FAINT, HEADING, shows_unicode, trimmed
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
+from whygrad.report.phrases import counted
 from whygrad.report.record import Numbers, Part
 
 # One hue for each cost; the fill of its bars tells it apart without colour.
@@ -59,7 +60,7 @@ class _Look:
 
     def short(self, name: str, width: int = 12) -> str:
         """Returns a name, cut where it is too long."""
-        return name if len(name) <= width else self.plain(f"{name[: width - 1]}…")
+        return words.short(name, width, self.dots)
 
 
 class _Columns(NamedTuple):
@@ -196,13 +197,19 @@ def _costs(report: Report, look: _Look) -> Padding:
     # The fills are the key to the bars.
     fills = _columns(report, look).bar > 0
     table = _grid(*([""] if fills else []), "", "right", "right", *(["right"] if several else []))
+    # Beside a name there are two numbers, a cosine and perhaps a fill.
+    room = max(12, look.width - 24 - 17 * several - 4 * fills)
     heads = [*([""] if fills else []), "cost", "value", "norm", *(["cosine with sum"] if several else [])]
     table.add_row(*(Text(head, FAINT) for head in heads))
     order = list(range(len(names)))
     if len(order) > 12:
         order = sorted(order, key=lambda k: -float(numbers.norms[k]))[:10]
     for k in order:
-        cells = [Text(names[k], hue(k)), _number(values[k]), _number(float(numbers.norms[k]))]
+        cells = [
+            Text(look.short(names[k], room), hue(k)),
+            _number(values[k]),
+            _number(float(numbers.norms[k])),
+        ]
         if fills:
             cells.insert(0, Text(look.cost(k) * 2, hue(k)))
         if several:
@@ -223,7 +230,7 @@ def _findings(report: Report, look: _Look) -> Iterator[Any]:
     for finding in report.findings:
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, width=2)
-        table.add_column(max_width=SENTENCES)
+        table.add_column(max_width=SENTENCES, overflow="fold")
         mark = Text(f"{look.mark if finding.kind == 'conflict' else '!' if finding.problem else '-'}")
         if finding.problem:
             mark.stylize(BAD)
@@ -309,7 +316,7 @@ def _line(line: Line, look: _Look, cells: Any, columns: _Columns) -> list[Text]:
     if line.part.shape is not None:
         name.append(f" {'x'.join(map(str, line.part.shape)) or 'scalar'}", FAINT)
     elif line.folded:
-        name.append(f" ({sum(1 for _ in line.part.parameters)} parameters)", FAINT)
+        name.append(f" ({counted(sum(1 for _ in line.part.parameters), 'parameter')})", FAINT)
     return [name, *cells(line.part.numbers, line.part.name)]
 
 
@@ -354,7 +361,7 @@ def _depth(report: Report, look: _Look) -> Padding:
     known = norms[np.isfinite(norms) & (norms > 0)]
     low, high = (np.log10(known.min()), np.log10(known.max())) if len(known) else (0.0, 0.0)
     places = np.arange(len(norms))
-    room = max(10, look.width - 46)
+    room, named = max(10, look.width - 46), max(12, look.width // 4)
     if len(places) > room:
         places = np.unique(np.linspace(0, len(places) - 1, room).astype(int))
     table = _grid("", "", "fold")
@@ -377,9 +384,11 @@ def _depth(report: Report, look: _Look) -> Padding:
             first, last = float(reached[0].norms[k]), float(reached[-1].norms[k])
             ends = f"{words.norm(first)} to {words.norm(last)}" if len(reached) > 1 else words.norm(first)
             whole = look.plain(f"{ends} ({' → '.join(dict.fromkeys((reached[0].name, reached[-1].name)))})")
-            if reached[0].name and len(whole) <= look.width - 6 - len(spark) - max(map(len, costs)):
+            if reached[0].name and len(whole) <= look.width - 6 - len(spark) - min(
+                named, max(map(len, costs))
+            ):
                 ends = whole
-        table.add_row(costs[k], spark, Text(ends, FAINT))
+        table.add_row(look.short(costs[k], named), spark, Text(ends, FAINT))
     if len(costs) > 8:
         table.add_row(Text(look.plain(f"… and {len(costs) - 6} others"), FAINT), "", "")
     return Padding(table, (0, 0, 0, 2))

@@ -25,6 +25,19 @@ def cosine(value: float) -> str:
     return "" if np.isnan(value) else signed(value)
 
 
+def short(name: str, width: int = 12, dots: str = "…") -> str:
+    """Returns a name, cut in the middle where it is too long: names often differ at their end alone.
+
+    Example:
+        >>> short("loss"), short("reconstruction_left"), short("reconstruction_right")
+        ('loss', 'recons…_left', 'recons…right')
+    """
+    if len(name) <= width:
+        return name
+    kept = width - len(dots)
+    return f"{name[: kept - kept // 2]}{dots}{name[len(name) - kept // 2 :]}"
+
+
 def percent(share: float) -> str:
     """Returns a share as a whole percentage; with digits where it is close to all.
 

@@ -121,13 +121,14 @@ def _where(clash: _Clash) -> str:
     return f"{said}, at the widest angle in {layer_named(other)} (cosine {signed(sharpest)})"
 
 
+def _overall(clash: _Clash) -> str:
+    return f"; over all shared weights together the cosine is {signed(clash.overall)}"
+
+
 def _heavy(names: Sequence[str], whole: Numbers, clash: _Clash) -> Finding:
     i, j = clash.pair
     a, b = names[i], names[j]
-    says = (
-        f"{a} and {b} pull against each other{_where(clash)}; over all shared weights together the cosine is "
-        f"{signed(clash.overall)}"
-    )
+    says = f"{a} and {b} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
     worse = [names[k] for k in clash.pair if np.isfinite(whole.along[k]) and whole.along[k] < 0]
     if worse:
         says += f"; a small step down the sum of all costs makes {listed(worse)} worse"
@@ -155,10 +156,7 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
         return
     first = found[0]
     a, b = (names[k] for k in first.pair)
-    says = (
-        f"{a} and {b} pull against each other{_where(first)}, but it weighs little: over all shared weights together "
-        f"the cosine is {signed(first.overall)}"
-    )
+    says = f"{a} and {b} pull against each other{_where(first)}, but it weighs little{_overall(first)}"
     if len(found) > 1:
         says += f". The same holds for {_pairs(names, found[1:])}"
     yield Finding("conflict", says, (), tuple(name for _, name in first.against), (a, b))

@@ -28,7 +28,7 @@ def units(record: Record) -> tuple[Units, ...]:
         op = node.op
         if op is None or not op.kinks or not isinstance(op.structure, Elementwise) or len(node.inputs) != 1:
             continue
-        if node.inputs[0] in leaves or len(node.value.shape) < 2:
+        if node.inputs[0] in leaves or len(node.value.shape) < 2 or sweep.cotangent(number) is None:
             continue
         flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
         name, entries = record.node_name(number), prod(node.value.shape)

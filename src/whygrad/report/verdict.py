@@ -48,11 +48,14 @@ def findings(
         units: The activation functions.
         idle: The biases that change nothing.
     """
+    dead, cut = tuple(_dead(units)), any(u.units and u.dead == u.units for u in units)
     return (
+        # Where nothing comes through a layer, all the rest says little.
+        *(dead if cut else ()),
         *conflicts(names, model, idle),
         *_dominations(names, model),
         *_depth(names, layers),
-        *_dead(units),
+        *(() if cut else dead),
         *_unreached(model),
         *_cancelling(idle),
     )
@@ -98,7 +101,8 @@ def not_finite(origins: Sequence[Origin], model: Part) -> tuple[Finding, ...]:
 def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     if len(names) == 1:
         largest = max(model.layers, key=lambda layer: float(layer.numbers.norms[0]), default=None)
-        if largest is not None and float(model.numbers.norms[0]) > 0:
+        several = sum(1 for _ in model.layers) > 1
+        if largest is not None and several and float(model.numbers.norms[0]) > 0:
             share = float(largest.numbers.norms[0] ** 2 / model.numbers.norms[0] ** 2)
             yield Finding(
                 "single",
@@ -174,7 +178,9 @@ def _depth(names: Sequence[str], layers: Sequence[Layer]) -> Iterator[Finding]:
     found: dict[str, list[tuple[float, int, list[Layer]]]] = {"vanishing": [], "exploding": []}
     for k in range(len(names)):
         reached = [layer for layer in layers if np.isfinite(layer.norms[k])]
-        if len(reached) < FEWEST_LAYERS or reached[-1].norms[k] == 0:
+        # What is too small for the floating-point type is 0: the ratio is that of the layers before that.
+        reached = [layer for layer in reached if layer.norms[k] > 0]
+        if len(reached) < FEWEST_LAYERS:
             continue
         ratio = float(reached[0].norms[k] / reached[-1].norms[k])
         if 0 < ratio < VANISHING or ratio > EXPLODING:
@@ -210,20 +216,24 @@ def _dead(units: Sequence[Units]) -> Iterator[Finding]:
     )
     if bad:
         dead, whole = sum(u.dead for u in bad), sum(u.units for u in bad)
-        are = "is" if dead == 1 else "are"
+        are, closed = "is" if dead == 1 else "are", [_units_named(u) for u in bad if u.dead == u.units]
         where = listed(
             [f"{_units_named(u)}{f' ({u.dead} of {u.units})' if len(bad) > 1 else ''}" for u in bad]
         )
         yield Finding(
             "dead",
             f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: the weights that make "
-            f"{'it' if dead == 1 else 'them'} get no gradient",
+            f"{'it' if dead == 1 else 'them'} get no gradient"
+            f"{f'; through {listed(closed)}, where all are, no gradient comes back' if closed else ''}",
             (
                 "a larger batch, to see whether they stay so; then a lower learning rate, a smaller or positive bias "
                 "at the start, or leaky_relu, GELU or SiLU in place of relu",
             ),
             tuple(u.name for u in bad),
         )
+    if any(u.dead == u.units for u in bad):
+        # What lies before units that are all dead gets no gradient for that reason.
+        return
     quiet = [u for u in units if u.silent and u.units and u.silent >= DEAD * u.units]
     if quiet:
         worst = max(quiet, key=lambda u: u.silent / u.units)

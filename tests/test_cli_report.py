@@ -11,6 +11,7 @@ from whygrad.errors import NotSupportedError
 
 GOOD = """
 import torch
+from torch.nn.functional import relu as borrowed
 def made():
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2)
@@ -81,17 +82,18 @@ def test_formats_and_files(folder: Path, format: str) -> None:
             "expected (model, batch, costs), or a dict with these keys, found a tuple of 2\ncosts:",
         ),
         ("my_losses:keys", "costs missing, found the keys model, batch"),
-        ("my_losses:uncallable", "costs: expected a function (model, batch)"),
+        ("my_losses:uncallable", "found int: the order is (model, batch, costs)"),
+        ("my_losses:borowed", "did you mean borrowed?"),
         (
             "my_losses:raises",
-            'my_losses.py, line 16: raise RuntimeError("no data")',
+            'my_losses.py, line 17: raise RuntimeError("no data")',
         ),
         ("my_losses:leaves", "the function raised SystemExit: no data set"),
         (
             "my_losses:fails",
             "costs(model, batch) raised RuntimeError: mat1 and mat2 shapes cannot be multiplied",
         ),
-        ("my_losses:fails", "my_losses.py, line 7: return {"),
+        ("my_losses:fails", "my_losses.py, line 8: return {"),
     ],
 )
 def test_errors_say_what_to_try(folder: Path, source: str, message: str) -> None:
@@ -131,3 +133,13 @@ def test_without_pytorch_the_install_command_is_named(monkeypatch: pytest.Monkey
     made = CliRunner().invoke(app, ["report"])
     assert made.exit_code == 2
     assert "pip install 'whygrad[torch]'" in made.output
+
+
+@pytest.mark.parametrize(
+    ("out", "message"), [("nowhere/r.html", "there is no folder nowhere"), (".", "it is a folder")]
+)
+def test_a_file_that_can_t_be_written_is_said_before_the_work(folder: Path, out: str, message: str) -> None:
+    made = CliRunner().invoke(app, ["report", "my_losses:raises", "--out", out])
+    assert made.exit_code == 2
+    assert f"can't be written: {message}" in made.output
+    assert "no data" not in made.output

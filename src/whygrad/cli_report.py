@@ -62,6 +62,11 @@ def report(
     format = format or (ending if ending in FORMATS else "text")
     choose("format", format, FORMATS)
     choose("opaque", opaque, ("forbid", "allow"))
+    # Not after minutes of work.
+    if out is not None and not out.parent.is_dir():
+        fail(f"{out}: can't be written: there is no folder {out.parent}")
+    if out is not None and out.is_dir():
+        fail(f"{out}: can't be written: it is a folder")
     recorded = recorded_from(source, opaque)
     chosen = (
         None if semirings is None else tuple(part.strip() for part in semirings.split(",") if part.strip())
@@ -157,7 +162,9 @@ def _made(source: str) -> tuple[Any, Any, Any]:
 def _no_function(module: Any, name: str) -> str:
     known = [n for n, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__]
     found = repr(getattr(module, name)) if hasattr(module, name) else "nothing of that name"
-    near = difflib.get_close_matches(name, known, 1, 0.75)
+    # What is imported there can be meant too, but would make the list long.
+    meant = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+    near = difflib.get_close_matches(name, meant, 1, 0.75)
     hint = f"did you mean {near[0]}?" if near else f"the functions there: {', '.join(known[:8]) or 'none'}"
     return f"expected a function in {module.__name__}, found {found}\n{hint}"
 
@@ -170,8 +177,9 @@ def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
                 f"{source}: {EXPECTED}; {', '.join(missing)} missing, found the keys {', '.join(map(str, returned))}"
             )
         returned = (returned["model"], returned["batch"], returned["costs"])
-    if not isinstance(returned, tuple) or len(returned) != 3:
-        found = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type(returned).__name__
+    if not isinstance(returned, (tuple, list)) or len(returned) != 3:
+        kind = type(returned).__name__
+        found = f"a {kind} of {len(returned)}" if isinstance(returned, (tuple, list)) else kind
         fail(
             f"{source}: {EXPECTED}, found {found}\n"
             "costs:    a function (model, batch) that returns the losses by name, such as\n"
@@ -180,7 +188,8 @@ def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
     model, batch, costs = returned
     if not callable(costs):
         fail(
-            f"{source}: costs: expected a function (model, batch) that returns named losses, found {costs!r}"
+            f"{source}: costs: expected a function (model, batch) that returns named losses, found "
+            f"{type(costs).__name__}: the order is (model, batch, costs)"
         )
     return model, batch, costs
 

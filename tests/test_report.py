@@ -241,3 +241,23 @@ def test_progress_goes_from_nothing_to_all() -> None:
     assert told[0] == 0.0
     assert told[-1] == 1.0
     assert told == sorted(told)
+
+
+def test_what_cancels_before_an_operation_without_a_declaration_is_not_known() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        h = model[1](model[0](x))
+        rounded = torch.fake_quantize_per_tensor_affine(h, 0.1, 0, -128, 127)
+        return {"a": model[2](rounded).square().mean()}
+
+    report = wg.record(model, torch.randn(4, 3), costs, opaque="allow").report(("entropy",))
+    known = {
+        part.name: bool(np.isfinite(part.numbers.cancellation).all()) for part in report.model.parameters
+    }
+    assert known == {"0.weight": False, "0.bias": False, "2.weight": True, "2.bias": True}
+    assert np.isnan(report.model.numbers.cancellation).all()
+    assert np.isnan(report.model.numbers.entropy).all()
+    assert report.to_json()["model"]["cancellation"] == {"a": None}
+    assert "fake_quantize" in report.to_text()

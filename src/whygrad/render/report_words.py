@@ -172,8 +172,8 @@ def remarks(report: Report) -> list[str]:
         made.append(f"Not trained: {listed(report.frozen, 6)}.")
     if report.stops:
         made.append(
-            f"Operations without a declaration ({listed(report.stops, 4)}): cancellation, entropy and spectrum stop "
-            "there."
+            f"Operations without a declaration ({listed(report.stops, 4)}): cancellation and entropy of what lies "
+            "before them are not known, and the spectrum stops there."
         )
     if report.omitted:
         made.append(f'{report.omitted}, or ask for it: report(semirings=("total",)).')

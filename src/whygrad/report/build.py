@@ -64,11 +64,14 @@ def report(
         if name != "spectrum":
             sweeps[name] = Sweep(record.graph, name)
     leaves: list[Part] = []
-    names = list(record.parameters)
+    names, hidden = list(record.parameters), _before_stops(record)
     for place, name in enumerate(names):
         tell(name, 0.5 + 0.4 * place / len(names))
         shape = tuple(record.parameters[name].shape)
-        leaves.append(Part(name, name, _numbers(record, name, sweeps), (), shape))
+        numbers = _numbers(record, name, sweeps)
+        if record.leaves[name].node in hidden and numbers.total is not None:
+            numbers = numbers._replace(total=np.full_like(numbers.total, np.nan))
+        leaves.append(Part(name, name, numbers, (), shape))
     model = _tree("", "", leaves)
     tell("layers", 0.9)
     layers = _layers(record, model)
@@ -144,6 +147,16 @@ def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
         with np.errstate(invalid="ignore", over="ignore"):
             gramian = flat @ flat.T
     return Numbers(flat.shape[1], gramian, reached, np.abs(flat).sum(axis=1), total, surprise)
+
+
+def _before_stops(record: Record) -> set[int]:
+    """Returns the nodes some of whose paths end at an operation without a declaration: what they carry isn't known."""
+    found, waiting = set(record.stops), list(record.stops)
+    while waiting:
+        fresh = set(record.graph.nodes[waiting.pop()].inputs) - found
+        found |= fresh
+        waiting += fresh
+    return found
 
 
 def _read(sweep: Sweep, node: int, absent: float) -> Array:

@@ -86,7 +86,10 @@ class Numbers(NamedTuple):
 
     @property
     def cancellation(self) -> Array:
-        """Which share of what the paths carry cancels, 1 - |gradient| / total, (costs,); NaN where not known."""
+        """Which share of what the paths carry cancels, 1 - |gradient| / total, (costs,); NaN where not known.
+
+        It isn't known where paths lead through an operation without a declaration.
+        """
         if self.total is None:
             return np.full(len(self.reached), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def test_a_writer_gets_every_number_and_the_cost_is_printed() -> None:
     assert {name for name, _, _ in writer.got} >= {"whygrad/norm a", "whygrad/cosine a b", "whygrad/cost b"}
     assert {step for _, _, step in writer.got} == {0, 3}
     assert "monitor: 2 measurements, " in said.getvalue()
-    assert " ms each, " in said.getvalue()
+    assert " ms each (the first " in said.getvalue()
     assert "% of the loop" in said.getvalue()
 
 
@@ -125,3 +127,83 @@ def test_a_cancellation_that_would_take_minutes_is_left_out_unless_asked_for(
     asked = wg.monitor(model(), costs, to=tmp_path / "two.csv", cancellation=True, says=None)
     assert "cancellation a" not in by_itself
     assert 0 <= asked.measure(torch.randn(6, 3))["cancellation a"] <= 1
+
+
+def real_loop(watches: list[Any], trained: nn.Module, accumulate: int, amp: bool) -> list[Any]:
+    """Returns everything that a training loop changes: states, gradients, and all random numbers drawn next."""
+    torch.manual_seed(1)
+    random.seed(2)
+    np.random.seed(3)
+    optimiser = torch.optim.SGD(trained.parameters(), lr=0.05, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, 2, 0.5)
+    for step in range(8):
+        x = torch.randn(6, 3) + random.random() + np.random.rand()
+        with torch.autocast("cpu", torch.bfloat16, enabled=amp):
+            for watch in watches:
+                watch(x)
+            loss = sum(costs(trained, x).values()) / accumulate
+        loss.backward()
+        if step % accumulate == accumulate - 1:
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=step < 4)
+    moments = [state["momentum_buffer"] for state in optimiser.state.values()]
+    gradients = [p.grad if p.grad is not None else torch.zeros(1) for p in trained.parameters()]
+    drawn = [torch.rand(2), torch.tensor([random.random(), np.random.rand(), *schedule.get_last_lr()])]
+    return [*trained.state_dict().values(), *moments, *gradients, *drawn]
+
+
+@pytest.mark.parametrize(("accumulate", "amp"), [(1, True), (4, False), (3, True)])
+def test_two_monitors_leave_accumulation_schedules_and_autocast_alone(
+    tmp_path: Path, accumulate: int, amp: bool
+) -> None:
+    trained = model()
+    watches = [
+        wg.monitor(trained, costs, every=every, to=tmp_path / f"{every}.csv", says=None) for every in (2, 3)
+    ]
+    watched, plain = real_loop(watches, trained, accumulate, amp), real_loop([], model(), accumulate, amp)
+    assert [watch.measured for watch in watches] == [4, 3]
+    assert all(torch.equal(one, two) for one, two in zip(watched, plain, strict=True))
+
+
+def test_a_row_without_its_end_is_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    with wg.monitor(model(), costs, every=2, to=path, says=None) as watch:
+        train(5, watch)
+    path.write_text(path.read_text()[:-3])
+    with wg.monitor(model(), costs, every=2, to=path, says=None) as watch:
+        assert watch.step == 4
+        train(1, watch)
+    assert [int(row["step"]) for row in csv.DictReader(io.StringIO(path.read_text()))] == [0, 2, 4]
+
+
+def test_an_exception_in_the_loop_comes_through_and_the_cost_is_still_said(tmp_path: Path) -> None:
+    said, path = io.StringIO(), tmp_path / "run.csv"
+
+    def loop() -> None:
+        with wg.monitor(model(), costs, to=path, says=said) as watch:
+            watch(torch.randn(6, 3))
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        loop()
+    assert said.getvalue().startswith("monitor: 1 measurement, ")
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_the_cost_that_is_said_is_the_time_that_passed(tmp_path: Path) -> None:
+    def slow(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        time.sleep(0.05)
+        return costs(model, x)
+
+    started = time.perf_counter()
+    with wg.monitor(model(), slow, every=1, to=tmp_path / "run.csv", says=None) as watch:
+        for _ in range(3):
+            watch(torch.randn(6, 3))
+        whole = time.perf_counter() - started
+    assert 0.15 <= watch.seconds <= whole
+    assert 0.5 < watch.overhead <= 1
+    assert "monitor: 3 measurements, " in watch.summary
+    assert " ms each (the first " in watch.summary
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "run.csv").read_text())))
+    assert all(float(row["milliseconds"]) >= 50 for row in rows)

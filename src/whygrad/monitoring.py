@@ -82,6 +82,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         self.step = self._table.next_step(every) if self._table else 0
         self.measured = 0
         self.seconds = 0.0
+        self._first = 0.0
         self._started: float | None = None
 
     def __call__(self, batch: Any, step: int | None = None) -> dict[str, float] | None:
@@ -101,7 +102,10 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             spent = time.perf_counter() - started
             self._write({"step": float(self.step), "milliseconds": 1000 * spent} | made)
             self.measured += 1
-            self.seconds += time.perf_counter() - started
+            spent = time.perf_counter() - started
+            self.seconds += spent
+            # It loads the tables of operations and warms PyTorch up, and says nothing of the others.
+            self._first = self._first or spent
         self.step += 1
         return made
 
@@ -148,11 +152,14 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         """What measuring cost, in words."""
         if not self.measured:
             return "monitor: nothing was measured"
-        times = "1 measurement" if self.measured == 1 else f"{self.measured} measurements"
-        return (
-            f"monitor: {times}, {1000 * self.seconds / self.measured:.1f} ms each, {self.overhead:.1%} of the loop"
-            f"{f'; written to {self._to}' if self._table else ''}"
-        )
+        first = f"{1000 * self._first:.1f} ms"
+        if self.measured == 1:
+            times = f"1 measurement, {first}"
+        else:
+            each = 1000 * (self.seconds - self._first) / (self.measured - 1)
+            times = f"{self.measured} measurements, {each:.1f} ms each (the first {first})"
+        written = f"; written to {self._to}" if self._table else ""
+        return f"monitor: {times}, {self.overhead:.1%} of the loop{written}"
 
     def __enter__(self) -> "monitor":
         self._started = time.perf_counter()
@@ -188,10 +195,9 @@ class _Table:
                 f"{', '.join(rows[0])}\ntry:      another name"
             )
         if not text.endswith("\n"):
-            # A run that was killed while it wrote: a row that isn't whole has no use.
-            whole = len(rows) == 1 or len(rows[-1]) == len(self._columns)
-            kept = f"{text}\n" if whole else text[: text.rindex("\n") + 1]
-            rows = rows if whole else rows[:-1]
+            # A run that was killed while it wrote: the last number of a row without its end may be cut short.
+            kept = f"{text}\n" if len(rows) == 1 else text[: text.rindex("\n") + 1]
+            rows = rows[: max(1, len(rows) - 1)]
             self._path.write_text(kept, encoding="utf-8", newline="")
         if len(rows) > 1:
             self._last = int(float(rows[-1][self._columns.index("step")]))

@@ -6,6 +6,7 @@ The derivative is the sum of all contributions (Bauer 1974, *Computational graph
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
@@ -57,29 +58,36 @@ class Walker:
         self.rows = tuple(range(len(graph.costs))) if rows is None else rows
         self._ends = {graph.costs[row] for row in self.rows}
         self._users = graph.users()
+        self._steps: dict[Entry, list[tuple[int, Array, Array]]] = {}
+        self._reached: dict[int, Array] = {}
 
-    def steps(self, entry: Entry) -> Iterator[tuple[int, Array, Array]]:
-        """Yields (user, flat positions, partials) for each use of an entry."""
-        for user, which in self._users[entry.node]:
-            op = self.graph.nodes[user].op
-            assert op is not None
-            positions, partials = op.structure.column(self.graph.local(user), which, entry.position)
-            yield user, positions, partials
+    def steps(self, entry: Entry) -> Iterable[tuple[int, Array, Array]]:
+        """Returns (user, flat positions, partials) for each use of an entry; many paths share it."""
+        if entry not in self._steps:
+            self._steps[entry] = made = []
+            for user, which in self._users[entry.node]:
+                op = self.graph.nodes[user].op
+                assert op is not None
+                positions, partials = op.structure.column(self.graph.local(user), which, entry.position)
+                made.append((user, positions, partials))
+        return self._steps[entry]
+
+    @cached_property
+    def _reach(self) -> Sweep:
+        return Sweep(self.graph, "reach", restart=False)
+
+    def _leads(self, node: int) -> Array:
+        """Returns from which entries of a node there is any path."""
+        if node not in self._reached:
+            self._reached[node] = np.ravel(in_numpy(self._reach.joined(node, self.rows)))
+        return self._reached[node]
 
     def every(self, start: Entry) -> Iterator[Path]:
         """Yields every path from an entry to the costs, dead ones too, in the order of the network.
 
         The caller asks first how many there are.
         """
-        reach = Sweep(self.graph, "reach", restart=False)
-        reached = {}
-
-        def leads(node: int) -> Array:
-            if node not in reached:
-                reached[node] = np.ravel(in_numpy(reach.joined(node, self.rows)))
-            return reached[node]
-
-        waiting = [_Walk(start, 1.0, 1.0, None)] if leads(start.node)[start.position] else []
+        waiting = [_Walk(start, 1.0, 1.0, None)] if self._leads(start.node)[start.position] else []
         while waiting:
             walk = waiting.pop()
             if walk.entry in self._ends:
@@ -87,7 +95,7 @@ class Walker:
             following = []
             for user, positions, partials in self.steps(walk.entry):
                 for position, partial in zip(positions.tolist(), partials.tolist(), strict=True):
-                    if leads(user)[position]:
+                    if self._leads(user)[position]:
                         following.append(_Walk(Entry(user, position), partial, walk.product * partial, walk))
             waiting.extend(reversed(following))
 

@@ -211,7 +211,7 @@ class Run(ForwardPass):
         return {}
 
     @cached_property
-    def kept_links(self) -> dict[Any, Any]:
+    def kept(self) -> dict[Any, Any]:
         """What derivations keep from one to the next; theirs alone."""
         return {}
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.derive.derivation import Grid, Layerwise
-from whygrad.derive.links import TOTAL, Spelled, sign
+from whygrad.derive.links import TOTAL, Spelled, kept, sign
 from whygrad.derive.spelling import Speller, lowered
 from whygrad.derive.steps import Question
 
@@ -82,7 +82,7 @@ def layerwise(question: Question) -> tuple[Layerwise, ...]:
         return ()
     net = question.run.network.layered
     stop = int(by.layer or 0) + (by.kind == "a")
-    lines = [_delta(question, layer) for layer in range(net.depth, stop - 1, -1)]
+    lines = [_kept_delta(question, layer) for layer in range(net.depth, stop - 1, -1)]
     if by.kind in ("w", "b"):
         lines.append(_gradient(question, stop))
     if by.kind == "a":
@@ -90,9 +90,20 @@ def layerwise(question: Question) -> tuple[Layerwise, ...]:
     return tuple(lines)
 
 
+def _kept_delta(question: Question, layer: int) -> Layerwise:
+    """Returns the line of a layer's delta, with the quantity's entry marked where it is one of this layer's."""
+    key = ("delta", question.of, question.example, layer)
+    line: Layerwise = kept(question.run, key, lambda: _delta(question, layer))
+    by = question.by
+    if line.result is None or (by.kind, by.layer) != ("z", layer) or question.parts:
+        return line
+    place = (0, int(by.to or 0)) if rows_are_layers(question) else (int(by.to or 0), 0)
+    return line._replace(result=line.result._replace(marked=place))
+
+
 def _delta(question: Question, layer: int) -> Layerwise:
     """Returns the line of a layer's delta."""
-    net, by = question.run.network.layered, question.by
+    net = question.run.network.layered
     activation = net.activations[layer - 1]
     last = layer == net.depth
 
@@ -114,8 +125,7 @@ def _delta(question: Question, layer: int) -> Layerwise:
 
     sweep = question.run.seeded(question.of, question.example)
     values = np.asarray(sweep.joined(question.run.recorded.nodes["z", layer]))[question.example]
-    marked = by.to if (by.kind, by.layer) == ("z", layer) and not question.parts else None
-    return _line(question, build, lambda s: _Names(s, question)("delta", layer), values, marked)
+    return _line(question, build, lambda s: _Names(s, question)("delta", layer), values, None)
 
 
 def _activations(question: Question, layer: int) -> Layerwise:

@@ -6,7 +6,7 @@ of a layer depend on each other (softmax), its pre-activations are stations of t
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,13 @@ class Link(NamedTuple):
 TOTAL = Quantity("total")
 
 
+def kept(run: Run, key: Any, make: Callable[[], Any]) -> Any:
+    """Returns what derivations of a run have in common, made when it is asked for first."""
+    if key not in run.kept:
+        run.kept[key] = make()
+    return run.kept[key]
+
+
 class Links:
     """Makes the links of one example of a run.
 
@@ -67,10 +74,8 @@ class Links:
         """Returns the links of a run, the same each time: they are asked for step by step and path by path."""
         # Where the end is no neuron, it changes nothing about the links.
         end = of if of.kind in ("a", "z") else TOTAL
-        kept: dict[tuple[int, Quantity], Links] = run.kept_links
-        if (example, end) not in kept:
-            kept[example, end] = Links(run, example, end)
-        return kept[example, end]
+        made: Links = kept(run, ("links", example, end), lambda: Links(run, example, end))
+        return made
 
     def _value(self, q: Quantity) -> float:
         return self._run.value(q, self._example)

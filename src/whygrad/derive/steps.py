@@ -1,12 +1,13 @@
 """The steps of a derivation: the chain rule by the next layer, layer by layer, each sum written out."""
 
+from functools import partial
 from math import fsum
 from typing import NamedTuple
 
 import numpy as np
 
 from whygrad.derive.derivation import Line, Step, Words
-from whygrad.derive.links import TOTAL, Link, Links
+from whygrad.derive.links import TOTAL, Link, Links, kept
 from whygrad.derive.spelling import Math, Speller, Spelling, lowered
 from whygrad.notation import Quantity
 from whygrad.run import Run
@@ -83,7 +84,10 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
         known = {q: _on_the_way(every[q], derivatives) for q in shown}
         if question.parts and level == [question.by]:
             known = {q: [link for link in known[q] if link.to.kind != "R"] for q in known}
-        steps.append(_step(question, derivatives, known, len(every[shown[0]]), len(level)))
+        # Behind the first layer a step is the same for all that leads there.
+        make = partial(_step, question, derivatives, known, len(every[shown[0]]), len(level))
+        key = ("step", question.of, question.example, tuple(level))
+        steps.append(make() if question.by in level else kept(question.run, key, make))
         # Every neuron of a layer acts on the same ones of the next, or else on its cost alone.
         following = {link.to: None for q in known for link in known[q] if link.to != question.of}
         level = [q for q in following if q.kind not in ("C", "R", "total")]

@@ -1,18 +1,20 @@
 """The table of paths of a derivation, the examples' parts, and the paths summed by the neuron that they pass."""
 
+from functools import partial
 from math import fsum
 from typing import Any
 
 import numpy as np
 
 from whygrad.derive.derivation import Groups, PathRow, PathTable
-from whygrad.derive.links import TOTAL, Link, Links
+from whygrad.derive.links import TOTAL, Link, Links, kept
 from whygrad.derive.spelling import Spelling
-from whygrad.graph import Graph
+from whygrad.graph import Entry, Graph
 from whygrad.notation import Quantity
 from whygrad.paths import Path, Walker
 from whygrad.run import Run
-from whygrad.sweep import Sweep, counts
+from whygrad.semirings import Count
+from whygrad.sweep import ExactCounts, Sweep, counts
 
 # Up to so many paths are listed in full; and so many, over all examples, are walked one by one.
 LIST_UP_TO = 12
@@ -78,13 +80,13 @@ class Traced:
         to walk, each example's paths are apart.
         """
         places = np.array([entry.position for entry in self.entries])
-        found = counts(self.graph, self.entries[0].node, positions=places)
+        found = self._counts(self.of, places)
         uses = sum(int(each) for each in found)
         total = self.sum_of("total")
         if uses <= WALK_UP_TO:
             return self._walked(k, total)
         apart = self.run.examples > 1
-        walker = Walker(self.graph)
+        walker = self._walker()
         starts = [(self.entries[0].node, places)]
         rows = [
             self._row(self._quantities(path), [path], total, apart)
@@ -93,10 +95,27 @@ class Traced:
         live = sum(each.live for each in found)
         return PathTable(tuple(rows), uses, live, self.sum_of("gradient"), total, walked=False, apart=apart)
 
+    def _counts(self, of: Quantity, positions: Any) -> Any:
+        """Returns the numbers of paths from entries of the quantity's array."""
+        graph = self.run.graph_of(of)
+        pair = kept(
+            self.run, ("counts", of), lambda: (ExactCounts(graph, "count"), ExactCounts(graph, "live"))
+        )
+        every, live = (each.joined(self.entries[0].node, None, positions) for each in pair)
+        return [Count(*both) for both in zip(every, live, strict=True)]
+
+    def _walker(self) -> Walker:
+        made: Walker = kept(self.run, ("walker", self.of), lambda: Walker(self.graph))
+        return made
+
+    def _quantities_at(self, entry: Entry) -> list[Quantity]:
+        made: list[Quantity] = kept(self.run, entry, lambda: self.run.quantities_at(entry))
+        return made
+
     def _walked(self, k: int, total: float) -> PathTable:
         """Returns the table of few paths; their sum comes from the walk and not from the sweep that it checks."""
         grouped: dict[tuple[Quantity, ...], list[Path]] = {}
-        walker = Walker(self.graph)
+        walker = self._walker()
         for entry in self.entries:
             for path in walker.every(entry):
                 grouped.setdefault(self._quantities(path), []).append(path)
@@ -108,7 +127,7 @@ class Traced:
         return PathTable(rows, len(sized), live, whole, total)
 
     def _quantities(self, path: Path) -> tuple[Quantity, ...]:
-        named = [self.run.quantities_at(entry) for entry in path.entries]
+        named = [self._quantities_at(entry) for entry in path.entries]
         made = [quantities[0] for quantities in named if quantities]
         if self.of.kind in ("a", "z"):
             made[-1] = self.of  # where the activation is the pre-activation, both are at one entry
@@ -141,7 +160,7 @@ class Traced:
     def _example_of(self, path: Path) -> int:
         """Returns the example that a path goes through, read off its first activation or pre-activation."""
         for entry in path.entries:
-            for q in self.run.quantities_at(entry):
+            for q in self._quantities_at(entry):
                 if q.kind in ("a", "z"):
                     width = self.graph.nodes[entry.node].value.shape[1]
                     return entry.position // int(width)
@@ -177,15 +196,17 @@ class Traced:
     def _group(self, layer: int) -> Groups | None:
         node = self.run.recorded.nodes["a", layer]
         above = np.ravel(np.asarray(self.sweep("gradient").joined(node)))
-        above_count = np.ravel(counts(self.graph, node))
+        above_count = kept(
+            self.run, ("counts from", self.of, node), lambda: np.ravel(counts(self.graph, node))
+        )
         place = self.entries[0]
         rows = []
         for j in range(self.run.network.layered.sizes[layer]):
             neuron = Quantity("a", layer, j)
             position = self.run.entry(neuron).position
-            below = self.run.graph_of(neuron)
-            inner = np.ravel(np.asarray(Sweep(below, "gradient").joined(place.node)))[place.position]
-            many = counts(below, place.node, positions=[place.position])[0] * above_count[position]
+            below: Sweep = kept(self.run, ("sweep", neuron), partial(self.run.seeded, neuron))
+            inner = np.ravel(np.asarray(below.joined(place.node)))[place.position]
+            many = self._counts(neuron, [place.position])[0] * above_count[position]
             if many:
                 rows.append((self._spell.q(neuron), int(many), float(inner) * float(above[position])))
         return Groups(tuple(rows)) if len(rows) > 1 else None

@@ -271,38 +271,43 @@ def _as_written() -> Iterator[None]:
 @contextmanager
 def _custom_functions(tracer: Tracer) -> Iterator[None]:
     """Sees to functions with a backward pass of their own: their insides run without gradients."""
-    function: Any = torch.autograd.Function
-    plain = function.__dict__["apply"]
+    # One class below Function: its own apply comes here even where it was given another name before (f = F.apply).
+    base: Any = torch.autograd.function._SingleLevelFunction
+    before = base.__dict__.get("apply")
+
+    def plain(cls: Any) -> Any:
+        return super(base, cls).apply if before is None else before.__get__(None, cls)
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         live = [value for value in args if isinstance(value, Tensor) and tracer.node(value) is not None]
         if not live or not torch.is_grad_enabled():
-            return plain.__get__(None, cls)(*args, **kwargs)
+            return plain(cls)(*args, **kwargs)
         if cls is CheckpointFunction:
             run, _, *inputs = args
             return run(*inputs)
         if cls is BackwardHookFunction:  # what the hooks of modules hang on: it passes its arguments on
-            passed = plain.__get__(None, cls)(*args)
+            passed = plain(cls)(*args)
             for value, made in zip(args, passed, strict=True):
                 tracer.memory.hold(made, tracer.node(value))
             return passed
         if not tracer.allows_opaque:
             tracer.refuse(f"{cls.__name__} (a torch.autograd.Function)")
-        out = plain.__get__(None, cls)(*args, **kwargs)
+        out = plain(cls)(*args, **kwargs)
 
         def again(swapped: Mapping[int, Tensor]) -> Any:
-            return plain.__get__(None, cls)(
-                *(swapped.get(id(a), a) if isinstance(a, Tensor) else a for a in args)
-            )
+            return plain(cls)(*(swapped.get(id(a), a) if isinstance(a, Tensor) else a for a in args))
 
         tracer.note_opaque(cls.__name__, again, args, out)
         return out
 
-    function.apply = classmethod(apply)
+    base.apply = classmethod(apply)
     try:
         yield
     finally:
-        function.apply = plain
+        if before is None:
+            del base.apply
+        else:
+            base.apply = before  # a record within a record
 
 
 @contextmanager

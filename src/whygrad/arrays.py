@@ -5,6 +5,7 @@ their type: whatever is made here is made like an array that is there.
 """
 
 import math
+import sys
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +41,9 @@ def cast(array: Array, dtype: Any) -> Array:
     """Returns the array with another type of numbers; the array itself where it has that type."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array.astype(dtype, copy=False)
+    if "bool" in str(array.dtype):
+        # PyTorch converts bytes seven times faster than truth values, which are the bytes 0 and 1
+        array = array.view(dtype=sys.modules["torch"].uint8)
     return array.to(dtype)
 
 
@@ -52,6 +56,35 @@ def wide(value: Any, like: Array, xp: Any) -> Array:
     """Returns a value (an array or a number) with the type, on the device and in the shape of an array."""
     made = xp.asarray(value, dtype=like.dtype, device=like.device)
     return made if made.shape == like.shape else xp.broadcast_to(made, like.shape)
+
+
+def shares_memory(array: Array, other: Array) -> bool:
+    """Returns whether two arrays of one namespace may see the same memory.
+
+    Example:
+        >>> array = np.zeros(4)
+        >>> shares_memory(array, array[2:]), shares_memory(array, array + 1)
+        (True, False)
+    """
+    if isinstance(array, np.ndarray):
+        return np.may_share_memory(array, other)
+    return bool(array.untyped_storage().data_ptr() == other.untyped_storage().data_ptr())
+
+
+def multiplied_onto(array: Array, factor: Array) -> Array:
+    """Returns array * factor, written over the array where each entry has a place of its own and the product fits.
+
+    Example:
+        >>> array = np.ones(2)
+        >>> multiplied_onto(array, np.array([2.0, 3.0])) is array
+        True
+    """
+    contiguous = array.flags.c_contiguous if isinstance(array, np.ndarray) else array.is_contiguous()
+    fits = np.broadcast_shapes(array.shape, factor.shape) == array.shape and array.dtype == factor.dtype
+    if not (contiguous and fits):
+        return array * factor
+    array *= factor
+    return array
 
 
 def ldexp(part: Array, exponent: int, xp: Any) -> Array:

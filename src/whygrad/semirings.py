@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.arrays import best, best_along, cast, ldexp, scatter_best, scatter_sum
+from whygrad.arrays import best, best_along, cast, ldexp, multiplied_onto, scatter_best, scatter_sum
 from whygrad.contraction import (
     SIGNED_LARGEST,
     Labels,
@@ -66,6 +66,7 @@ class SumSemiring(NamedTuple):
     unit: bool = False  # lift is 1 for every partial that exists
     exact: bool = False  # components are whole numbers: carry them in float64
     linear: bool = False  # lift is linear: the sum of two partials acts as the sum of what each does
+    overwrites: bool = False  # times may write its product over a cotangent of one component
 
     def combine(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
         """Returns cotangent times lifted partials, where ``product`` multiplies (bilinearly) two components."""
@@ -87,6 +88,8 @@ class SumSemiring(NamedTuple):
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
+        if self.overwrites and len(left) == len(right) == 1:
+            return self.combine(left, right, marked, multiplied_onto)
         return self.combine(left, right, marked, lambda a, b: a * b)
 
     def contract(
@@ -268,7 +271,12 @@ def _split_signs(partial: Array, xp: Any) -> Element:
 
 def _entropy_lift(partial: Array, xp: Any) -> Element:
     size = xp.abs(partial)
-    return size, size * xp.log(xp.where(size > 0, size, xp.ones_like(size)))
+    # s log s = s log(s + 1) where s is 0, without a choice at each entry, which takes longer than the logarithm
+    made = cast(size == 0, size.dtype)
+    made += size
+    made = xp.log(made)
+    made *= size
+    return size, made
 
 
 def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:

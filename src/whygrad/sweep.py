@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy
+from whygrad.arrays import cast, in_numpy, shares_memory
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
-from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis
+from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Elementwise
 
 Array: TypeAlias = Any
 
@@ -33,13 +33,14 @@ class Cotangent(NamedTuple):
     """What a sweep carries at a node: a row for each cost, then the node's shape; times 2**exponent.
 
     ``rows`` are the numbers of the costs, ascending, or the entries of the node at which block number ``block``
-    began.
+    began. A cotangent that is ``alone`` shares its arrays with nobody: what is multiplied onto it may overwrite them.
     """
 
     rows: tuple[int, ...]
     parts: Element
     exponent: int = 0
     block: int = 0
+    alone: bool = False
 
 
 class _Block(NamedTuple):
@@ -127,13 +128,40 @@ class Sweep:
                 cotangent = self._identity(number, block)
             if self._only is None:
                 self._own[number] = cotangent
-            for which, source in enumerate(node.inputs):
-                if graph.nodes[source].op is not None:
-                    self._join(pending, source, self._pulled(cotangent, number, which))
-                elif self._only is None:
-                    self._uses.setdefault(source, []).append((number, which))
-                elif source in self._only:
-                    self._join(self._ends, source, self._pulled(cotangent, number, which))
+                for which, source in enumerate(node.inputs):
+                    if graph.nodes[source].op is not None:
+                        self._join(pending, source, self._pulled(cotangent, number, which))
+                    else:
+                        self._uses.setdefault(source, []).append((number, which))
+            else:
+                self._pull_once(cotangent, number, pending)
+
+    def _pull_once(self, cotangent: Cotangent, number: int, pending: dict[int, Cotangent]) -> None:
+        """Pulls a cotangent that nobody asks for afterwards: the last of its products may be written over it."""
+        nodes = self.graph.nodes
+        inputs = nodes[number].inputs
+        wanted = [
+            (which, source)
+            for which, source in enumerate(inputs)
+            if nodes[source].op is not None or source in (self._only or ())
+        ]
+        made: list[Cotangent] = []
+        shared: list[bool] = []
+        for which, _ in wanted:
+            last = len(made) == len(wanted) - 1
+            pulled = self._pulled(
+                cotangent, number, which, overwrites=last and cotangent.alone and not any(shared)
+            )
+            made.append(pulled)
+            pairs = ((part, given) for part in pulled.parts for given in cotangent.parts)
+            shared.append(any(a is not None and b is not None and shares_memory(a, b) for a, b in pairs))
+        heir = cotangent.alone and shared.count(True) == 1
+        for (_, source), pulled, with_others in zip(wanted, made, shared, strict=True):
+            self._join(
+                pending if nodes[source].op is not None else self._ends,
+                source,
+                pulled._replace(alone=heir or not with_others),
+            )
 
     def _dtype(self, number: int) -> Any:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact
@@ -171,11 +199,15 @@ class Sweep:
             parts.append(xp.broadcast_to(part, (width, examples, width)))
         return Cotangent(tuple(every), tuple(parts), 0, block)
 
-    def _pulled(self, cotangent: Cotangent, number: int, which: int) -> Cotangent:
+    def _pulled(self, cotangent: Cotangent, number: int, which: int, overwrites: bool = False) -> Cotangent:
         node = self.graph.nodes[number]
         assert node.op is not None
         structure = node.op.structure
-        parts = structure.pull(self.semiring, cotangent.parts, self.graph.local(number), which, node.marked)
+        semiring = self.semiring
+        if overwrites and isinstance(semiring, SumSemiring) and isinstance(structure, Elementwise):
+            # Each entry is multiplied once. Fresh memory for the product costs more than the product.
+            semiring = semiring._replace(overwrites=True)
+        parts = structure.pull(semiring, cotangent.parts, self.graph.local(number), which, node.marked)
         value = self.graph.nodes[node.inputs[which]].value
         if value.dtype != node.value.dtype and self.graph.xp.isdtype(value.dtype, "real floating"):
             # a cast in the computation is one on the way back
@@ -218,7 +250,9 @@ class Sweep:
             exponent = max(sized, default=a.exponent)
         rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
         left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
-        return Cotangent(rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block)
+        return Cotangent(
+            rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block, a.alone and b.alone
+        )
 
     def _at_exponent(self, cotangent: Cotangent, exponent: int) -> Element:
         if cotangent.exponent == exponent:

@@ -15,7 +15,7 @@ import numpy as np
 from whygrad.arrays import cast, in_numpy
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
-from whygrad.semirings import SEMIRINGS, OrderSemiring
+from whygrad.semirings import OrderSemiring
 from whygrad.structures.local import Array, Column, Local, Settings, each
 
 if TYPE_CHECKING:
@@ -370,32 +370,23 @@ def _by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arr
     transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
     shape = tuple(local.inputs[which].shape)
 
+    at_once = cotangent.shape[0] if which == 0 and x.device.type != "cpu" else 1
+    # Of the input that is asked for, PyTorch reads the shape alone; it copies what is not contiguous.
+    blank = other.new_empty((at_once * shape[0], *shape[1:]))
+    pair = (blank, other) if which == 0 else (other, blank)
+    wanted = [which == 0, which == 1, False]
+
     def pulled(delta: Array) -> Array:
-        # Of the input that is asked for, PyTorch reads the shape alone.
-        blank = other.new_empty(1).expand((delta.shape[0] if which == 0 else W.shape[0], *shape[1:]))
-        pair = (blank, other) if which == 0 else (other, blank)
-        wanted = [which == 0, which == 1, False]
         return xp.ops.aten.convolution_backward(
             delta, *pair, None, stride, padding, dilation, transposed, extra, groups, wanted
         )[which]
 
-    on_host = x.device.type == "cpu"
-    if which == 1 and on_host and cotangent.dtype == xp.float64:
-        return _weight_by_products(cotangent, other, local)
-    if which == 0 and not on_host:
+    if at_once > 1:
         return pulled(cotangent.reshape(-1, *cotangent.shape[2:])).reshape(-1, *shape)
+    if len(cotangent) == 1:
+        return pulled(cotangent[0])[None]
     # One row at a time stays in the caches: three times faster than all of them as one batch.
     made = xp.empty((cotangent.shape[0], *shape), dtype=cotangent.dtype, device=cotangent.device)
     for row, delta in enumerate(cotangent):
         made[row] = pulled(delta)
-    return made
-
-
-def _weight_by_products(cotangent: Array, x: Array, local: Local) -> Array:
-    """Returns a weight's sums as matrix products: PyTorch has no fast kernel for float64 on the host."""
-    structure = Convolution(("x", "W"))
-    plain = SEMIRINGS["gradient"]
-    transposed = bool(local.settings.get("transposed", False))
-    at = local._replace(inputs=(x, local.inputs[1]))
-    (made,) = structure._weight_by_windows(plain, (cotangent,), at, transposed, False)
     return made

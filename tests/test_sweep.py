@@ -95,33 +95,6 @@ def test_a_cost_at_a_leaf_that_is_used() -> None:
     assert counts(with_leaf, n["x"])[0] == 3
 
 
-@pytest.mark.parametrize("name", SEMIRINGS)
-def test_a_sweep_for_some_leaves_alone_keeps_nothing_else(name: str) -> None:
-    graph, n = two_costs()
-    with_leaf = graph._replace(costs=(*graph.costs, Entry(n["x"], 0)))
-    alone = Sweep(with_leaf, name, only=(n["x"], n["lonely"]))
-    for leaf in ("x", "lonely"):
-        np.testing.assert_array_equal(alone.values(n[leaf]), Sweep(with_leaf, name).values(n[leaf]))
-    assert not alone._own
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_what_is_multiplied_in_place_is_nobody_elses(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    recording = Recording()
-    nodes = [recording.leaf(name, random.normal(size=(2, 3))) for name in "abc"]
-    for step in range(12):
-        name = str(random.choice(["add", "sub", "mul", "neg", "relu", "tanh"]))
-        inputs = random.choice(nodes, size=2 if name in ("add", "sub", "mul") else 1)
-        nodes.append(recording.apply(f"z{step}", OPS[name], tuple(int(node) for node in inputs)))
-    graph = recording.graph(tuple(Entry(nodes[-1 - k], k) for k in range(3)))
-    before = [np.copy(node.value) for node in graph.nodes]
-    kept, let_go = Sweep(graph, "gradient"), Sweep(graph, "gradient", only={0, 1, 2})
-    for leaf in range(3):
-        np.testing.assert_array_equal(let_go.values(leaf), kept.values(leaf))
-    assert all(np.array_equal(was, node.value) for was, node in zip(before, graph.nodes, strict=True))
-
-
 def test_without_costs_there_is_nothing() -> None:
     graph, n = two_costs()
     none = graph._replace(costs=())

@@ -102,6 +102,19 @@ def ldexp(part: Array, exponent: int, xp: Any) -> Array:
     return part
 
 
+def extremes(array: Array) -> tuple[float, float]:
+    """Returns the smallest and the largest entry; NaN where one is.
+
+    Example:
+        >>> extremes(np.array([1.0, -2.0]))
+        (-2.0, 1.0)
+    """
+    if isinstance(array, (np.ndarray, np.generic)):
+        return float(np.min(array)), float(np.max(array))
+    low, high = array.aminmax()
+    return float(low), float(high)
+
+
 def best(kept: str, xp: Any) -> Any:
     """Returns the function of two arrays that keeps the ``largest``, …, ``smallest known`` (NaN passed over)."""
     return {

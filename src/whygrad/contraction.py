@@ -42,6 +42,9 @@ def _arranged(array: Any, labels: Sequence[str], wanted: Sequence[str], xp: Any)
     return array if order == tuple(range(len(order))) else xp.permute_dims(array, order)
 
 
+FEW_ROWS = 32
+
+
 def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     """Returns the contraction with sums, as one (stacked) matrix product without copies where strides allow it.
 
@@ -60,8 +63,10 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     left = tuple(sizes[label] for label in plan.left)
     right = tuple(sizes[label] for label in plan.right)
     b = xp.reshape(b, (*stack, joined, prod(right)))
-    # Rows that aren't next to each other in memory stay stacked: reshaping them would copy the cotangent.
-    stacked_rows = not stack and len(left) > 1 and labels[0][-len(plan.joined) :] != plan.joined
+    # Rows that aren't next to each other in memory stay stacked: reshaping them would copy the cotangent. But many
+    # products of a few rows each would take longer than a copy that is small beside the result.
+    apart = not stack and len(left) > 1 and labels[0][-len(plan.joined) :] != plan.joined
+    stacked_rows = apart and not (left[-1] < FEW_ROWS and joined < prod(right))
     a = xp.reshape(a, (*left, joined) if stacked_rows else (*stack, prod(left), joined))
     made = xp.reshape(xp.matmul(a, b), (*stack, *left, *right))
     return _arranged(made, plan.both + plan.left + plan.right, labels[2], xp)

@@ -8,20 +8,17 @@ products of such gradients need no gradient:
 Which form is cheaper hangs on the sizes, and is counted for each parameter.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.errors import QuantityError
-from whygrad.graph import Graph
+from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
-from whygrad.structures import Affine, Contraction
-from whygrad.sweep import Sweep
+from whygrad.structures import Affine, Contraction, room
+from whygrad.sweep import Sweep, Sweeps
 
 Array: TypeAlias = Any
-
-# What the largest cotangent of the costs that are swept together may take.
-BLOCK_BYTES = 20 * 1024 * 1024
 
 
 class Factored(NamedTuple):
@@ -38,23 +35,16 @@ class Factored(NamedTuple):
 class ModelGradients(Mapping[str, Array]):
     """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        sweep: Callable[[], Sweep],
-        nodes: Mapping[str, int],
-        swept: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._graph = graph
-        self._sweep_once = sweep
-        self._swept = swept  # whether that is done already
+    def __init__(self, sweeps: Sweeps, nodes: Mapping[str, int]) -> None:
+        self._graph = sweeps.graph
+        self._sweeps = sweeps
         self._nodes = nodes
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
 
     @property
     def _sweep(self) -> Sweep:
-        return self._sweep_once()
+        return self._sweeps["gradient"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)
@@ -83,7 +73,8 @@ class ModelGradients(Mapping[str, Array]):
     @property
     def _small(self) -> bool:
         """Whether all gradients take less memory than the cotangents that they are made of, and these aren't kept."""
-        return not self._swept() and not self._graph.examples and self._parameters < self._between
+        swept = "gradient" in self._sweeps
+        return not swept and not self._graph.examples and self._parameters < self._between
 
     @cached_property
     def _parameters(self) -> int:
@@ -99,18 +90,14 @@ class ModelGradients(Mapping[str, Array]):
 
     @cached_property
     def _formed(self) -> dict[str, Array]:
-        """All gradients, from sweeps of so many costs that an allocator finds room for their arrays again."""
-        graph, leaves = self._graph, set(self._nodes.values())
-        most = max(graph.nodes[cost.node].value.itemsize for cost in graph.costs) * max(
-            graph.size(number) for number in range(len(graph.nodes))
-        )
-        step = max(1, BLOCK_BYTES // most)
-        made: dict[str, list[Array]] = {name: [] for name in self._nodes}
-        for first in range(0, len(graph.costs), step):
-            sweep = Sweep(graph._replace(costs=graph.costs[first : first + step]), "gradient", only=leaves)
-            for name, node in self._nodes.items():
-                made[name].append(graph.xp.astype(sweep.values(node), graph.nodes[node].value.dtype))
-        return {name: graph.xp.concat(parts, axis=0) for name, parts in made.items()}
+        """All gradients, from a sweep that keeps nothing else."""
+        graph = self._graph
+        widest = max(graph.nodes[cost.node].value.itemsize for cost in graph.costs)
+        sweep = PassingSweep(graph, "gradient", set(self._nodes.values()), room(widest))
+        return {
+            name: graph.xp.astype(sweep.values(node), graph.nodes[node].value.dtype)
+            for name, node in self._nodes.items()
+        }
 
     @cached_property
     def _examples(self) -> PerExample | None:

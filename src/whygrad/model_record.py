@@ -15,7 +15,7 @@ from whygrad.model_gradients import ModelGradients
 from whygrad.model_values import RecordValues
 from whygrad.semirings import SEMIRINGS
 from whygrad.structures import Selection
-from whygrad.sweep import Sweep
+from whygrad.sweep import Sweep, Sweeps
 
 if TYPE_CHECKING:
     import pathlib
@@ -70,7 +70,7 @@ class Record:
         self.leaves = {leaf.name: leaf for leaf in leaves}
         self.made = made
         self.stops = stops
-        self._sweeps: dict[str, Sweep] = {}
+        self._sweeps = Sweeps(graph)
 
     # Costs and parameters
 
@@ -145,9 +145,7 @@ class Record:
     @cached_property
     def _gradients(self) -> ModelGradients:
         nodes = {name: leaf.node for name, leaf in self.leaves.items() if leaf.kind == "parameter"}
-        return ModelGradients(
-            self.graph, lambda: self.graph_sweep("gradient"), nodes, lambda: "gradient" in self._sweeps
-        )
+        return ModelGradients(self._sweeps, nodes)
 
     def gradients(self) -> ModelGradients:
         """Returns the gradient of every cost by every parameter: a mapping name -> (costs, *shape).
@@ -180,8 +178,6 @@ class Record:
 
     def graph_sweep(self, semiring: str) -> Sweep:
         """Returns the backward sweep over the graph under a semiring."""
-        if semiring not in self._sweeps:
-            self._sweeps[semiring] = Sweep(self.graph, semiring)
         return self._sweeps[semiring]
 
     def paths(self, quantity: str | None = None, cost: str | int | None = None, k: int = 10) -> "Paths":

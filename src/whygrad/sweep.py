@@ -10,21 +10,20 @@ Three things keep the work small:
 * Where the costs outnumber the entries that a node has for each example, and every path passes that node, the sweep
   carries the node's identity instead and keeps the factor: the work grows with the narrowest layer and not with the
   number of costs (the chain rule in matrix form, J = J_above J_below, multiplied in the cheaper order).
-* Leaves (weights above all) are pulled back only when somebody asks; where it is known beforehand which ones, nothing
-  else is kept.
+* Leaves (weights above all) are pulled back only when somebody asks.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy, shares_memory
+from whygrad.arrays import cast, extremes, in_numpy
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
-from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Elementwise
+from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
 
 Array: TypeAlias = Any
 
@@ -55,10 +54,9 @@ def _size(parts: Element, xp: Any) -> float:
     size = 0.0
     for part in parts:
         if part is not None and prod(part.shape):
-            high, low = float(xp.max(part)), float(xp.min(part))
+            low, high = extremes(part)
             if math.isnan(high):
-                known = xp.where(xp.isnan(part), xp.zeros_like(part), part)
-                high, low = float(xp.max(known)), float(xp.min(known))
+                low, high = extremes(xp.where(xp.isnan(part), xp.zeros_like(part), part))
             size = max(size, high, -low)
     return size
 
@@ -70,7 +68,6 @@ class Sweep:
         graph: What was computed.
         semiring: How paths are added up: a name in ``SEMIRINGS``, or the record itself.
         restart: Whether the sweep may go on with a narrow node's identity.
-        only: The leaves that will be asked about, where nothing else will: every other cotangent is let go on the way.
 
     Example:
         >>> from whygrad.graph import Entry, Recording
@@ -90,28 +87,24 @@ class Sweep:
         graph: Graph,
         semiring: str | Semiring,
         restart: bool = True,
-        only: Collection[int] | None = None,
     ) -> None:
         self.graph = graph
         self.semiring: Semiring = SEMIRINGS[semiring] if isinstance(semiring, str) else semiring
-        self._only = only
-        self._restart = restart and graph.examples > 0 and only is None
+        self._restart = restart and graph.examples > 0
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
         self._composed: dict[int, Cotangent | None] = {}
-        self._ends: dict[int, Cotangent] = {}  # leaves that are costs, or that alone are asked about
+        self._ends: dict[int, Cotangent] = {}  # leaves that are costs
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
-        self._run()
-
-    def _run(self) -> None:
-        graph = self.graph
-        pending: dict[int, Cotangent] = {}
         rows: dict[int, list[int]] = {}
         for row, cost in enumerate(graph.costs):
             rows.setdefault(cost.node, []).append(row)
-        for number, here in rows.items():
-            pending[number] = self._seed(number, here)
+        self._run({number: self._seed(number, here) for number, here in rows.items()})
+
+    def _run(self, pending: dict[int, Cotangent]) -> None:
+        """Pulls the costs' cotangents back through all nodes."""
+        graph = self.graph
         block = 0
         for number in range(len(graph.nodes) - 1, -1, -1):
             cotangent = pending.pop(number, None)
@@ -126,42 +119,12 @@ class Sweep:
                 self._blocks.append(_Block(cotangent, number))
                 block += 1
                 cotangent = self._identity(number, block)
-            if self._only is None:
-                self._own[number] = cotangent
-                for which, source in enumerate(node.inputs):
-                    if graph.nodes[source].op is not None:
-                        self._join(pending, source, self._pulled(cotangent, number, which))
-                    else:
-                        self._uses.setdefault(source, []).append((number, which))
-            else:
-                self._pull_once(cotangent, number, pending)
-
-    def _pull_once(self, cotangent: Cotangent, number: int, pending: dict[int, Cotangent]) -> None:
-        """Pulls a cotangent that nobody asks for afterwards: the last of its products may be written over it."""
-        nodes = self.graph.nodes
-        inputs = nodes[number].inputs
-        wanted = [
-            (which, source)
-            for which, source in enumerate(inputs)
-            if nodes[source].op is not None or source in (self._only or ())
-        ]
-        made: list[Cotangent] = []
-        shared: list[bool] = []
-        for which, _ in wanted:
-            last = len(made) == len(wanted) - 1
-            pulled = self._pulled(
-                cotangent, number, which, overwrites=last and cotangent.alone and not any(shared)
-            )
-            made.append(pulled)
-            pairs = ((part, given) for part in pulled.parts for given in cotangent.parts)
-            shared.append(any(a is not None and b is not None and shares_memory(a, b) for a, b in pairs))
-        heir = cotangent.alone and shared.count(True) == 1
-        for (_, source), pulled, with_others in zip(wanted, made, shared, strict=True):
-            self._join(
-                pending if nodes[source].op is not None else self._ends,
-                source,
-                pulled._replace(alone=heir or not with_others),
-            )
+            self._own[number] = cotangent
+            for which, source in enumerate(node.inputs):
+                if graph.nodes[source].op is not None:
+                    self._join(pending, source, self._pulled(cotangent, number, which))
+                else:
+                    self._uses.setdefault(source, []).append((number, which))
 
     def _dtype(self, number: int) -> Any:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact
@@ -199,15 +162,17 @@ class Sweep:
             parts.append(xp.broadcast_to(part, (width, examples, width)))
         return Cotangent(tuple(every), tuple(parts), 0, block)
 
-    def _pulled(self, cotangent: Cotangent, number: int, which: int, overwrites: bool = False) -> Cotangent:
+    def _pulled(self, cotangent: Cotangent, number: int, which: int) -> Cotangent:
+        return self._after(cotangent, number, which, self.semiring, self.graph.local(number))
+
+    def _after(
+        self, cotangent: Cotangent, number: int, which: int, semiring: Semiring, local: Local
+    ) -> Cotangent:
+        """Returns the cotangent of an input from a node's, by a form of the sweep's semiring."""
         node = self.graph.nodes[number]
         assert node.op is not None
         structure = node.op.structure
-        semiring = self.semiring
-        if overwrites and isinstance(semiring, SumSemiring) and isinstance(structure, Elementwise):
-            # Each entry is multiplied once. Fresh memory for the product costs more than the product.
-            semiring = semiring._replace(overwrites=True)
-        parts = structure.pull(semiring, cotangent.parts, self.graph.local(number), which, node.marked)
+        parts = structure.pull(semiring, cotangent.parts, local, which, node.marked)
         value = self.graph.nodes[node.inputs[which]].value
         if value.dtype != node.value.dtype and self.graph.xp.isdtype(value.dtype, "real floating"):
             # a cast in the computation is one on the way back
@@ -243,16 +208,19 @@ class Sweep:
         pending[number] = new if old is None else self._plus(old, new)
 
     def _plus(self, a: Cotangent, b: Cotangent) -> Cotangent:
-        exponent = a.exponent
-        if a.exponent != b.exponent:
-            # Zeros have no size: they take the other's exponent, which they would else push out of range.
-            sized = [side.exponent for side in (a, b) if _size(side.parts, self.graph.xp) > 0]
-            exponent = max(sized, default=a.exponent)
+        exponent = self._common_exponent((a, b))
         rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
         left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
         return Cotangent(
             rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block, a.alone and b.alone
         )
+
+    def _common_exponent(self, sides: Sequence[Cotangent]) -> int:
+        if len({side.exponent for side in sides}) == 1:
+            return sides[0].exponent
+        # Zeros have no size: they take the others' exponent, which they would else push out of range.
+        sized = [side.exponent for side in sides if _size(side.parts, self.graph.xp) > 0]
+        return max(sized, default=sides[0].exponent)
 
     def _at_exponent(self, cotangent: Cotangent, exponent: int) -> Element:
         if cotangent.exponent == exponent:
@@ -347,6 +315,27 @@ class Sweep:
         reduced = self.semiring.reduce(chosen, (0,), self.graph.xp)
         flat = tuple(None if part is None else part[0] for part in reduced)
         return self.semiring.read(flat, cotangent.exponent, self.graph.xp)
+
+
+class Sweeps(dict[str, Sweep]):
+    """The sweeps over a graph by their semirings' names, each made when it is first asked for.
+
+    Example:
+        >>> from whygrad.graph import Entry, Recording
+        >>> recording = Recording()
+        >>> x = recording.leaf("x", np.array([3.0]))
+        >>> sweeps = Sweeps(recording.graph((Entry(x, 0),)))
+        >>> sweeps["gradient"] is sweeps["gradient"], list(sweeps)
+        (True, ['gradient'])
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def __missing__(self, semiring: str) -> Sweep:
+        self[semiring] = made = Sweep(self.graph, semiring)
+        return made
 
 
 def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:

@@ -1,11 +1,13 @@
 """Models and batches that are out of the ordinary: right results, or a clear error."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import whygrad as wg
 from tests.torch_recorder.agreement import recorded
@@ -159,3 +161,39 @@ def test_a_compiled_model_runs_as_it_was_written() -> None:
 def test_a_model_that_is_no_module() -> None:
     with pytest.raises(wg.NotSupportedError, match=r"torch\.nn\.Module"):
         wg.record([nn.Linear(3, 2)], torch.randn(4, 3), size)
+
+
+@pytest.mark.parametrize("opaque", ["forbid", "allow"])
+def test_a_record_and_the_run_that_it_is_of_are_freed_at_once(opaque: str) -> None:
+    class Odd(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Tensor) -> Tensor:
+            return 2 * grads[0]
+
+    model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.GroupNorm(2, 12), nn.Linear(12, 2))
+    outs = []
+
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out = model(x.clone().transpose(1, 2)[:, :1])
+        out = Odd.apply(out) if opaque == "allow" else torch.cat([out, out.flip(0)])
+        outs.append(weakref.ref(out))
+        return {"each": out.square().sum(0), "all": out.mean()}
+
+    wg.record(
+        model, torch.randn(4, 8, 1), costs, opaque=opaque
+    )  # PyTorch's own tables are filled the first time
+    gc.collect()
+    gc.disable()
+    try:
+        record = wg.record(model, torch.randn(4, 8, 1), costs, opaque=opaque)
+        assert outs[-1]() is None  # what autograd noted of the run hangs on it
+        assert all(array.isfinite().all() for array in record.gradients().values())
+        held = weakref.ref(record), weakref.ref(record.graph.nodes[-1].value)
+        del record
+        assert [ref() for ref in held] == [None, None]
+    finally:
+        gc.enable()

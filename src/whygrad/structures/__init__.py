@@ -8,7 +8,7 @@ Shapes: a cotangent's components have the cost axis first, then the shape of the
 """
 
 from whygrad.structures.affine import Affine
-from whygrad.structures.convolution import Convolution, axis_numbers
+from whygrad.structures.convolution import Convolution, axis_numbers, room
 from whygrad.structures.dense import DenseAlongAxis
 from whygrad.structures.elementwise import Elementwise
 from whygrad.structures.local import Column, Local, Structure, constant, settled
@@ -33,5 +33,6 @@ __all__ = [
     "average_windows",
     "axis_numbers",
     "constant",
+    "room",
     "settled",
 ]

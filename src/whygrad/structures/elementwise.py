@@ -58,9 +58,11 @@ class Elementwise(NamedTuple):
         if not marked and (fixed == 1 or (semiring.unit and fixed != 0)):
             element = cotangent
         else:
-            partial = self.partial(local, which) if fixed is None else fixed
-            lifted = semiring.lift(wide(partial, local.output, xp), xp)
-            element = semiring.times(cotangent, lifted, xp, marked)
+            known = {} if local.kept is None else local.kept
+            if which not in known:
+                partial = self.partial(local, which) if fixed is None else fixed
+                known[which] = semiring.lift(wide(partial, local.output, xp), xp)
+            element = semiring.times(cotangent, known[which], xp, marked)
         return unbroadcast(semiring, element, local.inputs[which].shape, xp)
 
     def column(self, local: Local, which: int, position: int) -> Column:

@@ -17,12 +17,16 @@ Settings: TypeAlias = Mapping[str, Any]
 
 
 class Local(NamedTuple):
-    """One application of an operation: the values of its inputs and its output, and its settings."""
+    """One application of an operation: the values of its inputs and its output, and its settings.
+
+    Whoever pulls back through it several times under one semiring has ``kept``: the lifted partials, by which input.
+    """
 
     inputs: tuple[Array, ...]
     output: Array
     settings: Settings
     xp: Any
+    kept: "dict[int, Element] | None" = None
 
 
 class Column(NamedTuple):

@@ -32,8 +32,7 @@ class MatrixFunction(NamedTuple):
     Source: ``torch.linalg``; for the inverse Y of X the partial of Y[k, l] by X[i, j] is -Y[k, i] Y[j, l].
     """
 
-    again: Callable[[Mapping[int, Tensor]], Any]
-    inputs: tuple[Tensor, ...]
+    again: Callable[..., Any]
     place: int | None
     matrices: int
     known: dict[int, Tensor]
@@ -41,7 +40,7 @@ class MatrixFunction(NamedTuple):
     @property
     def whole(self) -> Opaque:
         """The same operation as one that is never looked into."""
-        return Opaque(self.again, self.inputs, self.place)
+        return Opaque(self.again, self.place)
 
     def value(self, inputs: tuple[Any, ...], settings: Mapping[str, Any], xp: Any) -> Any:
         """Returns the operation's result on other inputs."""

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from whygrad.formula import Number, Tree
 from whygrad.ops import Op, application
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
 class Opaque(NamedTuple):
     """A Jacobian that only PyTorch knows: it is pulled back through as a whole, never looked into."""
 
-    again: Callable[[Mapping[int, Tensor]], Any]
-    inputs: tuple[Tensor, ...]
+    again: Callable[..., Any]
     place: int | None
 
     def value(self, inputs: tuple[Any, ...], settings: Mapping[str, Any], xp: Any) -> Any:
         """Returns the operation's result on other inputs."""
-        swapped = {id(old): new for old, new in zip(self.inputs, inputs, strict=True)}
-        made = self.again(swapped)
+        made = self.again(*inputs)
         return made if self.place is None else made[self.place]
 
     def formula(self, which: int, settings: Mapping[str, Any]) -> Tree:
@@ -56,9 +53,7 @@ class Opaque(NamedTuple):
         return Column(np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
-def opaque(
-    name: str, again: Callable[[Mapping[int, Tensor]], Any], inputs: list[Tensor], place: int | None
-) -> Op:
-    """Returns the operation of one application that nobody declared."""
-    arguments = tuple(f"x{number}" for number in range(len(inputs)))
-    return application(name, arguments, Opaque(again, tuple(inputs), place))
+def opaque(name: str, again: Callable[..., Any], inputs: int, place: int | None) -> Op:
+    """Returns the operation of one application that nobody declared, which can be done again with other inputs."""
+    arguments = tuple(f"x{number}" for number in range(inputs))
+    return application(name, arguments, Opaque(again, place))

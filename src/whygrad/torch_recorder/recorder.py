@@ -294,10 +294,8 @@ def _custom_functions(tracer: Tracer) -> Iterator[None]:
             tracer.refuse(f"{cls.__name__} (a torch.autograd.Function)")
         out = plain(cls)(*args, **kwargs)
 
-        def again(swapped: Mapping[int, Tensor]) -> Any:
-            return plain(cls)(*(swapped.get(id(a), a) if isinstance(a, Tensor) else a for a in args))
-
-        tracer.note_opaque(cls.__name__, again, args, out)
+        run = plain(cls)
+        tracer.note_opaque(cls.__name__, lambda args: run(*args), {"args": args}, out)
         return out
 
     base.apply = classmethod(apply)
@@ -315,17 +313,19 @@ def _whole_normalisation(tracer: Tracer) -> Iterator[None]:
     """Sees to RMS normalisation, which PyTorch takes apart on some devices before an operation can be seen."""
     functions: Any = torch
     plain = functions.rms_norm
+    following = [tracer]  # none afterwards: PyTorch lists its functions once, and keeps this one for good
 
     def whole(
         input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
     ) -> Any:
         given = {"input": input, "normalized_shape": normalized_shape, "weight": weight, "eps": eps}
         each = [x for x in (input, weight) if x is not None]
-        if any(map(torch._C._functorch.is_functorch_wrapped_tensor, each)) or not tracer.follows(each):
+        wrapped = any(map(torch._C._functorch.is_functorch_wrapped_tensor, each))
+        if wrapped or not any(of.follows(each) for of in following):
             return plain(**given)
         with no_dispatch():
             out = plain(**given)
-            tracer.note(torch.ops.aten._fused_rms_norm.default, given, out)
+            following[0].note(torch.ops.aten._fused_rms_norm.default, given, out)
         return out
 
     functions.rms_norm = whole
@@ -333,6 +333,7 @@ def _whole_normalisation(tracer: Tracer) -> Iterator[None]:
         yield
     finally:
         functions.rms_norm = plain
+        following.clear()
 
 
 @contextmanager

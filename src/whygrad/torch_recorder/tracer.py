@@ -5,7 +5,7 @@ was called from; composite ones have been taken apart by then. The table in ``ru
 each is. What has no rule is taken apart further by PyTorch's own decompositions, and what is left is refused.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
 from whygrad.ops import OPS, Op
+from whygrad.torch_recorder.again import again
 from whygrad.torch_recorder.decompositions import decomposition
 from whygrad.torch_recorder.memory import Memory, Source
 from whygrad.torch_recorder.opaque import opaque
@@ -100,17 +101,9 @@ class Call(NamedTuple):
         """Returns whether an argument is a tensor through which paths go."""
         return isinstance(value, Tensor) and self.tracer.node(value) is not None
 
-    def again(self, replaced: Mapping[int, Tensor]) -> Any:
-        """Returns the operation's result on other tensors: those with these identities replaced."""
-
-        def swapped(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return replaced.get(id(value), value)
-            if isinstance(value, (list, tuple)):
-                return type(value)(swapped(item) for item in value)
-            return value
-
-        return self.func(**{name: swapped(value) for name, value in self.given.items()})
+    def again(self, inputs: Sequence[Tensor]) -> Callable[..., Any]:
+        """Returns a function that does the operation with new tensors in the place of some of its arguments."""
+        return again(self.func, self.given, inputs)
 
 
 Rule = Callable[[Call], Any]
@@ -337,7 +330,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self._allow_opaque:
             self._refuse(func)
         out = func(*args, **kwargs)
-        self.note_opaque(name, Call(self, func, name, given, out).again, given, out)
+        self.note_opaque(name, func, given, out)
         return out
 
     @property
@@ -354,11 +347,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = info(func).name
         self._hold(name, out, self._rules[name](Call(self, func, name, given, out)))
 
-    def note_opaque(
-        self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any
-    ) -> None:
+    def note_opaque(self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any) -> None:
         """Notes an operation that nobody declared, and what it made."""
-        self._hold(name, out, self.opaque(name, again, given, out))
+        self._hold(name, out, self.opaque(name, func, given, out))
 
     def name_output(self, out: Tensor, path: str, start: int) -> None:
         """Names a node after the module whose output it is, unless it is that of a module inside."""
@@ -371,7 +362,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.recording.rename(number, path if calls == 1 else f"{path} (call {calls})")
         self._named.add(number)
 
-    def opaque(self, name: str, again: Callable[[Mapping[int, Tensor]], Any], given: Any, out: Any) -> Any:
+    def opaque(self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any) -> Any:
         """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
         inputs = [value for value in tensors(given) if self.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
@@ -380,7 +371,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not (isinstance(made, Tensor) and made.is_floating_point()):
                 nodes.append(None)
                 continue
-            op = opaque(name, again, inputs, None if isinstance(out, Tensor) else place)
+            run = again(func, given, inputs)
+            op = opaque(name, run, len(inputs), None if isinstance(out, Tensor) else place)
             number = self.apply(name, op, [self.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)
             nodes.append(number)

@@ -44,7 +44,7 @@ def _matrix_function(call: Call) -> Any:
         shapes = [value.shape for value in (*live, out)]
         matrices = len(batch) if all(shape[: len(batch)] == batch for shape in shapes) else 0
         at = None if isinstance(call.out, Tensor) else place
-        structure = MatrixFunction(call.again, live, at, matrices, {})
+        structure = MatrixFunction(call.again(live), at, matrices, {})
         op = application(name, tuple(f"x{number}" for number in range(len(live))), structure)
         nodes.append(call.tracer.apply(name, op, [call.tracer.input(value, out) for value in live], {}, out))
     return nodes if len(nodes) > 1 else nodes[0]

@@ -11,9 +11,9 @@ from whygrad.torch_recorder.selections import selected
 from whygrad.torch_recorder.tracer import Call, tensors
 
 SELECTIONS = """
-    view reshape _unsafe_view _reshape_alias t transpose permute expand slice select squeeze unsqueeze clone alias
+    view reshape _unsafe_view _reshape_alias t transpose permute expand slice select squeeze unsqueeze
     _pack_padded_sequence _pad_packed_sequence
-    contiguous lift_fresh flip roll rot90 repeat tile index gather index_select take constant_pad_nd
+    flip roll rot90 repeat tile index gather index_select take constant_pad_nd
     reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
     unfold im2col as_strided diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
     pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
@@ -41,14 +41,14 @@ def selection(call: Call) -> Any:
         for name, value in call.given.items()
     }
     given = {name: value for name, value in given.items() if name not in ("dtype", "memory_format")}
-    positions = call._replace(given=given)
+    again = call._replace(given=given).again([*live, *dead])
     nodes = [call.tracer.input(value, value) for value in live]
+    blank = [(value.shape, value.device) for value in dead]
 
     def run(place: int | None) -> Callable[..., Tensor]:
         def made(*places: Tensor) -> Tensor:
-            swapped = {id(value): torch.zeros_like(value, dtype=torch.float64) for value in dead}
-            swapped |= {id(value): at for value, at in zip(live, places, strict=True)}
-            found = positions.again(swapped)
+            nowhere = (torch.zeros(shape, dtype=torch.float64, device=device) for shape, device in blank)
+            found = again(*places, *nowhere)
             one: Tensor = found if place is None else found[place]
             return one
 
@@ -60,6 +60,16 @@ def selection(call: Call) -> Any:
         selected(call.tracer, call.name, run(place), nodes, out) if out.is_floating_point() else None
         for place, out in enumerate(call.out)
     ]
+
+
+@rule("clone", "contiguous", "alias", "lift_fresh")
+def _copy(call: Call) -> Any:
+    x = call.given["self"]
+    return selected(call.tracer, call.name, _same, [call.tracer.input(x, x)], call.out)
+
+
+def _same(places: Tensor) -> Tensor:
+    return places
 
 
 @rule("embedding")

@@ -62,8 +62,9 @@ def _group_norm(call: Call) -> Any:
     settings = {"axis": (2,), "eps": given["eps"]}
     value = OPS["normalise"].structure.value((flat,), settings, xp)
     node = call.tracer.apply(call.name, OPS["normalise"], [apart], settings, value)
-    value = value.reshape(x.shape)
-    node = selected(call.tracer, "view", lambda t: t.reshape(x.shape), [node], value)
+    full = x.shape
+    value = value.reshape(full)
+    node = selected(call.tracer, "view", lambda t: t.reshape(full), [node], value)
     shape = (x.shape[1], *(1,) * (x.dim() - 2))
     return [_scaled(call, node, value, given["weight"], given["bias"], shape), UNTOLD, UNTOLD]
 

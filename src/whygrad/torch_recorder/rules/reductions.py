@@ -28,7 +28,8 @@ def _reduced(
     made = call.tracer.apply(call.name, op, nodes, {"axis": axes, **settings}, out.reshape(shape))
     if not keep:
         return made
-    return selected(call.tracer, "view", lambda x: x.reshape(out.shape), [made], out)
+    full = out.shape
+    return selected(call.tracer, "view", lambda x: x.reshape(full), [made], out)
 
 
 @rule("sum", "mean", "logsumexp", "prod", "amax", "amin")

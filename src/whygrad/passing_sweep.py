@@ -1,0 +1,143 @@
+"""A backward pass of sums that lets every cotangent go on the way, for the leaves that are asked about beforehand.
+
+Nobody looks at a cotangent again, so products are written over it where nothing else sees its memory. All costs go
+back together as long as their cotangents are small. From the first node on at which they would not be, they go on a
+few at a time, so that arrays stay in the caches and in memory that an allocator has at hand.
+"""
+
+import math
+from collections.abc import Collection
+
+from whygrad.arrays import shares_memory
+from whygrad.graph import Graph
+from whygrad.semirings import SEMIRINGS, SumSemiring
+from whygrad.structures import Elementwise, Local
+from whygrad.structures.local import each
+from whygrad.sweep import Cotangent, Sweep
+
+
+class PassingSweep(Sweep):
+    """The result of a backward sweep that is asked about some leaves alone.
+
+    Args:
+        graph: What was computed.
+        semiring: The name of one whose plus is a sum.
+        leaves: The numbers of the leaves that will be asked about.
+        room: How many bytes a cotangent of several costs may take.
+
+    Example:
+        >>> import numpy as np
+        >>> from whygrad.graph import Entry, Recording
+        >>> from whygrad.ops import OPS
+        >>> recording = Recording()
+        >>> x = recording.leaf("x", np.array([3.0, 4.0]))
+        >>> y = recording.apply("y", OPS["mul"], (x, x))
+        >>> graph = recording.graph((Entry(y, 0), Entry(y, 1)))
+        >>> PassingSweep(graph, "gradient", {x}, room=16).values(x)   # one cost at a time
+        array([[6., 0.],
+               [0., 8.]])
+    """
+
+    def __init__(self, graph: Graph, semiring: str, leaves: Collection[int], room: float = math.inf) -> None:
+        sums = SEMIRINGS[semiring]
+        assert isinstance(sums, SumSemiring)
+        self._leaves = leaves
+        self._room = room
+        self._overwriting = sums._replace(overwrites=True)
+        self._shared: dict[int, Local] = {}  # nodes that costs go through in turns: they share the partials
+        super().__init__(graph, sums, restart=False)
+
+    def _run(self, pending: dict[int, Cotangent]) -> None:
+        self._pass(pending, len(self.graph.nodes) - 1)
+
+    def _pass(self, pending: dict[int, Cotangent], last: int, in_turns: bool = False) -> None:
+        """Pulls cotangents back through all nodes up to one; of that one alone the leaves are done, if in turns."""
+        nodes = self.graph.nodes
+        for number in range(last, -1, -1):
+            cotangent = pending.pop(number, None)
+            if cotangent is None:
+                continue
+            if nodes[number].op is None:
+                self._join(self._ends, number, cotangent)
+                continue
+            inputs = list(enumerate(nodes[number].inputs))
+            # A bias first: its sum is quick while the cotangent is in the caches.
+            leaves = [pair for pair in reversed(inputs) if pair[1] in self._leaves]
+            inner = [pair for pair in inputs if nodes[pair[1]].op is not None]
+            together = self._together(cotangent, [source for _, source in inner])
+            if together < len(cotangent.rows):
+                seen = self._pull(cotangent._replace(alone=False), number, leaves, pending)
+                pending[number] = cotangent._replace(alone=cotangent.alone and not seen)
+                self._take_turns(pending, number, together)
+                return
+            first = in_turns and number == last
+            self._pull(cotangent, number, inner if first else leaves + inner, pending)
+
+    def _together(self, cotangent: Cotangent, sources: list[int]) -> int:
+        """Returns how many costs may be pulled back to some nodes together: one at least."""
+        nodes = self.graph.nodes
+        widest = max(
+            (self.graph.size(source) * nodes[source].value.itemsize for source in sources), default=0
+        )
+        rows = len(cotangent.rows)
+        return rows if widest * rows <= self._room else max(1, int(self._room // widest))
+
+    def _take_turns(self, pending: dict[int, Cotangent], number: int, together: int) -> None:
+        """Goes on from a node with some costs at a time, and puts the leaves' cotangents together."""
+        rows = sorted({row for cotangent in pending.values() for row in cotangent.rows})
+        before, found = self._ends, []
+        for node in range(number + 1):
+            if self.graph.nodes[node].op is not None:
+                self._shared.setdefault(node, self.graph.local(node)._replace(kept={}))
+        for first in range(0, len(rows), together):
+            turn = set(rows[first : first + together])
+            self._ends = {}
+            chosen = ((at, _of_rows(cotangent, turn)) for at, cotangent in pending.items())
+            self._pass({at: part for at, part in chosen if part.rows}, number, in_turns=True)
+            found.append(self._ends)
+        self._ends = before
+        for leaf in sorted({leaf for ends in found for leaf in ends}):
+            self._join(self._ends, leaf, self._stacked([ends[leaf] for ends in found if leaf in ends]))
+
+    def _stacked(self, turns: list[Cotangent]) -> Cotangent:
+        exponent = self._common_exponent(turns)
+        parts = zip(*(self._at_exponent(cotangent, exponent) for cotangent in turns), strict=True)
+        rows = tuple(row for cotangent in turns for row in cotangent.rows)
+        return Cotangent(rows, tuple(self.graph.xp.concat(part, axis=0) for part in parts), exponent)
+
+    def _pull(
+        self, cotangent: Cotangent, number: int, wanted: list[tuple[int, int]], pending: dict[int, Cotangent]
+    ) -> bool:
+        """Pulls a node's cotangent back, the last time over it if it may be, and returns whether an input shares it."""
+        nodes, op = self.graph.nodes, self.graph.nodes[number].op
+        assert op is not None
+        local = self._shared.get(number) or self.graph.local(number)
+        made: list[Cotangent] = []
+        shared: list[bool] = []
+        for which, _ in wanted:
+            last = len(made) == len(wanted) - 1 and cotangent.alone and not any(shared)
+            # Each entry is multiplied once. Fresh memory for the product costs more than the product.
+            over = last and isinstance(op.structure, Elementwise)
+            pulled = self._after(
+                cotangent, number, which, self._overwriting if over else self.semiring, local
+            )
+            made.append(pulled)
+            pairs = ((part, given) for part in pulled.parts for given in cotangent.parts)
+            shared.append(any(a is not None and b is not None and shares_memory(a, b) for a, b in pairs))
+        heir = cotangent.alone and shared.count(True) == 1
+        for (_, source), pulled, with_others in zip(wanted, made, shared, strict=True):
+            self._join(
+                pending if nodes[source].op is not None else self._ends,
+                source,
+                pulled._replace(alone=heir or not with_others),
+            )
+        return any(shared)
+
+
+def _of_rows(cotangent: Cotangent, wanted: set[int]) -> Cotangent:
+    """Returns a cotangent's rows for some costs, which follow each other."""
+    places = [place for place, row in enumerate(cotangent.rows) if row in wanted]
+    part = slice(places[0], places[-1] + 1) if places else slice(0)
+    return cotangent._replace(
+        rows=cotangent.rows[part], parts=each(cotangent.parts, lambda array: array[part])
+    )

@@ -1,0 +1,71 @@
+"""The backward pass that lets every cotangent go: the same numbers as the one that keeps them."""
+
+import numpy as np
+import pytest
+
+from tests.test_sweep import two_costs
+from whygrad.graph import Entry, Recording
+from whygrad.ops import OPS
+from whygrad.passing_sweep import PassingSweep
+from whygrad.semirings import SEMIRINGS, SumSemiring
+from whygrad.sweep import Sweep
+
+SUMS = [name for name, semiring in SEMIRINGS.items() if isinstance(semiring, SumSemiring)]
+
+
+@pytest.mark.parametrize("room", [1, 16, np.inf])
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sweep_for_some_leaves_alone_keeps_nothing_else(name: str, room: float) -> None:
+    graph, n = two_costs()
+    with_leaf = graph._replace(costs=(*graph.costs, Entry(n["x"], 0)))
+    alone = PassingSweep(with_leaf, name, (n["x"], n["lonely"]), room)
+    for leaf in ("x", "lonely"):
+        np.testing.assert_array_equal(alone.values(n[leaf]), Sweep(with_leaf, name).values(n[leaf]))
+    assert not alone._own
+
+
+@pytest.mark.parametrize("room", [1, 100, np.inf])  # 2 x 3 numbers of 8 bytes a cost: one, two, all at a time
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_multiplied_in_place_is_nobody_elses(seed: int, room: float) -> None:
+    random = np.random.default_rng(seed)
+    recording = Recording()
+    nodes = [recording.leaf(name, random.normal(size=(2, 3))) for name in "abc"]
+    for step in range(12):
+        name = str(random.choice(["add", "sub", "mul", "neg", "relu", "tanh"]))
+        inputs = random.choice(nodes, size=2 if name in ("add", "sub", "mul") else 1)
+        nodes.append(recording.apply(f"z{step}", OPS[name], tuple(int(node) for node in inputs)))
+    graph = recording.graph(tuple(Entry(nodes[-1 - k], k) for k in range(3)))
+    before = [np.copy(node.value) for node in graph.nodes]
+    kept, let_go = Sweep(graph, "gradient"), PassingSweep(graph, "gradient", {0, 1, 2}, room)
+    for leaf in range(3):
+        np.testing.assert_allclose(let_go.values(leaf), kept.values(leaf), rtol=1e-14, atol=1e-300)
+    assert all(np.array_equal(was, node.value) for was, node in zip(before, graph.nodes, strict=True))
+
+
+def test_costs_that_take_turns_may_be_far_apart_in_size() -> None:
+    recording = Recording()
+    weight = recording.leaf("weight", np.full((4, 4), 1e30))
+    small = recording.leaf("small", np.full((4, 4), 1e-30))
+    x = recording.leaf("x", np.ones((2, 4)))
+    up = down = x
+    for step in range(9):
+        up = recording.apply(f"up{step}", OPS["matmul"], (up, weight), value=np.ones((2, 4)))
+        down = recording.apply(f"down{step}", OPS["matmul"], (down, small), value=np.ones((2, 4)))
+    graph = recording.graph((Entry(up, 0), Entry(down, 1)))
+    made = PassingSweep(graph, "gradient", {x}, room=1)
+    np.testing.assert_allclose(made.values(x), Sweep(graph, "gradient").values(x), rtol=1e-12)
+
+
+def test_turns_go_through_their_operations_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, n = two_costs()
+    lifted = []
+    plain = SEMIRINGS["total"]
+    monkeypatch.setitem(
+        SEMIRINGS,
+        "total",
+        plain._replace(lift=lambda p, xp: lifted.append(p) or (abs(p),)),  # type: ignore[func-returns-value]
+    )
+    PassingSweep(graph, "total", {n["x"]}, room=1)
+    assert (
+        len(lifted) == 3
+    )  # of power, neg and mul: one for each, though two costs pass power one after the other

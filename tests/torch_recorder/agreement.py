@@ -12,6 +12,19 @@ from torch import nn
 import whygrad as wg
 
 
+class Of(nn.Module):
+    """A module that does with its parts what a function says."""
+
+    def __init__(self, run: Callable[..., Any], **parts: Any) -> None:
+        super().__init__()
+        self.run = run
+        for name, part in parts.items():
+            setattr(self, name, nn.Parameter(part) if isinstance(part, torch.Tensor) else part)
+
+    def forward(self, *batch: Any) -> Any:
+        return self.run(self, *batch)
+
+
 def by_autograd(model: nn.Module, batch: Any, costs: Callable[..., Any]) -> dict[str, torch.Tensor]:
     """Returns every cost's gradient by every trained parameter, (costs, *shape), by a backward call for each cost."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
@@ -77,6 +90,6 @@ def recorded(
         assert got.shape == wanted.shape, name
         assert got.dtype == wanted.dtype, name
         worst = (got - wanted).abs().max().item() if wanted.numel() else 0.0
-        scale = max(r.abs().max().item() for r in right.values())
+        scale = max((r.abs().max().item() for r in right.values() if r.numel()), default=0.0)
         assert worst <= tolerance * max(scale, 1e-30), f"{name}: {worst:.1e} beside {scale:.1e}"
     return record

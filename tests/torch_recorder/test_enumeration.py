@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import recorded
+from tests.torch_recorder.agreement import Of, recorded
 from tests.torch_recorder.scalars import Contributions, Scalars
 from whygrad.arrays import in_numpy
 from whygrad.paths import Walker
@@ -116,19 +116,6 @@ def the_walk_agrees(record: wg.Record, scalars: Scalars, quantity: str) -> None:
 
 
 # The models
-
-
-class Of(nn.Module):
-    """A module that does with its parts what a function says."""
-
-    def __init__(self, run: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        self.run = run
-        for name, part in parts.items():
-            setattr(self, name, nn.Parameter(part) if isinstance(part, torch.Tensor) else part)
-
-    def forward(self, *batch: Any) -> Any:
-        return self.run(self, *batch)
 
 
 def weighted(out: torch.Tensor) -> torch.Tensor:

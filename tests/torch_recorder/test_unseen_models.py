@@ -11,22 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import recorded, unchanged
+from tests.torch_recorder.agreement import Of, recorded, unchanged
 
 Case = Callable[[], tuple[nn.Module, Any, Callable[..., Any]]]
-
-
-class Of(nn.Module):
-    """A module that does with its parts what a function says."""
-
-    def __init__(self, run: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        self.run = run
-        for name, part in parts.items():
-            setattr(self, name, nn.Parameter(part) if isinstance(part, torch.Tensor) else part)
-
-    def forward(self, *batch: Any) -> Any:
-        return self.run(self, *batch)
 
 
 def size(model: Any, batch: Any) -> dict[str, torch.Tensor]:

@@ -11,22 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import recorded
+from tests.torch_recorder.agreement import Of, recorded
 
 Make = Callable[[], tuple[nn.Module, Any]]
-
-
-class Of(nn.Module):
-    """A module that does with its parameters what a function says."""
-
-    def __init__(self, run: Callable[..., Any], **parts: Any) -> None:
-        super().__init__()
-        self.run = run
-        for name, part in parts.items():
-            setattr(self, name, nn.Parameter(part) if isinstance(part, torch.Tensor) else part)
-
-    def forward(self, *batch: Any) -> Any:
-        return self.run(self, *batch)
 
 
 def normal(*shape: int) -> torch.Tensor:
@@ -89,6 +76,10 @@ LAYERS: dict[str, Make] = {
     "conv2d 1x1": lambda: (nn.Conv2d(4, 3, 1, bias=False), normal(2, 4, 3, 3)),
     "conv2d channels last": lambda: (
         nn.Conv2d(2, 4, 3),
+        normal(3, 2, 6, 6).to(memory_format=torch.channels_last),
+    ),
+    "channels last, averaged": lambda: (
+        nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1)).to(memory_format=torch.channels_last),
         normal(3, 2, 6, 6).to(memory_format=torch.channels_last),
     ),
     "conv3d": lambda: (nn.Conv3d(2, 3, 2, stride=(1, 2, 1)), normal(2, 2, 3, 4, 3)),
@@ -898,7 +889,8 @@ def test_hooks_of_modules_run_and_those_on_the_backward_pass_change_nothing() ->
     model[0].register_forward_hook(lambda module, inputs, out: out * 2)
     model[1].register_forward_pre_hook(lambda module, inputs: (inputs[0] + 1,))
     model[1].register_full_backward_hook(lambda module, inner, outer: None)
-    recorded(model, normal(5, 4), two_costs)
+    with pytest.warns(UserWarning, match="hooks of PyTorch's backward pass"):
+        recorded(model, normal(5, 4), two_costs)
 
 
 def test_a_function_that_runs_on_each_example() -> None:

@@ -31,11 +31,12 @@ class Window(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a tensor held after ``version`` writes to its storage; no node where it holds constants."""
+    """What a tensor held after ``version`` writes to its family; no node where it holds constants."""
 
     tensor: Tensor  # kept, so that nobody else gets its identity
     node: int | None
     version: int
+    family: int
 
 
 class Source(NamedTuple):
@@ -79,7 +80,8 @@ class Memory:
     """What each tensor that was seen holds, and what was written over it.
 
     Tensors on one storage are one family, except that PyTorch keeps no account between a tensor and its detached twin:
-    a detached tensor and the views of it are a family of their own.
+    a detached tensor and the views of it are a family of their own. What is written to a twin, or without gradients,
+    changes values and no path: from then on tensors on that storage are in doubt, and compared when they are read.
     """
 
     def __init__(self) -> None:
@@ -88,6 +90,8 @@ class Memory:
         self._detached: dict[
             int, tuple[Tensor, int]
         ] = {}  # (kept, so that its identity stays its own; its family)
+        self._twins: set[int] = set()
+        self._doubtful: set[int] = set()
 
     @staticmethod
     def place(tensor: Tensor) -> int:
@@ -108,7 +112,9 @@ class Memory:
 
     def detach(self, tensor: Tensor) -> None:
         """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
+        self._known.pop(id(tensor), None)
         self._detached[id(tensor)] = (tensor, -1 - len(self._detached))
+        self._twins.add(self.place(tensor))
 
     def inherit(self, inputs: Iterable[Tensor], made: Iterable[Tensor]) -> None:
         """Notes that views of a detached tensor are of its family."""
@@ -128,7 +134,7 @@ class Memory:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
             storage = self._storage(tensor)
-            self._known[id(tensor)] = Known(tensor, node, storage.version)
+            self._known[id(tensor)] = Known(tensor, node, storage.version, self._family(tensor))
             storage.put(Window.of(tensor), node)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
@@ -136,12 +142,28 @@ class Memory:
         storage = self._storage(tensor)
         storage.version += 1
         storage.put(Window.of(tensor), node)
-        self._known[id(tensor)] = Known(tensor, node, storage.version)
+        self._known[id(tensor)] = Known(tensor, node, storage.version, self._family(tensor))
+        if self.place(tensor) in self._twins:
+            self.doubt(tensor)
+
+    def doubt(self, tensor: Tensor) -> None:
+        """Notes that a tensor was written to and autograd doesn't know of it for all that lies in the same memory."""
+        place = self.place(tensor)
+        if place in self._storages or place in self._twins:
+            self._doubtful.add(place)
+
+    def is_doubtful(self, tensor: Tensor) -> bool:
+        """Returns whether a tensor that holds a node may have other values than that node."""
+        return bool(self._doubtful) and self.place(tensor) in self._doubtful
 
     def node(self, tensor: Tensor) -> int | Source | None:
         """Returns the node that a tensor holds, or where its entries come from; nothing where it is a constant."""
         known = self._known.get(id(tensor))
-        storage = self._storages.get(self._family(tensor))
+        family = self._family(tensor)
+        storage = self._storages.get(family)
+        if known is not None and known.family != family:  # its .data was set, which changes no path
+            self._doubtful.add(family)
+            return known.node
         if known is not None and (storage is None or known.version == storage.version):
             return known.node
         # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients).
@@ -149,6 +171,14 @@ class Memory:
             return None
         source = storage.source(Window.of(tensor))
         return source if source.nodes else None
+
+    def hooked(self) -> list[int]:
+        """Returns the nodes of tensors that have hooks (``tensor.register_hook``)."""
+        return [
+            known.node
+            for known in self._known.values()
+            if known.node is not None and known.tensor._backward_hooks
+        ]
 
     def seen(self, tensor: Tensor) -> bool:
         """Returns whether anything that was recorded lies in a tensor's family."""

@@ -1,13 +1,11 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
-import random
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -15,14 +13,14 @@ from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 from torch.utils._mode_utils import no_dispatch
-from torch.utils._pytree import keystr, tree_flatten_with_path
 from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
 from whygrad.model_record import Leaf, Made, Record
+from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.copies import apart
-from whygrad.torch_recorder.memory import Memory
+from whygrad.torch_recorder.restoring import state_left, values_left
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
 
@@ -59,14 +57,17 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     modules = _modules(model)
     stack: list[str] = []
     tracer = Tracer(RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
-    leaves = _leaves(tracer, modules, batch)
+    given = dict(named_tensors(batch, "batch"))
+    leaves = _leaves(tracer, modules, given)
     outside = [tensor for tensor, _ in leaves.values()]
+    others = [tensor for tensor in given.values() if id(tensor) not in leaves]
     with ExitStack() as held:
-        held.enter_context(_left_as_it_was(modules))
-        held.enter_context(_values_left(tracer, leaves.values()))
+        held.enter_context(state_left(tuple(module for _, module in _paths(modules)), others))
+        held.enter_context(values_left(tracer, leaves.values()))
         held.enter_context(torch.enable_grad())
         held.enter_context(_plain_kernels())
         held.enter_context(_as_written())
+        held.enter_context(_detached_in_place(tracer))
         held.enter_context(_custom_functions(tracer))
         held.enter_context(_whole_normalisation(tracer))
         held.enter_context(_gradients_within(tracer))
@@ -80,9 +81,12 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
                 raise tracer.refusal from None
             raise
         entries, names = _entries(tracer, losses)
-    outside += [buffer for module in modules.values() for buffer in module.buffers()]
-    for number, value in apart([node.value for node in tracer.recording.nodes], outside).items():
+        # Before what the run wrote is taken back.
+        outside += [buffer for module in modules.values() for buffer in module.buffers()]
+        kept = apart([node.value for node in tracer.recording.nodes], outside)
+    for number, value in kept.items():
         tracer.recording.replace_value(number, value)
+    _warn_of_hooks(tracer, modules)
     graph = tracer.graph(tuple(entries), tuple(names))
     heads = {path: _heads(module) for path, module in _paths(modules)}
     made = tuple(Made(path, heads.get(path, 0)) for path in tracer.modules)
@@ -132,7 +136,9 @@ def _paths(modules: Mapping[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
             yield ".".join(part for part in (prefix, path) if part), inner
 
 
-def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> dict[int, tuple[Tensor, Leaf]]:
+def _leaves(
+    tracer: Tracer, modules: Mapping[str, nn.Module], batch: Mapping[str, Tensor]
+) -> dict[int, tuple[Tensor, Leaf]]:
     """Notes the parameters, and the floating-point tensors of the batch, by identity; tied parameters are one."""
     leaves: dict[int, tuple[Tensor, Leaf]] = {}
     for prefix, module in modules.items():
@@ -144,12 +150,8 @@ def _leaves(tracer: Tracer, modules: Mapping[str, nn.Module], batch: Any) -> dic
             elif parameter.is_floating_point() and parameter.layout == torch.strided:
                 kind = "parameter" if parameter.requires_grad else "frozen"
                 leaves[id(parameter)] = parameter, Leaf(name, tracer.leaf(name, parameter), kind)
-    flat, _ = tree_flatten_with_path(batch)
-    for key, value in flat:
-        if not isinstance(value, Tensor) or value.layout != torch.strided:
-            continue
-        if value.is_floating_point() and id(value) not in leaves:
-            name = "batch" + keystr(key)
+    for name, value in batch.items():
+        if value.layout == torch.strided and value.is_floating_point() and id(value) not in leaves:
             leaves[id(value)] = value, Leaf(name, tracer.leaf(name, value), "input")
     return leaves
 
@@ -182,53 +184,21 @@ def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
     return entries, names
 
 
-@contextmanager
-def _values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
-    """Restores the values of parameters and of the batch that the run wrote to."""
-    try:
-        yield
-    finally:
-        for tensor, leaf in leaves:
-            value = tracer.recording.nodes[leaf.node].value
-            # A leaf's value is taken out of memory that is about to be written to.
-            if Memory.place(value) != Memory.place(tensor):
-                tensor.data.copy_(value)
-
-
-@contextmanager
-def _left_as_it_was(modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Restores buffers, gradients, which modules train and which parameters, and every random state."""
-    tensors = {id(t): t for m in modules.values() for t in (*m.parameters(), *m.buffers())}
-    kept = [(t, t.detach().clone()) for m in modules.values() for t in m.buffers()]
-    grads = [(t, t.grad) for t in tensors.values()]
-    trained = [(p, p.requires_grad) for m in modules.values() for p in m.parameters()]
-    attributes = [(module, dict(module._buffers)) for _, module in _paths(modules)]
-    modes = [(module, module.training) for _, module in _paths(modules)]
-    devices = sorted({t.device.index for t in tensors.values() if t.is_cuda})
-    drawn = random.getstate(), np.random.get_state()
-    for tensor, grad in grads:
-        if grad is not None:
-            tensor.grad = grad.clone()  # a backward pass within the costs adds to it
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(drawn[0])
-            np.random.set_state(drawn[1])
-            for module, mode in modes:
-                module.training = mode
-            for parameter, train in trained:
-                if parameter.requires_grad != train:
-                    parameter.requires_grad_(train)
-            with torch.no_grad():
-                for tensor, value in kept:
-                    # A kernel that writes statistics needn't count it as a change, so that values are compared.
-                    if not torch.equal(tensor, value):
-                        tensor.copy_(value)
-                for tensor, grad in grads:
-                    tensor.grad = grad
-                for module, buffers in attributes:
-                    module._buffers.update(buffers)
+def _warn_of_hooks(tracer: Tracer, modules: Mapping[str, nn.Module]) -> None:
+    """Warns of hooks that act on gradients in PyTorch's backward pass."""
+    nodes = tracer.recording.nodes
+    places = [nodes[number].name for number in tracer.memory.hooked()]
+    for path, module in _paths(modules):
+        if module._backward_hooks or module._backward_pre_hooks:
+            places.append(path or "the model")
+    if places:
+        shown = ", ".join(dict.fromkeys(places[:6])) + (", …" if len(places) > 6 else "")
+        warnings.warn(
+            f"record: hooks of PyTorch's backward pass ({shown}) are not run: what is recorded is the derivative "
+            "itself, without what they do to gradients",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 @contextmanager
@@ -266,6 +236,23 @@ def _as_written() -> Iterator[None]:
         # Our hooks, which name the modules, fire for the wrapper too: it has a path of its own.
         warnings.filterwarnings("ignore", message="Using `torch.compile", category=UserWarning)
         yield
+
+
+@contextmanager
+def _detached_in_place(tracer: Tracer) -> Iterator[None]:
+    """Sees to ``detach_``, which never comes by as an operation."""
+    plain = torch.Tensor.detach_, torch.detach_
+
+    def detach_(tensor: Tensor) -> Tensor:
+        out = plain[0](tensor)
+        tracer.memory.detach(out)
+        return out
+
+    torch.Tensor.detach_ = torch.detach_ = detach_  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.Tensor.detach_, torch.detach_ = plain
 
 
 @contextmanager

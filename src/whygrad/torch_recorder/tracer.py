@@ -13,6 +13,7 @@ import array_api_compat.torch as torch_namespace
 import torch
 from torch import Tensor
 from torch._ops import HigherOrderOperator
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from whygrad.errors import NotSupportedError
@@ -28,7 +29,9 @@ aten = torch.ops.aten
 
 
 # These write no entry: the tensor looks at its memory in another way.
-RESHAPED_IN_PLACE = ("t_", "transpose_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_")
+RESHAPED_IN_PLACE = (
+    "t_", "transpose_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "as_strided_"
+)  # fmt: skip
 # These overwrite a tensor with random numbers.
 DRAWN_IN_PLACE = (
     "normal_", "uniform_", "bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_", "random_"
@@ -145,6 +148,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._allow_opaque = allow_opaque
         self._on_storage: dict[int, list[int]] = {}
         self._constants: dict[int, tuple[Tensor, int]] = {}
+        self._constant_of: dict[int, int] = {}
         self._calls: dict[str, int] = {}
         self._named: set[int] = set()
         self.refusal: NotSupportedError | None = None
@@ -172,9 +176,22 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.refuse(self._untold[id(tensor)][1])
         found = self.memory.node(tensor)
         if not isinstance(found, Source):
-            return found
+            return self._up_to_date(tensor, found)
         number = self.apply("written", picked(found, tensor), found.nodes, {}, tensor.detach().clone())
         self.memory.hold(tensor, number)
+        return number
+
+    def _up_to_date(self, tensor: Tensor, number: int | None) -> int | None:
+        """Returns the node of a tensor as it is now: what autograd knew nothing of changed values, and no path."""
+        if number is None or not self.memory.is_doubtful(tensor):
+            return number
+        with no_dispatch():
+            known = self.recording.nodes[number].value
+            if known.shape != tensor.shape:
+                self.refuse("an assignment to .data (of another shape)", "make a new tensor of that shape")
+            if not torch.allclose(known, tensor, rtol=0, atol=0, equal_nan=True):
+                number = self.apply("written", OPS["identity"], [number], {}, tensor.detach().clone())
+            self.memory.hold(tensor, number)
         return number
 
     def input(self, value: Any, like: Tensor) -> int:
@@ -193,6 +210,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             number = self._noted(self.recording.leaf("constant", constant))
             self._protect(value, number)
             self._constants[id(value)] = kept = (value, number)
+            self._constant_of[number] = id(value)
         return kept[1]
 
     def constant(self, value: Tensor) -> int:
@@ -216,6 +234,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _rescue(self, tensor: Tensor) -> None:
         for number in self._on_storage.pop(Memory.place(tensor), ()):
             self.recording.replace_value(number, self.recording.nodes[number].value.clone())
+            self._constants.pop(self._constant_of.get(number, 0), None)
 
     # Calls
 
@@ -241,6 +260,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
         if known.writes and known.name not in self._rules:
             return self._in_place(func, known, given, args, kwargs or {})
+        for name in known.writes:  # running statistics
+            if isinstance(given[name], Tensor):
+                self._rescue(given[name])
         return self._functional(func, known.name, given, args, kwargs or {})
 
     def _carries(self, value: Any) -> bool:
@@ -251,17 +273,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _plain(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
         targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
-        # Without gradients autograd knows nothing of the write: the path stays, with the new value.
-        before = {} if torch.is_grad_enabled() else {id(t): self.node(t) for t in targets}
         for target in targets:
             self._rescue(target)
         out = func(*args, **kwargs)
         for target in targets:
-            node = before.get(id(target))
-            if node is not None:
-                node = self.apply(known.name, OPS["identity"], [node], {}, target.clone())
-            if node is not None or self.memory.seen(target):
-                self.memory.write(target, node)
+            if torch.is_grad_enabled() and self.memory.seen(target):
+                self.memory.write(target, None)
+            else:  # autograd knows nothing of it: paths stay, with the new values
+                self.memory.doubt(target)
         self.memory.inherit(tensors(given), tensors(out))
         return out
 

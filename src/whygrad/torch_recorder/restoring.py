@@ -1,0 +1,68 @@
+"""A run leaves no trace: what it wrote to a model, its batch and the random states is taken back."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from whygrad.model_record import Leaf
+from whygrad.torch_recorder.memory import Memory
+from whygrad.torch_recorder.tracer import Tracer
+
+
+@contextmanager
+def values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
+    """Restores the values of parameters and of the batch that the run wrote to, in the memory where they were."""
+    kept = [(tensor, tensor.data, leaf) for tensor, leaf in leaves]
+    try:
+        yield
+    finally:
+        for tensor, first, leaf in kept:
+            if Memory.place(tensor) != Memory.place(first):
+                tensor.data = first
+            value = tracer.recording.nodes[leaf.node].value
+            # A leaf's value is taken out of memory that is about to be written to.
+            if Memory.place(value) != Memory.place(first):
+                first.copy_(value)
+
+
+@contextmanager
+def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
+    """Restores buffers, gradients, which modules train and which parameters, every random state, and other tensors."""
+    parameters = {id(p): p for module in modules for p in module.parameters(recurse=False)}.values()
+    buffers = {id(b): b for module in modules for b in module.buffers(recurse=False)}.values()
+    kept = [(t, t.data, t.detach().clone()) for t in (*buffers, *others) if t.layout == torch.strided]
+    grads = [(t, t.grad) for t in (*parameters, *buffers)]
+    trained = [(p, p.requires_grad) for p in parameters]
+    attributes = [(module, dict(module._buffers)) for module in modules]
+    modes = [(module, module.training) for module in modules]
+    devices = sorted({t.device.index for t in (*parameters, *buffers) if t.is_cuda})
+    drawn = random.getstate(), np.random.get_state()
+    for tensor, grad in grads:
+        if grad is not None:
+            tensor.grad = grad.clone()  # a backward pass within the costs adds to it
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(drawn[0])
+            np.random.set_state(drawn[1])
+            for module, mode in modes:
+                module.training = mode
+            for parameter, train in trained:
+                if parameter.requires_grad != train:
+                    parameter.requires_grad_(train)
+            with torch.no_grad():
+                for tensor, first, value in kept:
+                    if Memory.place(tensor) != Memory.place(first):
+                        tensor.data = first
+                    # A kernel that writes statistics needn't count it as a change, so that values are compared.
+                    if not torch.equal(tensor, value):
+                        first.copy_(value)
+                for tensor, grad in grads:
+                    tensor.grad = grad
+                for module, there in attributes:
+                    module._buffers.update(there)

@@ -103,4 +103,27 @@ def test_a_weight_has_a_line_to_the_cost_of_its_size(
     expect(line).to_have_count(0)
     page.locator('.segments [data-of="R"]').click()
     expect(line).to_have_count(1)
-    expect(page.locator(".legend .hueR")).to_have_count(1)
+    inside = "path => path.getBBox().y + path.getBBox().height + path.getAttribute('stroke-width') / 2"
+    assert line.evaluate(inside) <= line.evaluate("path => path.ownerSVGElement.height.baseVal.value")
+
+
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_the_answer_is_in_the_first_window(
+    opened: Callable[..., Any], pages: dict[str, str], width: int
+) -> None:
+    """Nobody has to scroll for the picture, the formula with its value, the words, the paths and their sum."""
+    page = opened(pages["question"], width=width, height=900)
+    for part in (".network", "h1", ".lead", ".answer p", ".paths tfoot tr:last-child", ".card"):
+        expect(page.locator(part).locator("visible=true").last).to_be_in_viewport(ratio=0.99)
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("name", ["question", "deep", "regular"])
+def test_formulas_stand_on_several_lines_where_one_is_too_short(
+    opened: Callable[..., Any], pages: dict[str, str], name: str, width: int
+) -> None:
+    page = opened(pages[name], width=width)
+    cut = page.locator(".formula").evaluate_all(
+        "all => all.filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.textContent)"
+    )
+    assert cut == []

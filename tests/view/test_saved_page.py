@@ -67,11 +67,9 @@ def test_the_untouched_page_shows_the_answer(opened, size, scheme):
     assert "along 6 paths" in at.page.locator(".answer p").all_inner_texts()[1]
     assert at.page.locator(".paths tbody tr").count() == 6
     assert "0.33349" in at.text(".paths tfoot .sum")
-    assert [row.split("\t")[0] for row in at.page.locator(".paths tfoot tr").all_inner_texts()][:3] == [
-        "sum of all paths",
-        "backward pass",
-        "finite difference",
-    ]
+    rows = at.page.locator(".paths tfoot tr").all_inner_texts()
+    for row, name in zip(rows, ("sum of all paths", "backward pass", "finite difference"), strict=False):
+        assert row.startswith(name)
     assert at.page.locator(".strand").count() > 6
     assert at.page.locator(".strand.negative").count() >= 2
     assert at.page.locator(".steps li").count() == 4

@@ -110,7 +110,7 @@ def _examples_step(question: Question) -> Step:
     shown = sorted(sorted(range(len(parts)), key=lambda n: -abs(parts[n]))[:MOST_TERMS])
     left_out = len(parts) - len(shown)
     value = fsum((*parts, question.apart))
-    rest = value - question.apart - fsum(parts[n] for n in shown)
+    rest = fsum(part for n, part in enumerate(parts) if n not in shown)
     weighted = bool(net.l2) and question.by.kind == "w" and question.of == TOTAL
     joined = "averaged" if net.reduction == "mean" else "added up"
     says: Words = (
@@ -284,7 +284,8 @@ def _equation(
         largest = [flow for flow in largest if flow[0].value * flow[1]] or largest[:1]
     kept = [flow for flow in flows if flow in largest]
     left_out = len(links) - len(kept)
-    rest = value - fsum(link.value * outer for link, outer in kept)
+    # Added up, not what is left of the value: where the others are all 0 that would be rounding.
+    rest = fsum(flow[0].value * flow[1] for flow in flows if flow not in largest)
 
     def left(s: Speller) -> str:
         return _part(s, question.example) if partly else s.d(of, q)

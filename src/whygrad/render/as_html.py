@@ -14,7 +14,8 @@ from whygrad.render.checks import number as plain_number
 
 # Costs are listed where there are few.
 COSTS_UP_TO = 12
-_SIGN = "(<mo[^>]*>[(=⋅·≈]</mo>)<mo>(−)</mo>"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SIGN = "(<mo[^>]*>[(=⋅·≈]</mo>|:[\xa0 ]</mtext>)<mo>(−)</mo>"
 
 
 @lru_cache(maxsize=4096)
@@ -49,7 +50,25 @@ def element(latex: str, display: str = "inline") -> Element:
     # them the escape of every < that a person's name may have in \text{}.
     for each in made.iter():
         each.text = unescape(each.text) if each.text else None
+    for each in list(made.iter()):
+        _spaced(each)
     return made
+
+
+def _spaced(made: Element) -> None:
+    """Sets functions as in print: relu' with its prime at its name, and ln a with a thin space."""
+    for each in made:
+        if each.tag == "mo" and (each.text or "").isalpha() and len(each.text or "") > 1:
+            each.tag = "mi"  # an operator would have space on both sides
+    if made.tag == "msup" and "".join(made[1].itertext()) == "′":
+        # Fonts have the prime raised already: as an exponent it would be raised twice.
+        made.tag = "mrow"
+        made.remove(made[1])
+        SubElement(made, "mo", {"form": "postfix", "lspace": "0", "rspace": "0"}).text = "′"
+    for place in reversed(range(1, len(made) if made.tag in ("math", "mrow") else 0)):
+        before, here = made[place - 1], made[place]
+        if before.tag == "mi" and len(before.text or "") > 1 and here.tag not in ("mo", "mspace"):
+            made.insert(place, Element("mspace", {"width": "0.167em"}))
 
 
 @lru_cache(maxsize=1)
@@ -70,8 +89,24 @@ def document(body: str, title: str) -> str:
 
 
 def number(value: float) -> str:
-    """Returns a number to six digits with a real minus sign."""
-    return plain_number(value).replace("-", "−")
+    """Returns a number to six digits, as formulas have it.
+
+    Example:
+        >>> number(-0.25), number(-1.5e-7)
+        ('−0.25', '−1.5·10⁻⁷')
+    """
+    return figures(plain_number(value))
+
+
+def figures(text: str) -> str:
+    """Returns figures such as -1.5e-07 with a real minus sign and a power of ten."""
+    digits, _, exponent = text.replace("-", "−").partition("e")
+    return f"{digits}·10{str(int(exponent.replace('−', '-'))).translate(_RAISED)}" if exponent else digits
+
+
+def said(remark: str) -> str:
+    """Returns a remark with its numbers as formulas have them."""
+    return re.sub(r"[\d.]+e[+-]\d+", lambda found: figures(found[0]), remark)
 
 
 def spaced(count: int) -> str:
@@ -174,7 +209,7 @@ def _path(row: PathRow, largest: float, products: bool) -> str:
 
 def _checks(d: Derivation) -> str:
     body = "".join(
-        f"<tr><th scope='row'>{name}</th><td class='n'>{value.replace('-', '−')}</td><td class='why'>{says}</td></tr>"
+        f"<tr><th scope='row'>{name}</th><td class='n'>{figures(value)}</td><td class='why'>{said(says)}</td></tr>"
         for name, value, says in checks(d)
     )
     return f"<h3>{checks_title(d)}</h3><table>{body}</table>"
@@ -202,9 +237,7 @@ def _grid(grid: Grid) -> str:
     rows = []
     for i, row in enumerate(grid.values):
         cells = "".join(
-            f"<td{' class=marked' if (i, j) == grid.marked else ''}>{0.0 if value == 0 else value:.4g}</td>".replace(
-                "-", "−"
-            )
+            f"<td{' class=marked' if (i, j) == grid.marked else ''}>{figures(f'{value or 0.0:.4g}')}</td>"
             for j, value in enumerate(row)
         )
         rows.append(f"<tr>{cells}</tr>")

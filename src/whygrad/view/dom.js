@@ -15,6 +15,13 @@ function fill(made, attributes, children) {
   return made;
 }
 
+/** Returns a part that is folded, or open; `view` remembers what the reader did with it. */
+export function fold(view, name, summary, inside, open = false) {
+  const made = html("details", { class: "fold", open: view.folds.get(name) ?? open }, html("summary", {}, summary), inside);
+  made.addEventListener("toggle", () => view.folds.set(name, made.open));
+  return made;
+}
+
 /** Returns an HTML element; `on` maps events to handlers, children are nodes or texts. */
 export function html(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
@@ -34,25 +41,22 @@ export function built(tree, mathematical = false) {
   return fill(made, attributes, children.map((child) => built(child, inside)));
 }
 
-/** Returns a number to six digits with a real minus sign. */
+/** Returns a number to six digits, as formulas have it: −0.25, 1.5·10⁻⁷. */
 export function number(value, digits = 6) {
   if (value === null || value === undefined) return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.map((each) => number(each, digits)).join(" … ");
   if (value === 0) return "0";
-  let text = value.toPrecision(digits);
-  if (text.includes("e")) {
-    const [figures, exponent] = text.split("e");
-    text = `${trimmed(figures)}e${Number(exponent)}`;
-  } else if (Math.abs(value) < 1e-4) {
-    const [figures, exponent] = value.toExponential(digits - 1).split("e");
-    text = `${trimmed(figures)}e${Number(exponent)}`;
-  } else text = trimmed(text);
-  return text.replaceAll("-", "−");
+  return figures(Math.abs(value) < 1e-4 ? value.toExponential(digits - 1) : value.toPrecision(digits));
 }
 
-function trimmed(figures) {
-  return figures.includes(".") ? figures.replace(/\.?0+$/, "") : figures;
+/** Returns figures such as -1.50e-7 with a real minus sign, no empty places, and a power of ten. */
+export function figures(text) {
+  const [digits, exponent] = text.split("e");
+  const short = (digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits).replace("-", "−");
+  if (exponent === undefined) return short;
+  const power = String(Number(exponent)).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));
+  return `${short}·10${power}`;
 }
 
 /** Returns a share of the whole with its sign, such as +12.3%. */

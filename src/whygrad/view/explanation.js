@@ -1,6 +1,6 @@
 // The explanation: the answer in words, the factors as cards, the steps with their formulas.
 
-import { html, number, parsed } from "./dom.js";
+import { fold, html, number, parsed } from "./dom.js";
 import { hue } from "./picture.js";
 
 /** Returns a path's stations and cards, whether it is written out or begins a neuron's path. */
@@ -75,13 +75,11 @@ function reasons(view, explanation) {
   return html("ul", { class: "reasons" }, [...alike.values()].map(item));
 }
 
-/** The first step as one line: with symbols, with numbers, and its value. */
+/** The first step as one formula: with symbols, with numbers, and its value. */
 function lead(view, explanation) {
   const step = view.document.sheet.steps[explanation.steps[0]];
   if (!step) return null;
-  const [symbols, numbers] = [step.lines.findLast(([, value], n) => value === null || n === 0), step.lines.at(-1)];
-  const shown = symbols === numbers ? [symbols] : [symbols, numbers];
-  return html("div", { class: "lead" }, shown.map(([formula]) => view.formulas.math(formula, "block")));
+  return html("div", { class: "lead formula" }, step.lines.map(([formula], n) => [n ? html("wbr") : null, view.formulas.broken(formula)]));
 }
 
 /** The factors of one path as cards. */
@@ -118,7 +116,7 @@ export function line(view, place) {
   const { formulas } = view;
   const copy = html("button", { class: "copy", type: "button", "aria-label": "Copy LaTeX", title: "Copy LaTeX" }, "TeX");
   copy.addEventListener("click", () => view.copied(formulas.latex(place), copy));
-  return html("div", { class: "line" }, html("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "formula" }, formulas.math(place, "block")), copy);
+  return html("div", { class: "line" }, html("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "formula" }, formulas.broken(place)), copy);
 }
 
 /** The steps of the derivation. */
@@ -152,8 +150,8 @@ export function further(view, explanation) {
   return html(
     "section",
     { class: "further" },
-    layers.length ? html("details", { class: "fold" }, html("summary", {}, "The same in whole layers"), html("div", { class: "layers" }, layers)) : null,
-    html("details", { class: "fold" }, html("summary", {}, `What ${state.notation} means`), html("p", {}, says)),
+    layers.length ? fold(view, "layers", "The same in whole layers", html("div", { class: "layers" }, layers)) : null,
+    fold(view, "notation", `What ${state.notation} means`, html("p", {}, says)),
     html("ul", { class: "notes" }, notes, html("li", {}, `Network: ${document.title}.`)),
   );
 }

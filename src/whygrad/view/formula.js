@@ -11,6 +11,10 @@ const ALLOWED = new Set(
     "maxsize columnalign").split(" "),
 );
 const LEAVES = new Set(["mi", "mn", "mo", "mtext"]);
+const SUMS = new Set(["=", "≈", "+", "−"]);
+const TIMES = new Set(["·"]);
+const OPENS = new Set(["(", "[", "{"]);
+const CLOSES = new Set([")", "]", "}"]);
 
 /** Formulas of one document in one notation. */
 export class Formulas {
@@ -29,6 +33,28 @@ export class Formulas {
   /** Returns a formula as a math element. */
   math(place, display = "inline") {
     return this.element(this.sheet.formulas[place], display);
+  }
+
+  /**
+   * Returns a formula as elements that may stand on several lines: browsers don't break one math element. It breaks
+   * at sums first, and at products only where one is longer than a line.
+   */
+  broken(place) {
+    const formula = this.sheet.formulas[place];
+    const tree = this.sheet.skeletons[formula[0]].m;
+    if (tree[0] !== "mrow") return [this.element(formula, "block")];
+    const math = (row) => {
+      const made = document.createElementNS(MATHML, "math");
+      made.setAttribute("displaystyle", "true");
+      made.append(this.built(["mrow", ...row], formula));
+      return made;
+    };
+    const joined = (all) => all.map((each, n) => [n ? html("wbr") : null, each]);
+    const term = (row) => {
+      const factors = pieces(row, TIMES);
+      return factors.length > 1 ? html("span", { class: "term" }, joined(factors.map(math))) : math(row);
+    };
+    return joined(pieces(tree.slice(1), SUMS).map(term));
   }
 
   /** Returns a quantity's name as a math element. */
@@ -134,4 +160,23 @@ export class Formulas {
   plainWords(words) {
     return words.map((piece) => (typeof piece === "number" ? this.text(this.sheet.formulas[piece], "t") : piece)).join("");
   }
+}
+
+/** Splits a row before some signs, outside of brackets. */
+function pieces(row, signs) {
+  const made = [[]];
+  let depth = 0;
+  for (const child of row) {
+    const [tag, ...rest] = Array.isArray(child) ? child : [null];
+    const sign = tag === "mo" ? rest.at(-1) : null;
+    const prefix = rest[0]?.form === "prefix";
+    // First in its piece a sign would be taken for a prefix, with no space around it.
+    const breaks = depth === 0 && !prefix && signs.has(sign) && made.at(-1).length > 0;
+    if (breaks) made.push([["mo", { form: "infix" }, sign]]);
+    else made.at(-1).push(child);
+    if (OPENS.has(sign)) depth += 1;
+    const closed = tag === "msup" || tag === "msub" ? rest[0]?.at?.(-1) : sign;
+    if (CLOSES.has(closed)) depth -= 1;
+  }
+  return made;
 }

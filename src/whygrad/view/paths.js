@@ -1,8 +1,9 @@
 // The table of paths: what each contributes, and that together they are the derivative.
 
-import { html, number, percent } from "./dom.js";
+import { figures, fold, html, number, percent } from "./dom.js";
 import { hue } from "./picture.js";
 
+const FEW_NEURONS = 16;
 const SORTS = {
   size: (a, b) => Math.abs(b.c) - Math.abs(a.c),
   signed: (a, b) => b.c - a.c,
@@ -55,10 +56,10 @@ export function pathsTable(view, explanation, rows, shown) {
   });
   const span = factors ? 2 : 1;
   const last = (label, value, remark, kind) =>
-    html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label), html("td", { class: "n" }, value), html("td", { class: "remark", colspan: 2 }, remark));
+    html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label, remark ? html("span", { class: "remark" }, ` ${remark}`) : null), html("td", { class: "n" }, value), html("td", { colspan: 2 }));
   const more = paths.others && !through ? last(`and ${paths.others} ${paths.others === "1" ? "other" : "others"} together`, number(paths.others_sum), "", "others") : null;
   const hiding = rows.length - kept.length;
-  const checks = explanation.checks.rows.map(([name, value, remark], n) => last(name, value.replaceAll("-", "−"), remark, n === 0 ? "sum" : "check"));
+  const checks = explanation.checks.rows.map(([name, value, remark], n) => last(name, figures(value), remark.replace(/[\d.]+e[+-]\d+/g, figures), n === 0 ? "sum" : "check"));
   const options = neurons.map((key) => html("option", { value: key }, formulas.plainName(key)));
   const select = html("select", { "aria-label": "Show only paths through", on: { change: (event) => view.filterPaths(event.target.value) } }, html("option", { value: "" }, "any neuron"), options);
   select.value = through;
@@ -98,5 +99,6 @@ function groups(view, explanation) {
   const lists = explanation.groups.map((rows) =>
     html("dl", {}, rows.map(([name, many, value]) => html("div", {}, html("dt", {}, "through ", formulas.math(name)), html("dd", {}, html("span", { class: "faint" }, many), " ", html("span", { class: "n" }, number(value)))))),
   );
-  return html("details", { class: "fold" }, html("summary", {}, "The paths by the neuron that they pass"), html("div", { class: "groups" }, lists));
+  const few = explanation.groups.flat().length <= FEW_NEURONS && view.roomy;
+  return fold(view, "groups", "The paths by the neuron that they pass", html("div", { class: "groups" }, lists), few);
 }

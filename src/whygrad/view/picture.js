@@ -70,7 +70,8 @@ export class Picture {
     this.svg.style.setProperty("--text", `${this.size}px`);
     this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
     const across = 2 * margin + this.gap * (columns - 1);
-    this.low = regular ? 12 : 0; // room below the neurons for the line from a weight to R
+    this.full = Math.max(small ? 3 : 4, Math.min(13, this.row * 0.15)); // how wide the widest line is
+    this.low = regular ? this.full + 6 : 0; // room below the neurons for the line from a weight to R
     const high = this.row * (rows - 1) + 2 * this.radius + (small ? 8 : 34) + this.low;
     this.high = high;
     this.place = new Map();
@@ -117,9 +118,14 @@ export class Picture {
     const [a, b, end] = [...this.ends(key), "R"].map((each) => this.at(each));
     if (!a || !b || !end) return "";
     const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
-    const low = this.high - 3 + shift;
+    const low = this.lowest + shift;
     const near = end.x - this.radius - this.gap * 0.62;
     return `M${x} ${y}C${x} ${low} ${x + this.gap * 0.1} ${low} ${x + this.gap * 0.42} ${low}L${Math.max(near, x + this.gap * 0.42)} ${low}C${end.x - this.radius - this.gap * 0.3} ${low} ${end.x - this.radius - this.gap * 0.3} ${end.y + shift} ${end.x - this.radius} ${end.y + shift}`;
+  }
+
+  /** The height of the line to R, below the neurons. */
+  get lowest() {
+    return this.high - this.full / 2 - 2;
   }
 
   ends(key) {
@@ -141,7 +147,8 @@ export class Picture {
         this.edges.append(svg("path", { class: "wire", d: this.curve(key, "total") }));
     for (const [key] of items) if (key.startsWith("w")) this.edge(key);
     layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
-    for (const [key] of items) if (!key.startsWith("w")) this.node(key);
+    const bodies = items.filter(([key]) => /^[aCR]/.test(key));
+    for (const [key] of [...bodies, ...items.filter(([key]) => /^[zby]/.test(key))]) this.node(key);
     if (this.place.has("total")) this.node("total");
     this.columns = columnsOf(this.document.picture, (key) => this.at(key));
     this.svg.replaceChildren(this.edges, this.glow, this.nodes, this.chips);
@@ -179,11 +186,13 @@ export class Picture {
       if (readable) parts.push(this.label(key, x, y, 2 * r + 10, size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
-      parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(3, r * 0.24) })];
+      parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(2.5, r * 0.2) })];
     } else if (kind === "b") {
-      parts = [svg("rect", { class: "small", x: x - r * 0.62 - 3.5, y: y - r * 1.02 - 3.5, width: 7, height: 7, rx: 1.5 })];
+      const half = Math.max(2.5, r * 0.18);
+      parts = [svg("rect", { class: "small", x: x - r * 0.72 - half, y: y - r * 0.72 - half, width: 2 * half, height: 2 * half, rx: half * 0.4 })];
     } else if (kind === "y") {
-      parts = [svg("circle", { class: "small target", cx: x + r + 3, cy: y - r - 2, r: Math.max(4, r * 0.27) })];
+      parts = [svg("path", { class: "small", d: diamond(x - r, y - r, Math.max(3.5, r * 0.3)) })];
+      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(this.target(key, x - r * 0.55, y - r - this.size * 0.75));
     } else {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
@@ -191,6 +200,12 @@ export class Picture {
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     }
     this.nodes.append(this.group(key, ...parts.filter(Boolean)));
+  }
+
+  /** Returns a target's name and value, beside its mark. */
+  target(key, x, y) {
+    const inside = html("div", { class: "label start", style: { "font-size": `${this.size * 1.15}px` } }, this.formulas.name(key, false), html("span", { class: "value" }));
+    return svg("foreignObject", { x, y: y - 13, width: this.gap * 0.9, height: 26 }, inside);
   }
 
   others(layer, many) {
@@ -209,7 +224,7 @@ export class Picture {
       const group = this.groups.get(key);
       const value = values[place];
       const text = group.querySelector(".value");
-      if (text) text.textContent = value === null ? "" : number(value, 4);
+      if (text) text.textContent = value === null ? "" : `${key[0] === "y" ? " = " : ""}${number(value, 4)}`;
       group.classList.toggle("chosen", key === chosen);
       group.classList.toggle("lit", Boolean(lit?.has(key)));
       if (!this.small) {
@@ -226,7 +241,6 @@ export class Picture {
     if (!this.svg.querySelector('[tabindex="0"]')) this.groups.get(items[0][0])?.setAttribute("tabindex", "0");
     this.svg.setAttribute("aria-label", label);
     this.svg.classList.toggle("playing", Boolean(lit));
-    this.svg.classList.toggle("dimmed", Boolean(flow) && !lit && !colours);
     this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
     this.marks(path, lit ? null : chosen, missing);
     this.reveal(chosen);
@@ -254,22 +268,26 @@ export class Picture {
     this.nodes.querySelectorAll(".through").forEach((each) => each.classList.remove("through"));
     if (!flow) return;
     const widest = Math.max(flow.widest, Math.abs(flow.regular ?? 0)) || 1;
-    const full = Math.max(this.small ? 3 : 4, Math.min(13, this.row * 0.15));
     const drawn = own ? [own, ...flow.lines] : flow.lines;
+    if (chosen.startsWith("w")) {
+      const [from, to] = this.ends(chosen);
+      const carries = drawn.some(([start, end, ...parts]) => start === from && end === to && parts.some(Boolean));
+      this.groups.get(chosen)?.classList.toggle("carries", carries);
+    }
     for (const [start, end, ...parts] of drawn.toReversed()) {
       const scale = own && start === own[0] && end === own[1] ? own.widest || 1 : widest;
-      const widths = parts.map((part) => (part ? Math.max(1.3, (full * Math.abs(part)) / scale) : 0));
+      const widths = parts.map((part) => (part ? Math.max(1.3, (this.full * Math.abs(part)) / scale) : 0));
       let shift = -widths.reduce((a, b) => a + b, 0) / 2;
       parts.forEach((part, place) => {
         if (!part) return;
         const negative = part * (own && start === own[0] && end === own[1] ? 1 : flip ?? 1) < 0;
         const d = this.curve(start, end, shift + widths[place] / 2);
         shift += widths[place];
-        if (d) this.glow.append(svg("path", { class: `strand ${hue(flow.costs[place])}${negative ? " negative" : ""}`, d, "stroke-width": widths[place].toFixed(2) }));
+        if (d) this.glow.append(strand(hue(flow.costs[place]), negative, d, widths[place]));
       });
     }
     const d = flow.regular && this.curve(chosen, "R");
-    if (d) this.glow.append(svg("path", { class: `strand hueR${flow.regular < 0 ? " negative" : ""}`, d, "stroke-width": Math.max(1.3, (full * Math.abs(flow.regular)) / widest).toFixed(2) }));
+    if (d) this.glow.append(strand("hueR", flow.regular < 0, d, Math.max(1.3, (this.full * Math.abs(flow.regular)) / widest)));
     for (const [key] of nodesOf?.nodes ?? []) {
       (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key))?.classList.add("through");
     }
@@ -294,14 +312,14 @@ export class Picture {
       if (!end) return;
       const key = start.startsWith("w") || start.startsWith("b") ? start : null;
       const [from, to] = key?.startsWith("w") && end !== "R" ? this.ends(start) : [start, end];
-      const [a, b] = end === "R" ? this.ends(start).map((each) => this.at(each)) : [this.at(from), this.at(to)];
+      const [a, b] = [this.at(end === "R" ? this.ends(start)[0] : from), this.at(to)];
       if (!a || !b || a.x === b.x) return;
       const d = this.curve(from, to);
       if (d) this.chips.append(svg("path", { class: `trace factor${n % 6}`, d, "data-factor": n }));
       if (this.gap < 84 || this.row < 34 || !d) return;
       const text = number(card.v, 4);
       const wide = this.size * (0.64 * text.length + 1.1);
-      const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
+      const [x, y] = end === "R" ? [(a.x + b.x) / 2, this.lowest] : [(a.x + b.x) / 2, (a.y + b.y) / 2];
       const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - this.size * 0.9, width: wide, height: this.size * 1.8, rx: this.size * 0.9 }), svg("text", { x, y: y + this.size * 0.36, "text-anchor": "middle" }, text));
       this.chips.append(chip);
     });
@@ -349,4 +367,14 @@ export class Picture {
       this.handlers.choose(key, this.groups.get(key));
     }
   }
+}
+
+/** Returns a line of the flow; what takes away is dashed, the dashes as long as suits its width. */
+function strand(kind, negative, d, width) {
+  const dashes = `${Math.max(6, width * 1.05).toFixed(1)} ${Math.max(3.5, width * 0.5).toFixed(1)}`;
+  return svg("path", { class: `strand ${kind}${negative ? " negative" : ""}`, d, "stroke-width": width.toFixed(2), "stroke-dasharray": negative ? dashes : null });
+}
+
+function diamond(x, y, r) {
+  return `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z`;
 }

@@ -3,7 +3,7 @@
 import { html, number } from "./dom.js";
 import { Picture } from "./picture.js";
 
-const NARROW = 1020; // from this width on, the picture itself stays in sight beside the text
+export const NARROW = 1020; // from this width on, the picture itself stays in sight beside the text
 const HIGH = 104;
 
 /** A small picture that shows the same as the large one, as soon as that is scrolled away. */

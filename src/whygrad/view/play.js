@@ -83,7 +83,7 @@ export class Player {
       this.caption.replaceChildren();
       return;
     }
-    this.title.textContent = step ? `${at + 1} of ${this.steps.length}: ${step.title}` : "Play the forward pass, the costs and the backward pass";
+    this.title.textContent = step ? `${at + 1} of ${this.steps.length}: ${step.title}` : "Play the passes: forward, the costs, backward";
     this.dots.replaceChildren(...(step && this.steps.length <= 60 ? this.steps.map((each, n) => html("i", { class: `${each.phase}${n === at ? " now" : n < at ? " done" : ""}` })) : []));
     this.caption.replaceChildren(...(step ? [html("p", {}, formulas.words(step.says)), ...step.lines.map(([formula]) => line(this.view, formula))] : []));
   }

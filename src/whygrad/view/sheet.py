@@ -229,7 +229,9 @@ def _signs(children: list[Any]) -> list[Any]:
     """Marks a minus after a bracket or an equals sign as a sign, not a difference: it takes no space after it."""
     before: Any = None
     for place, child in enumerate(children):
-        if child == ["mo", "−"] and isinstance(before, list) and before[0] == "mo" and before[-1] in "(=·≈":
+        tag, *_, text = before if isinstance(before, list) else ("", "")
+        opens = (tag == "mo" and text in "(=·≈") or (tag == "mtext" and str(text).rstrip().endswith(":"))
+        if child == ["mo", "−"] and opens:
             children[place] = ["mo", {"form": "prefix"}, "−"]
         before = child
     return children

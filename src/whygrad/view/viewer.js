@@ -9,8 +9,8 @@ import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js
 import { Formulas } from "./formula.js";
 import { Live } from "./live.js";
 import { pathsTable } from "./paths.js";
-import { hue, Picture } from "./picture.js";
-import { Pinned } from "./pinned.js";
+import { Picture } from "./picture.js";
+import { NARROW, Pinned } from "./pinned.js";
 import { Player } from "./play.js";
 import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
@@ -19,6 +19,8 @@ import { alternative, described, weightTables } from "./weights.js";
 
 const sheetOfStyle = new CSSStyleSheet();
 sheetOfStyle.replaceSync(STYLE);
+const MARKS = [["z", "○", "pre-activation"], ["b", "▢", "bias"], ["y", "◇", "target"]];
+const FEW_ITEMS = 70;
 const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, step: null, theme: null };
 
 class View {
@@ -29,6 +31,7 @@ class View {
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheetOfStyle];
     this.trail = [];
+    this.folds = new Map(); // which folded parts the reader has opened or closed
     this.sorted = "size";
     this.through = "";
     this.missing = null;
@@ -118,6 +121,7 @@ class View {
     this.further = html("div");
     this.tables = html("details", { class: "fold every" }, html("summary", {}, "Every weight as a table"), html("div", { class: "tables" }));
     this.tables.addEventListener("toggle", () => this.fillTables());
+    this.tables.open = this.roomy && this.document.picture.items.length <= FEW_ITEMS;
     this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.live?.element ?? "", this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
     this.pinned = new Pinned(this);
@@ -137,6 +141,11 @@ class View {
     };
     window.addEventListener("popstate", this.onpop);
     this.pointing.listen(this.page);
+  }
+
+  /** Whether there is room beside the text, so that short parts need not be folded. */
+  get roomy() {
+    return this.host.clientWidth >= NARROW;
   }
 
   // The state
@@ -300,13 +309,14 @@ class View {
 
   renderLegend() {
     const { document, state } = this;
-    const says = state.show === "paths" ? "line width: how much of the derivative goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
-    const costs = state.of === "total" ? [...(this.explanation?.flow.costs ?? []), ...(this.explanation?.flow.regular ? ["R"] : [])] : [state.of];
+    const says = state.show === "paths" ? "line width: how much of it goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
+    const kinds = new Set(document.picture.items.map(([key]) => key[0]));
     this.legend.replaceChildren(
-      ...costs.filter((key) => key !== "total").map((key) => html("span", {}, html("span", { class: `dot ${hue(key)}` }), this.formulas.name(key, false))),
       html("span", {}, html("span", { class: "sample" }), "adds"),
       html("span", {}, html("span", { class: "sample negative" }), "takes away"),
       html("span", { class: "says" }, says),
+      ...MARKS.filter(([kind]) => kinds.has(kind)).map(([, mark, name]) => html("span", {}, html("span", { class: "mark" }, mark), name)),
+      html("span", { class: "hint" }, "choose any line or neuron"),
     );
   }
 

@@ -7,7 +7,8 @@ export function weightTables(view) {
   const { document, formulas, state, scene } = view;
   const { layers, items } = document.picture;
   const shown = state.show === "paths" ? "gradient" : state.show;
-  const values = scene.colours[shown]?.[state.of] ?? scene.colours.gradient[state.of];
+  const of = view.isCost(state.of) ? state.of : "total"; // of a neuron no weight's derivative is in the document
+  const values = scene.colours[shown]?.[of] ?? scene.colours.gradient[of];
   const place = new Map(items.map(([key], n) => [key, n]));
   const button = (key) =>
     html(
@@ -25,14 +26,21 @@ export function weightTables(view) {
     );
     return html("div", { class: "wide" }, html("table", { class: "weights" }, html("thead", {}, head), html("tbody", {}, rows)));
   });
-  return tables;
+  const says = shown === "gradient" ? ["the derivative of ", of === "total" ? "the total" : formulas.name(of, false), " by the weight"] : [shown, " of the weight"];
+  return [html("p", { class: "faint" }, "Each number is ", says, " from the neuron above to the neuron on the left."), ...tables];
 }
 
-/** Returns a sentence that says what the picture shows. */
+/** Returns in sentences what the picture shows: the network, and the paths that are lit. */
 export function alternative(view) {
-  const { document, formulas, state } = view;
+  const { document, formulas, state, explanation, path } = view;
   const sizes = document.network.sizes.join(", ");
-  return `A network with layers of ${sizes} neurons and ${document.of.filter(([key]) => key !== "total").length} costs. Chosen: ${formulas.plainName(state.chosen)}. Arrow keys move to other weights and neurons.`;
+  const costs = document.of.filter(([key]) => key !== "total").length;
+  const says = [`A network with layers of ${sizes} neurons and ${costs === 1 ? "one cost" : `${costs} costs`}. Chosen: ${formulas.plainName(state.chosen)}.`];
+  if (explanation) says.push(`${formulas.text(document.sheet.formulas[explanation.heading], "t")} = ${number(explanation.value)}.`);
+  const parts = Object.entries(explanation?.costs ?? {}).filter(([, part]) => part);
+  if (state.of === "total" && parts.length > 1 && parts.length <= 12) says.push(`Of which ${parts.map(([key, part]) => `${formulas.plainName(key)} ${number(part)}`).join(", ")}.`);
+  if (path?.stations.length > 1) says.push(`Lit is ${state.path ? "the path" : "the strongest path,"} ${path.stations.map((key) => formulas.plainName(key)).join(" to ")}, which carries ${number(path.c)}.`);
+  return [...says, "Arrow keys move to other weights and neurons."].join(" ");
 }
 
 /** Returns what a screen reader says of an item. */
@@ -42,7 +50,7 @@ export function described(view, key, place) {
   const name = formulas.plainName(key);
   const what = { w: "weight", b: "bias", a: layer === 0 ? "input" : "activation", z: "pre-activation", y: "target", C: "cost", R: "cost" }[kind] ?? "total";
   const ends = kind === "w" ? `, from ${formulas.plainName(`a${layer - 1}.${from}`)} to ${formulas.plainName(`a${layer}.${to}`)}` : "";
-  if (place < 0) return `${what} ${name}, value ${number(scene.total)}`;
+  if (place < 0) return `the total, value ${number(scene.total)}`;
   const value = scene.values[place];
   const slope = scene.colours.gradient[state.of]?.[place] ?? scene.colours.gradient.total[place];
   return `${what} ${name}${ends}, ${value === null ? "one value for each example" : `value ${number(value, 4)}`}, derivative of ${formulas.plainName(state.of)}: ${number(slope, 4)}`;

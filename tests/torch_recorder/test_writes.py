@@ -309,3 +309,48 @@ def test_a_hook_that_is_taken_away_again_is_not_told_of() -> None:
         return {"size": h.square().sum()}
 
     recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+
+
+# What a record keeps of indices, masks and targets, which others go on to use
+
+TARGETS, SHOWN = torch.tensor([0, 2, 1, 1]), torch.tensor([True, False, True])
+FACTORS = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
+
+
+def looked_at(m: Any, batch: Any) -> dict[str, torch.Tensor]:
+    h = m["layer"](batch["x"]) + m["table"](batch["t"]) + m["padded"](batch["t"])
+    picked = h.gather(1, batch["t"][:, None])
+    return {
+        "class": nn.functional.cross_entropy(h, batch["t"]),
+        "picked": picked.square().sum() + h[range(4), batch["t"]].sum() + h[batch["mask"]].square().sum(),
+        "masked": h.masked_fill(m.hidden, 2.0).square().sum() + h[:, m.order].prod(),
+        "joined": torch.zeros(3, 3).index_add(0, batch["t"], h).square().sum(),
+        "elsewhere": (h[TARGETS] * FACTORS).masked_fill(SHOWN, 0.5).square().sum()
+        + (h * batch["t"][:, None]).sum(),
+    }
+
+
+def test_a_record_stays_what_it_was_whatever_becomes_of_what_it_looked_at() -> None:
+    torch.manual_seed(1)
+    model = nn.ModuleDict(
+        {"layer": nn.Linear(2, 3), "table": nn.Embedding(3, 3), "padded": nn.Embedding(3, 3, padding_idx=1)}
+    )
+    model.register_buffer("hidden", torch.tensor([True, False, False]))
+    model.register_buffer("order", torch.tensor([2, 0, 2]))
+    batch = {
+        "x": torch.randn(4, 2),
+        "t": torch.tensor([0, 1, 2, 1]),
+        "mask": torch.tensor([True, False, True, True]),
+    }
+    right = by_autograd(model, batch, looked_at)
+    record, again = (wg.record(model, batch, looked_at) for _ in range(2))
+    total = record.sweep("total").value("layer.weight")
+    changed = [*batch.values(), model.hidden, model.order, TARGETS, SHOWN, FACTORS]
+    before = [one.clone() for one in changed]
+    for one in changed:
+        one.zero_()
+    for name, wanted in right.items():
+        torch.testing.assert_close(again.gradients()[name], wanted)
+    torch.testing.assert_close(again.sweep("total").value("layer.weight"), total)
+    for one, kept in zip(changed, before, strict=True):
+        one.copy_(kept)

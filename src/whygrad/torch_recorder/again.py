@@ -13,10 +13,23 @@ class _Hole:
         self.number = number
 
 
-def again(func: Callable[..., Any], given: Mapping[str, Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:
+class Held:
+    """A constant that an operation looks at: indices, a mask. A copy takes its place before its memory changes."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach() if tensor.requires_grad else tensor
+
+
+def again(
+    func: Callable[..., Any],
+    given: Mapping[str, Any],
+    inputs: Sequence[Tensor],
+    hold: Callable[[Tensor], Held] = Held,
+) -> Callable[..., Any]:
     """Returns a function of new inputs, which calls ``func`` with them in the place of those that it was given.
 
-    The graph keeps that function. It holds neither the inputs nor what autograd noted of the run with them.
+    The graph keeps that function. It holds neither the inputs nor what autograd noted of the run with them; the other
+    tensors it has from ``hold``.
 
     Example:
         >>> import torch
@@ -29,12 +42,19 @@ def again(func: Callable[..., Any], given: Mapping[str, Any], inputs: Sequence[T
     def emptied(value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
-        return holes.get(id(value)) or (value.detach() if value.requires_grad else value)
+        return holes.get(id(value)) or hold(value)
 
-    held = _each(given, emptied)
-    return lambda *new: func(
-        **_each(held, lambda value: new[value.number] if isinstance(value, _Hole) else value)
-    )
+    kept = _each(given, emptied)
+
+    def run(*new: Tensor) -> Any:
+        def filled(value: Any) -> Any:
+            if isinstance(value, _Hole):
+                return new[value.number]
+            return value.tensor if isinstance(value, Held) else value
+
+        return func(**_each(kept, filled))
+
+    return run
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:

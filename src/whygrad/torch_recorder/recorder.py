@@ -19,7 +19,6 @@ from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry
 from whygrad.model_record import Leaf, Made, Record
 from whygrad.torch_recorder.batches import named_tensors
-from whygrad.torch_recorder.copies import apart
 from whygrad.torch_recorder.restoring import state_left, values_left
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
@@ -60,6 +59,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     given = dict(named_tensors(batch, "batch"))
     leaves = _leaves(tracer, modules, given)
     outside = [tensor for tensor, _ in leaves.values()]
+    outside += [buffer for module in modules.values() for buffer in module.buffers()]
     others = [tensor for tensor in given.values() if id(tensor) not in leaves]
     with ExitStack() as held:
         held.enter_context(state_left(tuple(module for _, module in _paths(modules)), others))
@@ -81,11 +81,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
                 raise tracer.refusal from None
             raise
         entries, names = _entries(tracer, losses)
-        # Before what the run wrote is taken back.
-        outside += [buffer for module in modules.values() for buffer in module.buffers()]
-        kept = apart([node.value for node in tracer.recording.nodes], outside)
-    for number, value in kept.items():
-        tracer.recording.replace_value(number, value)
+        tracer.take_apart(outside)  # before what the run wrote is taken back
     _warn_of_hooks(tracer, modules)
     graph = tracer.graph(tuple(entries), tuple(names))
     heads = {path: _heads(module) for path, module in _paths(modules)}

@@ -23,10 +23,8 @@ def values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
         for tensor, first, leaf in kept:
             if Memory.place(tensor) != Memory.place(first):
                 tensor.data = first
-            value = tracer.recording.nodes[leaf.node].value
-            # A leaf's value is taken out of memory that is about to be written to.
-            if Memory.place(value) != Memory.place(first):
-                first.copy_(value)
+            if leaf.node in tracer.rescued:
+                first.copy_(tracer.recording.nodes[leaf.node].value)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
 from whygrad.ops import OPS, Op
-from whygrad.torch_recorder.again import again
+from whygrad.torch_recorder.again import Held, again
+from whygrad.torch_recorder.copies import apart
 from whygrad.torch_recorder.decompositions import decomposition
 from whygrad.torch_recorder.memory import Memory, Source
 from whygrad.torch_recorder.opaque import opaque
@@ -106,7 +107,7 @@ class Call(NamedTuple):
 
     def again(self, inputs: Sequence[Tensor]) -> Callable[..., Any]:
         """Returns a function that does the operation with new tensors in the place of some of its arguments."""
-        return again(self.func, self.given, inputs)
+        return again(self.func, self.given, inputs, self.tracer.held)
 
 
 Rule = Callable[[Call], Any]
@@ -142,6 +143,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.recording = Recording(torch_namespace)
         self.memory = Memory()
         self.stops: list[int] = []
+        self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         self.modules: list[str] = []  # for each node, the module that made it
         self._rules = rules
         self._where = where
@@ -149,6 +151,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._on_storage: dict[int, list[int]] = {}
         self._constants: dict[int, tuple[Tensor, int]] = {}
         self._constant_of: dict[int, int] = {}
+        self._held: dict[int, list[Held]] = {}  # by storage, as the next two
+        self._own: set[int] = set()
+        self._foreign: dict[int, Tensor] = {}
         self._calls: dict[str, int] = {}
         self._named: set[int] = set()
         self.refusal: NotSupportedError | None = None
@@ -209,6 +214,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 constant = constant.to(like.dtype)  # 1/n of an integer n were float32
             number = self._noted(self.recording.leaf("constant", constant))
             self._protect(value, number)
+            self._look_at(value)
             self._constants[id(value)] = kept = (value, number)
             self._constant_of[number] = id(value)
         return kept[1]
@@ -234,7 +240,33 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _rescue(self, tensor: Tensor) -> None:
         for number in self._on_storage.pop(Memory.place(tensor), ()):
             self.recording.replace_value(number, self.recording.nodes[number].value.clone())
+            self.rescued.add(number)
             self._constants.pop(self._constant_of.get(number, 0), None)
+        for held in self._held.pop(Memory.place(tensor), ()):
+            held.tensor = held.tensor.clone()
+
+    def held(self, tensor: Tensor) -> Held:
+        """Returns a holder of a constant, which will have the values of now."""
+        made = Held(tensor)
+        self._held.setdefault(self._look_at(tensor), []).append(made)
+        return made
+
+    def _look_at(self, tensor: Tensor) -> int:
+        """Returns a constant's storage, after noting where it isn't of this run: who knows what becomes of it."""
+        place = Memory.place(tensor)
+        if place not in self._own:
+            self._foreign[place] = tensor
+        return place
+
+    def take_apart(self, outside: Sequence[Tensor]) -> None:
+        """Copies what the record keeps of tensors that live on: those of the model, the batch and everywhere else."""
+        outside = [*outside, *self._foreign.values()]
+        held = [one for place in self._foreign for one in self._held.get(place, ())]
+        with no_dispatch():
+            for number, value in apart([node.value for node in self.recording.nodes], outside).items():
+                self.recording.replace_value(number, value)
+            for number, value in apart([one.tensor for one in held], outside).items():
+                held[number].tensor = value
 
     # Calls
 
@@ -281,7 +313,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.memory.write(target, None)
             else:  # autograd knows nothing of it: paths stay, with the new values
                 self.memory.doubt(target)
-        self.memory.inherit(tensors(given), tensors(out))
+        made = tensors(out)
+        if made:
+            there = tensors(given)
+            self.memory.inherit(there, made)
+            self._own.update({Memory.place(t) for t in made} - {Memory.place(t) for t in there})
         return out
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
@@ -390,7 +426,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not (isinstance(made, Tensor) and made.is_floating_point()):
                 nodes.append(None)
                 continue
-            run = again(func, given, inputs)
+            run = again(func, given, inputs, self.held)
             op = opaque(name, run, len(inputs), None if isinstance(out, Tensor) else place)
             number = self.apply(name, op, [self.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)
@@ -411,6 +447,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.memory.hold(tensor, number)
                 if number is not None:
                     self._protect(tensor, number)
+                else:  # indices of what was found
+                    self._own.add(Memory.place(tensor))
 
     def refuse(self, name: str, instead: str = "") -> None:
         """Raises the error for an operation that isn't in the table; ``instead`` says what to do where opaque won't."""

@@ -79,9 +79,10 @@ def _embedding(call: Call) -> Any:
         call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)", "leave it out")
     if given["padding_idx"] < 0:
         return selection(call)
-    indices, padding = given["indices"], given["padding_idx"]
+    held, padding = call.tracer.held(given["indices"]), given["padding_idx"]
 
     def run(places: Tensor) -> Tensor:
+        indices = held.tensor
         return places[indices].masked_fill((indices == padding).unsqueeze(-1), 0)  # constants, says PyTorch
 
     return selected(call.tracer, call.name, run, [call.tracer.input(given["weight"], call.out)], call.out)
@@ -101,12 +102,12 @@ def by_indices(call: Call) -> Any:
         return NotImplemented
     indices, dim = call.out[1], call.given.get("dim", -1)
     keeps = call.given.get("keepdim", True) or indices.dim() == call.given["self"].dim()
-    at = indices if keeps else indices.unsqueeze(dim)
+    held = call.tracer.held(indices)
 
     def run(places: Tensor) -> Tensor:
         if places.dim() == 0:
             return places
-        found = places.gather(dim, at)
+        found = places.gather(dim, held.tensor if keeps else held.tensor.unsqueeze(dim))
         return found if keeps else found.squeeze(dim)
 
     return _at_indices(call, run)
@@ -120,11 +121,11 @@ def by_indices(call: Call) -> Any:
     "fractional_max_pool2d",
 )
 def _max_pool(call: Call) -> Any:
-    indices = call.out[1]
+    held = call.tracer.held(call.out[1])
     spatial = 3 if "3d" in call.name else 2
 
     def run(places: Tensor) -> Tensor:
-        flat = places.flatten(-spatial)
+        indices, flat = held.tensor, places.flatten(-spatial)
         return flat.gather(-1, indices.flatten(-spatial)).reshape(indices.shape)
 
     return _at_indices(call, run)

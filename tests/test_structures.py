@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whygrad.ops import OPS, Op
+from whygrad.ops import Op, load_all
 from whygrad.semirings import SEMIRINGS
 from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Local, Selection, constant, settled
+
+OPS = load_all()
 
 
 def local(op: Op, *inputs: Any, **settings: Any) -> Local:
@@ -133,3 +135,52 @@ def test_a_dropped_entry_reaches_nothing() -> None:
     assert smallest is not None
     assert math.isnan(largest[0, 1])
     assert math.isnan(smallest[0, 1])
+
+
+@pytest.mark.parametrize("name", ["total", "live"])
+@pytest.mark.parametrize("kind", ["drawn", "ties", "balanced", "one apart", "constant"])
+@pytest.mark.parametrize("n", [1, 2, 5, 33])
+def test_normalisation_without_its_pairs(
+    n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whygrad.structures.dense.SORTED_FROM", 0)
+    drawn = np.random.default_rng(n)
+    x = {
+        "drawn": drawn.normal(size=(3, n)),
+        "ties": drawn.integers(0, 3, (3, n)).astype(float),
+        "balanced": np.resize([-1.0, 1.0], (3, n)),  # half of the partials are exactly 0 with eps = 0
+        "one apart": np.eye(3, n),
+        "constant": np.ones((3, n)),
+    }[kind]
+    at = local(OPS["normalise"], x, axis=-1, eps=0.0 if kind == "balanced" and n % 2 == 0 else 1e-5)
+    partials = np.zeros((3, n, n))
+    for position in range(3 * n):
+        group, j = divmod(position, n)
+        column = OPS["normalise"].structure.column(at, 0, position)
+        partials[group, column.positions - group * n, j] = column.partials
+    cotangent = drawn.integers(0, 4, (2, 3, n)).astype(float)
+    cotangent[0, 0] = np.eye(1, n, n - 1)
+    lifted = np.abs(partials) if name == "total" else (partials != 0).astype(float)
+    (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (cotangent,), at, 0, False)
+    np.testing.assert_allclose(made, np.einsum("rgi,gij->rgj", cotangent, lifted), rtol=1e-12, atol=1e-13)
+
+
+def test_large_groups_are_sorted_and_not_paired(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3000))
+    at = local(OPS["normalise"], x, axis=-1)
+    monkeypatch.setattr("whygrad.structures.dense._in_blocks", None)
+    for name in ("total", "live", "count", "gradient"):
+        (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (np.ones((1, 2, 3000)),), at, 0, False)
+        assert made.shape == (1, 2, 3000)
+
+
+def test_as_much_is_told_apart_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 400)).astype(np.float32)
+    cotangent = np.random.default_rng(1).uniform(size=(2, 4, 400)).astype(np.float32)
+    at = local(OPS["normalise"], x, axis=-1)
+    pull = OPS["normalise"].structure.pull
+    (by_order,) = pull(SEMIRINGS["total"], (cotangent,), at, 0, False)
+    monkeypatch.setattr("whygrad.structures.dense.SORTED_FROM", np.inf)
+    (by_pairs,) = pull(SEMIRINGS["total"], (cotangent,), at, 0, False)
+    assert by_order.dtype == np.float32
+    np.testing.assert_allclose(by_order, by_pairs, rtol=2e-5)

@@ -87,6 +87,22 @@ def multiplied_onto(array: Array, factor: Array) -> Array:
     return array
 
 
+def log_onto(array: Array, xp: Any) -> Array:
+    """Returns the natural logarithm of an array of positive numbers, which may be written over it.
+
+    Example:
+        >>> log_onto(np.array([1.0]), np)
+        array([0.])
+    """
+    if xp is np:
+        return np.log(array, out=array if isinstance(array, np.ndarray) else None)
+    if array.device.type == "cpu" and array.dtype in (xp.float32, xp.float64):
+        # NumPy takes a third of the time that PyTorch takes, and sees the same memory.
+        np.log(array.numpy(), out=array.numpy())
+        return array
+    return array.log_()
+
+
 def ldexp(part: Array, exponent: int, xp: Any) -> Array:
     """Returns part * 2**exponent, infinite or zero only where the product is, not where 2**exponent is."""
     if not exponent:
@@ -139,6 +155,18 @@ def best_along(kept: str, part: Array, axis: int, xp: Any) -> Array:
 
 def _worst(kept: str) -> float:
     return -math.inf if kept.startswith("largest") else math.inf
+
+
+def searched(ordered: Array, values: Array, xp: Any) -> Array:
+    """Returns how many entries of each ascending row (rows, n) are below each value (rows, m) of the same row.
+
+    Example:
+        >>> searched(np.array([[1.0, 2.0, 3.0]]), np.array([[0.0, 2.5]]), np)
+        array([[0, 2]])
+    """
+    if xp is np:
+        return np.stack([np.searchsorted(row, value) for row, value in zip(ordered, values, strict=True)])
+    return sys.modules["torch"].searchsorted(ordered, values)
 
 
 def scatter_sum(part: Array, index: Array, size: int, xp: Any) -> Array:

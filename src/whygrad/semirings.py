@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.arrays import best, best_along, cast, ldexp, multiplied_onto, scatter_best, scatter_sum
+from whygrad.arrays import best, best_along, cast, ldexp, log_onto, multiplied_onto, scatter_best, scatter_sum
 from whygrad.contraction import (
     SIGNED_LARGEST,
     Labels,
@@ -66,6 +66,8 @@ class SumSemiring(NamedTuple):
     unit: bool = False  # lift is 1 for every partial that exists
     exact: bool = False  # components are whole numbers: carry them in float64
     linear: bool = False  # lift is linear: the sum of two partials acts as the sum of what each does
+    absolute: bool = False  # lift is the absolute value of a partial
+    live: bool = False  # lift is 1 for every partial that isn't 0
     overwrites: bool = False  # times may write its product over a cotangent of one component
 
     def combine(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
@@ -160,6 +162,8 @@ class OrderSemiring(NamedTuple):
     unit: bool = False
     exact: bool = False
     linear: bool = False
+    absolute: bool = False
+    live: bool = False
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
@@ -271,10 +275,8 @@ def _split_signs(partial: Array, xp: Any) -> Element:
 
 def _entropy_lift(partial: Array, xp: Any) -> Element:
     size = xp.abs(partial)
-    # s log s = s log(s + 1) where s is 0, without a choice at each entry, which takes longer than the logarithm
-    made = cast(size == 0, size.dtype)
-    made += size
-    made = xp.log(made)
+    # 0 log 0 = 0, without a choice at each entry, which takes longer than the logarithm
+    made = log_onto(size.clip(xp.finfo(size.dtype).smallest_normal), xp)
     made *= size
     return size, made
 
@@ -293,7 +295,7 @@ def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
     there = weight > 0
     everywhere = bool(there.all())
     safe = weight if everywhere else xp.where(there, weight, xp.ones_like(weight))
-    made = xp.log(safe)
+    made = log_onto(safe.clip(0.0), xp)  # a copy
     made -= product / safe
     made = made.clip(0.0)
     return made if everywhere else xp.where(there, made, math.nan)
@@ -342,6 +344,7 @@ SEMIRINGS: dict[str, Semiring] = {
             products=_single,
             rescale=_scaled,
             read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            absolute=True,
         ),
         OrderSemiring(
             "strongest",
@@ -374,6 +377,7 @@ SEMIRINGS: dict[str, Semiring] = {
             rescale=_scaled,
             read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
             exact=True,
+            live=True,
         ),
         SumSemiring(
             "count",

@@ -9,6 +9,7 @@ import numpy as np
 from whygrad.arrays import filled, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
+from whygrad.structures.lines import Lines
 from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like, settled
 from whygrad.structures.separation import Separated, separated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # What a block of partials of pairs of entries may take: more of them leave the second-level cache.
 BLOCK_BYTES = 1024 * 1024
+# Groups of so many entries are sorted sooner than their pairs are gone through.
+SORTED_FROM = 256
 
 
 class DenseAlongAxis(NamedTuple):
@@ -76,10 +79,9 @@ class DenseAlongAxis(NamedTuple):
         if parts is not None and semiring.linear:
             made = _linear(moved, parts, known, xp)
             made = counted(semiring, made, local.output, xp) if marked else made
-        elif parts is not None and len(parts.products) == 1:
-            made = _one_product(semiring, moved, parts, known, output, xp, marked)
         else:
-            made = _in_blocks(semiring, moved, tree, known, output, xp, marked)
+            pairs = _Pairs(tree, known, output, xp)
+            made = _joined(semiring, moved, pairs, None if parts is None else pairs.factors(parts), marked)
         return each(made, lambda part: ungrouped(part, rows, (part.shape[0], *x.shape), xp))
 
     def column(self, local: Local, which: int, position: int) -> Column:
@@ -112,64 +114,145 @@ def _linear(moved: "Element", parts: Separated, known: Mapping[str, Array], xp: 
     return each(moved, pulled)
 
 
-def _one_product(
-    semiring: "Semiring",
-    moved: "Element",
-    parts: Separated,
-    known: Mapping[str, Array],
-    output: Array,
-    xp: Any,
-    marked: bool,
+class _Factors(NamedTuple):
+    """The partials as diagonal(j), where i = j, + left[0][i] right[0][j] + left[1][i] right[1][j] + …
+
+    ``left`` is (groups, n, products), ``right`` (groups, products, n) and the diagonal, if there is one, (groups, n).
+    """
+
+    diagonal: Array | None
+    left: Array
+    right: Array
+
+    def block(self, rows: slice, columns: slice, xp: Any) -> Array:
+        """Returns the partials (rows of groups, n, columns) of some groups and some entries j."""
+        right = self.right[rows][..., columns]
+        made = self.left[rows] @ right
+        if self.diagonal is not None:
+            many = right.shape[-1]
+            flat = xp.reshape(made, (made.shape[0], -1))  # a view: the product is new
+            flat[:, columns.start * many :: many + 1][:, :many] += self.diagonal[rows][:, columns]
+        return made
+
+
+class _Pairs(NamedTuple):
+    """The formula, and what it is about: arrays (…, n), or (…, 1) for what all entries of a group share."""
+
+    tree: Tree
+    known: Mapping[str, Array]
+    output: Array
+    xp: Any
+
+    @property
+    def own(self) -> Array:
+        """The partials of each output entry by the same entry of the input."""
+        at = {**self.known, "delta": filled((), 1.0, self.output, self.xp)}
+        return wide(_evaluated(self.tree, at, self.xp), self.output, self.xp)
+
+    def between(self, group: Array, i: Array, j: Array) -> Array:
+        """Returns the partials of some pairs of two entries, by their groups' numbers and their places there."""
+        n = self.output.shape[-1]
+
+        def taken(name: str, array: Array) -> Array:
+            every = self.xp.broadcast_to(array, self.output.shape)
+            return self.xp.reshape(every, (-1, n))[group, j if name.endswith("_j") else i]
+
+        at = {name: taken(name, array) for name, array in self.known.items()}
+        return _evaluated(self.tree, at | {"delta": filled((), 0.0, self.output, self.xp)}, self.xp)
+
+    def factors(self, parts: Separated) -> _Factors:
+        """Returns the same partials as a sum of products."""
+
+        xp, n = self.xp, self.output.shape[-1]
+
+        def array(tree: Tree) -> Array:
+            return xp.reshape(wide(_evaluated(tree, self.known, xp), self.output, xp), (-1, n))
+
+        left, right = zip(*parts.products, strict=True)
+        return _Factors(
+            None if parts.diagonal is None else array(parts.diagonal),
+            xp.stack([array(f) for f in left], axis=-1),
+            xp.stack([array(g) for g in right], axis=-2),
+        )
+
+    def block(self, rows: slice, columns: slice, xp: Any) -> Array:
+        """Returns the partials (rows of groups, n, columns) of some groups and some entries j."""
+        n = self.output.shape[-1]
+
+        def flat(array: Array) -> Array:
+            every = xp.broadcast_to(array, (*self.output.shape[:-1], array.shape[-1]))
+            return xp.reshape(every, (-1, array.shape[-1]))[rows]
+
+        at = {
+            name: flat(array)[:, None, columns] if name.endswith("_j") else flat(array)[:, :, None]
+            for name, array in self.known.items()
+        }
+        every = xp.arange(n, device=self.output.device)
+        at["delta"] = xp.asarray(
+            every[:, None] == every[columns], dtype=self.output.dtype, device=self.output.device
+        )
+        groups = flat(self.output).shape[0]
+        like = xp.broadcast_to(filled((), 0.0, self.output, xp), (groups, n, len(every[columns])))
+        return wide(_evaluated(self.tree, at, xp), like, xp)
+
+
+def _joined(
+    semiring: "Semiring", moved: "Element", pairs: _Pairs, factors: _Factors | None, marked: bool
 ) -> "Element":
-    """Returns an input's cotangent from its own output and from all others: these are joined before g(j)."""
-    ((left, right),) = parts.products
-    f, g = (wide(_evaluated(tree, known, xp), output, xp) for tree in (left, right))
-    diagonal = f * g if parts.diagonal is None else f * g + _evaluated(parts.diagonal, known, xp)
-    own = semiring.times(moved, semiring.lift(diagonal, xp), xp, marked)
-    others = semiring.others(semiring.times(moved, semiring.lift(f, xp), xp), xp)
-    return semiring.plus(own, semiring.times(others, semiring.lift(g, xp), xp, marked), xp)
+    """Returns an input's cotangent from its own output and from all others, joined without pairs if possible."""
+    xp = pairs.xp
+    others = None if factors is None else _from_others(semiring, moved, pairs, factors, marked)
+    if others is not None:
+        return semiring.plus(semiring.times(moved, semiring.lift(pairs.own, xp), xp, marked), others, xp)
+    # Whether a partial is exactly 0 is for the formula to say.
+    return _in_blocks(semiring, moved, pairs if semiring.exact or factors is None else factors, xp, marked)
+
+
+def _from_others(
+    semiring: "Semiring", moved: "Element", pairs: _Pairs, factors: _Factors, marked: bool
+) -> "Element | None":
+    xp, shape = pairs.xp, pairs.output.shape
+    if factors.left.shape[-1] == 1:
+        f, g = (xp.reshape(array, shape) for array in (factors.left, factors.right))
+        others = semiring.others(semiring.times(moved, semiring.lift(f, xp), xp), xp)
+        return semiring.times(others, semiring.lift(g, xp), xp, marked)
+    if factors.left.shape[-1] != 2 or not (semiring.live or (semiring.absolute and shape[-1] >= SORTED_FROM)):
+        return None
+    lines = Lines.of(factors.left, factors.right, xp)
+    (part,) = moved
+    assert part is not None
+    if lines is None:
+        return None
+    if semiring.absolute:
+        return (lines.sizes_of_others(part, xp),)
+    zeros = lines.zeros(part, pairs.between, xp)
+    (every,) = semiring.others((part,), xp)
+    return None if zeros is None else semiring.plus((every,), (-zeros,), xp)
 
 
 def _in_blocks(
-    semiring: "Semiring",
-    moved: "Element",
-    tree: Tree,
-    known: Mapping[str, Array],
-    output: Array,
-    xp: Any,
-    marked: bool,
+    semiring: "Semiring", moved: "Element", partials: _Factors | _Pairs, xp: Any, marked: bool
 ) -> "Element":
     """Returns the contraction with the matrices of partials, of which only some columns are there at a time."""
-    n, groups = output.shape[-1], prod(output.shape[:-1])
-    width = max(1, min(n, BLOCK_BYTES // max(1, n * output.itemsize)))
-    height = max(1, BLOCK_BYTES // max(1, n * width * output.itemsize))
+    known = next(part for part in moved if part is not None)
+    shape = tuple(known.shape[1:])
+    n, groups = shape[-1], prod(shape[:-1])
+    width = max(1, min(n, BLOCK_BYTES // max(1, n * known.itemsize)))
+    height = max(1, BLOCK_BYTES // max(1, n * width * known.itemsize))
     flat = each(moved, lambda part: xp.reshape(part, (part.shape[0], groups, n)))
-    spread = {
-        name: xp.reshape(xp.broadcast_to(array, (*output.shape[:-1], array.shape[-1])), (groups, -1))
-        for name, array in known.items()
-    }
     labels = (("row", "g", "i"), ("g", "i", "j"), ("row", "g", "j"))
-    every = xp.arange(n, device=output.device)
 
     def block(top: int, first: int) -> "Element":
-        rows, columns = slice(top, top + height), slice(first, first + width)
-        at = {
-            name: array[rows, None, columns] if name.endswith("_j") else array[rows, :, None]
-            for name, array in spread.items()
-        }
-        at["delta"] = xp.asarray(every[:, None] == every[columns], dtype=output.dtype, device=output.device)
-        like = filled((), 0.0, output, xp)
-        shape = (min(height, groups - top), n, min(width, n - first))
-        partials = wide(_evaluated(tree, at, xp), xp.broadcast_to(like, shape), xp)
-        part = each(flat, lambda part: part[:, rows])
-        return semiring.contract(part, semiring.lift(partials, xp), labels, xp, marked)
+        rows = slice(top, top + height)
+        lifted = semiring.lift(partials.block(rows, slice(first, first + width), xp), xp)
+        return semiring.contract(each(flat, lambda part: part[:, rows]), lifted, labels, xp, marked)
 
     stacked = [
         _concatenated([block(top, first) for first in range(0, n, width)], -1, xp)
         for top in range(0, groups, height)
     ]
     made = _concatenated(stacked, 1, xp)
-    return each(made, lambda part: xp.reshape(part, (part.shape[0], *output.shape)))
+    return each(made, lambda part: xp.reshape(part, (part.shape[0], *shape)))
 
 
 def _concatenated(elements: list["Element"], axis: int, xp: Any) -> "Element":

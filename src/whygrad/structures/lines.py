@@ -1,0 +1,114 @@
+"""Partials that are two products, f(i) g(j) + u(i) v(j), summed by their sizes over all i but j, without the pairs.
+
+Divided by f(i) g(j) such a partial is 1 + q(i) t(j) with q = u/f and t = v/g: for each j a line in q, which changes its
+sign once, at q = -1/t. So the entries i are sorted by q, and two running sums on either side of that place are all:
+
+    sum over i of c(i) |f(i)| |1 + q(i) t(j)|  =  |A + t(j) B| before it  +  |A + t(j) B| behind it,
+
+with A the sum of c |f| and B of c |f| q. That takes n log n steps for each group of n entries and not n². A
+normalisation's partials are of that form: (-1/n - y(i) y(j)/n) / std, with q = t = y up to a factor.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, NamedTuple
+
+from whygrad.arrays import cast, scatter_sum, searched
+from whygrad.structures.local import Array
+
+# What the running sums of some groups may take: more of them leave the caches.
+BLOCK_BYTES = 4 * 1024 * 1024
+# So many pairs that are nearly 0 are looked at one by one for each entry; where there are more, nothing is won.
+NEARLY = 4
+
+
+class Lines(NamedTuple):
+    """Partials by two products: |f|, |g|, q, t as above (groups, n), in float64, and the order of q."""
+
+    f: Array
+    g: Array
+    q: Array
+    t: Array
+    order: Array
+
+    @staticmethod
+    def of(left: Array, right: Array, xp: Any) -> "Lines | None":
+        """Returns the lines of products left (groups, n, 2) and right (groups, 2, n); nothing where both have zeros."""
+        left, right = cast(left, xp.float64), cast(right, xp.float64)
+        for one, other in ((0, 1), (1, 0)):
+            f, g = left[..., one], right[..., one, :]
+            if bool(xp.all(f != 0)) and bool(xp.all(g != 0)):
+                q = left[..., other] / f
+                return Lines(xp.abs(f), xp.abs(g), q, right[..., other, :] / g, xp.argsort(q, axis=-1))
+        return None
+
+    def sizes_of_others(self, cotangent: Array, xp: Any) -> Array:
+        """Returns for each j the sum over all i but j of cotangent(i), not below 0, times |partial(i, j)|."""
+        shape, n = cotangent.shape, self.q.shape[-1]
+        height = max(1, BLOCK_BYTES // (8 * n))
+        rows = cast(xp.reshape(cotangent, (shape[0], -1, n)), xp.float64)
+        made = [
+            xp.concat(
+                [self._sizes(row[top : top + height], top, xp) for top in range(0, len(row), height)], axis=0
+            )
+            for row in rows
+        ]
+        return cast(xp.reshape(xp.stack(made), shape), cotangent.dtype)
+
+    def _sizes(self, cotangent: Array, top: int, xp: Any) -> Array:
+        f, g, q, t, order = (array[top : top + len(cotangent)] for array in self)
+        sizes = cotangent * f
+        weights = xp.take_along_axis(sizes, order, axis=-1)
+        sorted_q = xp.take_along_axis(q, order, axis=-1)
+        at = searched(sorted_q, -1 / xp.where(t == 0, 1.0, t), xp)
+        at = xp.where(t == 0, 0, at)  # 1 for every i
+
+        def on_both_sides(array: Array) -> tuple[Array, Array]:
+            # From behind by sums of its own: a difference would leave rounding where one place has nearly everything.
+            before = _running(array, xp)
+            behind = xp.flip(_running(xp.flip(array, axis=-1), xp), axis=-1)
+            return xp.take_along_axis(before, at, axis=-1), xp.take_along_axis(behind, at, axis=-1)
+
+        ones, slopes = on_both_sides(weights), on_both_sides(weights * sorted_q)
+        every = sum(xp.abs(one + t * slope) for one, slope in zip(ones, slopes, strict=True))
+        return g * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
+
+    def zeros(
+        self, cotangent: Array, partial: Callable[[Array, Array, Array], Array], xp: Any
+    ) -> Array | None:
+        """Returns for each j the sum of cotangent(i) over all i but j whose partial is exactly 0; nothing if too many.
+
+        Args:
+            cotangent: (rows, …, n), of whole numbers.
+            partial: The partials of pairs, by the numbers of their groups, their i and their j.
+            xp: The array namespace.
+        """
+        shape, (groups, n) = cotangent.shape, self.q.shape
+        sorted_q = xp.take_along_axis(self.q, self.order, axis=-1)
+        place = -1 / xp.where(self.t == 0, 1.0, self.t)
+        near = 1e-5 * xp.abs(place)
+        first = searched(sorted_q, place - near, xp)
+        next_q = xp.take_along_axis(sorted_q, first.clip(max=n - 1), axis=-1)
+        if not bool(xp.any((first < n) & (next_q < place + near) & (self.t != 0))):
+            return xp.zeros_like(cotangent)
+        last = searched(sorted_q, place + near, xp)
+        many = xp.reshape(xp.where(self.t == 0, 0, last - first), (-1,))
+        pairs = int(xp.sum(many))
+        if pairs > NEARLY * groups * n:
+            return None
+        column = xp.repeat(xp.arange(groups * n, device=many.device), many)
+        starts = xp.cumsum(many, axis=0) - many
+        step = xp.arange(pairs, device=many.device) - starts[column]
+        group, j = column // n, column % n
+        i = self.order[group, xp.reshape(first, (-1,))[column] + step]
+        none = (partial(group, i, j) == 0) & (i != j)
+        flat = xp.reshape(cotangent, (shape[0], -1))
+        made = scatter_sum(flat[:, (group * n + i)[none]], column[none], prod(shape[1:]), xp)
+        return xp.reshape(made, shape)
+
+
+def _running(array: Array, xp: Any) -> Array:
+    """Returns (…, n + 1): the sums of the first 0, 1, …, n entries."""
+    made = xp.zeros((*array.shape[:-1], array.shape[-1] + 1), dtype=array.dtype, device=array.device)
+    made[..., 1:] = xp.cumsum(array, axis=-1)
+    return made

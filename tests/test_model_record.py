@@ -258,3 +258,35 @@ def test_sums_over_many_layers_don_t_overflow() -> None:
     part = record.graph_sweep("total").cotangent(record.at("0.bias")[0])
     assert part is not None
     assert torch.isfinite(part.parts[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1e22, 1e-25, 1e-33])
+@pytest.mark.parametrize("apart", [False, True])
+def test_inner_products_of_which_squares_leave_the_range_of_the_gradients(
+    dtype: torch.dtype, scale: float, apart: bool
+) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)).to(dtype)
+
+    def costs(m: Any, x: Any) -> Any:
+        out = m(x)
+        if apart:  # a cost for each example
+            return {"each": scale * out.square().sum(1)}
+        return {
+            "first": scale * out[:, 0].square().mean(),
+            "second": scale * out[:, 1].abs().mean(),
+            "none": 0 * out.sum(),
+        }
+
+    gradients = wg.record(model, torch.randn(20, 6, dtype=dtype), costs).gradients()
+    rows = {name: value.double().reshape(len(value), -1) for name, value in gradients.items()}
+    for name, norms in gradients.norms().items():
+        torch.testing.assert_close(norms.double(), rows[name].norm(dim=1), rtol=1e-5, atol=0.0)
+    every = torch.cat(list(rows.values()), 1)
+    right = torch.nn.functional.cosine_similarity(every[:, None] / scale, every[None] / scale, dim=-1)
+    found = gradients.cosines().double()
+    if not apart:
+        assert found[2].isnan().all()
+        right, found = right[:2, :2], found[:2, :2]
+    torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-6)

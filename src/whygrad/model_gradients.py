@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
+from whygrad.arrays import in_range, inner_products
 from whygrad.errors import QuantityError
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
@@ -168,6 +169,9 @@ class ModelGradients(Mapping[str, Array]):
     def gramian(self, of: str | None = None) -> Array:
         """Returns the inner products of the costs' gradients, (costs, costs).
 
+        They are in the gradients' precision, in single where that is half; and in double where squares would leave its
+        range (norms beyond 1e18 or below 1e-15).
+
         Args:
             of: A parameter, or a module for all parameters in it; all of the model where there is nothing.
         """
@@ -179,17 +183,28 @@ class ModelGradients(Mapping[str, Array]):
         return made
 
     def _gramian_of(self, name: str) -> Array:
-        if self._examples is not None:
-            return self._examples.gramian(self._nodes[name])
-        # Forming tiny gradients costs next to nothing; their factors would keep every cotangent.
-        tiny = self._small and self._parameters * 8 < self._between
-        if name not in self._arrays and not tiny:
+        xp, examples = self._graph.xp, self._examples
+        made: Array | None = None
+
+        def there() -> Array:
+            if examples is not None:
+                return examples.carried(self._nodes[name])
+            return xp.any(self.factors[name].cotangent != 0, axis=(1, 2))
+
+        if examples is not None:
+            made = examples.gramian(self._nodes[name])
+        elif name not in self._arrays and not self._cheap:
             factors = self.factors.get(name)
-            made = None if factors is None else _unformed(factors)
-            if made is not None:
-                return made
-        rows = self[name].reshape((len(self._graph.costs), -1))
-        return rows @ rows.T
+            if factors is not None and factors.cotangent.itemsize >= 4:
+                made = _unformed(factors)
+        if made is not None and in_range(made, xp, there):
+            return made
+        return inner_products(self[name].reshape((len(self._graph.costs), -1)), xp)
+
+    @property
+    def _cheap(self) -> bool:
+        """Whether forming gradients costs next to nothing, while their factors would keep every cotangent."""
+        return self._small and self._parameters * 8 < self._between
 
     def norms(self) -> dict[str, Array]:
         """Returns the Euclidean norm of each cost's gradient by each parameter: name -> (costs,)."""

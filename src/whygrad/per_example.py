@@ -10,6 +10,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
+from whygrad.arrays import inner_products
 from whygrad.contraction import contract_sum
 from whygrad.graph import Entry, Graph, Node
 from whygrad.ops import OPS
@@ -286,8 +287,20 @@ class PerExample(NamedTuple):
             made = self._unformed(*users[0])
             if made is not None:
                 return made
-        rows = self.gradient(node).reshape((len(self.graph.costs), -1))
-        return rows @ rows.T
+        return inner_products(self.gradient(node).reshape((len(self.graph.costs), -1)), self.graph.xp)
+
+    def carried(self, node: int) -> Array:
+        """Returns for each cost whether anything but 0 comes back to what a parameter enters."""
+        xp = self.graph.xp
+        found = xp.zeros(len(self.graph.costs), dtype=xp.bool, device=self.graph.nodes[node].value.device)
+        for user, _ in self.graph.users()[node]:
+            above, at = self.sweep.cotangent(user), self.places.get(user)
+            if above is not None and at is not None and at.inner == 1:
+                part = xp.moveaxis(self._rows(above), 1 + at.axis, 1)
+                if part.shape[1] == self.examples:
+                    flat = part.reshape((len(self.graph.costs), -1))
+                    found = found | xp.any(flat != 0, axis=-1)
+        return found
 
     def _unformed(self, user: int, which: int) -> Array | None:
         """Returns a matrix's Gramian from its factors, S * (D Dᵀ), where each example enters once."""

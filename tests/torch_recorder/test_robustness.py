@@ -89,6 +89,11 @@ def test_few_examples(examples: int) -> None:
     assert record.sweep("reach")["0.weight[0, 0]"] is (examples > 0)
 
 
+def test_a_convolution_of_no_example() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.ReLU(), nn.ConvTranspose2d(4, 2, 2, groups=2))
+    recorded(model, torch.randn(0, 2, 4, 4), lambda m, x: {"size": m(x).square().sum(), "sum": m(x).sum()})
+
+
 def test_an_input_that_asks_for_its_gradient() -> None:
     x = torch.randn(2, 3, requires_grad=True)
     record = recorded(nn.Linear(3, 2), x, size)

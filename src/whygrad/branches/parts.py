@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy
+from whygrad.arrays import in_numpy, inner_products
 from whygrad.errors import QuantityError
 from whygrad.model_record import Record
 
@@ -94,9 +94,7 @@ def cosines_of(gramian: Array) -> Array:
 def gramian_of(sent: Sequence[Array], xp: Any) -> Array:
     """Returns the inner products (rows, senders, senders) of arrays (rows, …)."""
     flat = xp.stack([part.reshape(part.shape[0], -1) for part in sent], axis=1)
-    if flat.dtype not in (xp.float32, xp.float64):
-        flat = cast(flat, xp.float32)
-    return in_numpy(xp.matmul(flat, xp.permute_dims(flat, (0, 2, 1)))).astype(np.float64)
+    return in_numpy(inner_products(flat, xp)).astype(np.float64)
 
 
 def is_inside(path: str, module: str) -> bool:

@@ -390,13 +390,16 @@ def _by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arr
     def of_examples(rows: Array) -> Array:
         """Returns the input's cotangents: those of several costs are those of more examples."""
         blank = other.new_empty((len(rows) * shape[0], *shape[1:]))
-        return pulled(rows.reshape(-1, *rows.shape[2:]), blank).reshape(-1, *shape)
+        return pulled(rows.reshape(len(rows) * rows.shape[1], *rows.shape[2:]), blank).reshape(
+            len(rows), *shape
+        )
 
     def of_channels(rows: Array) -> Array:
         """Returns the weight's cotangents: those of several costs are those of more channels."""
         costs, (made_of, per_group, *kernel) = len(rows), shape
-        delta = rows.reshape(costs, rows.shape[1], groups, -1, *rows.shape[3:])
-        delta = xp.moveaxis(delta, 0, 2).reshape(rows.shape[1], -1, *rows.shape[3:])
+        examples, channels, *places = rows.shape[1:]  # all said: there may be no example
+        delta = rows.reshape(costs, examples, groups, channels // groups, *places)
+        delta = xp.moveaxis(delta, 0, 2).reshape(examples, costs * channels, *places)
         if transposed:
             made = pulled(delta, other.new_empty((made_of, costs * per_group, *kernel)))
             return xp.moveaxis(made.reshape(made_of, costs, per_group, *kernel), 1, 0)

@@ -117,6 +117,9 @@ OTHERWISE = (
     "PyTorch's own derivative, and every other result says where it stops"
 )
 
+WRITES = (
+    "leave it, or this cost, out of the record: it writes into its arguments, so that it can't be let through"
+)
 DENSE = "make it dense first (to_dense, or to_padded_tensor), or leave this cost out of the record"
 PLAIN = "write it as plain Python, if or for: what is recorded is this one run"
 REAL = "write it with real numbers: the real and the imaginary part as two arrays"
@@ -457,7 +460,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
             f"expected: an operation of the table in docs/operations.md\n"
             f"found:    {name}\n"
-            f"try:      {instead or OTHERWISE}"
+            f"try:      {instead or (WRITES if self._allow_opaque else OTHERWISE)}"
         )
         raise self.refusal
 

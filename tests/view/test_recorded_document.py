@@ -230,11 +230,11 @@ def test_a_model_without_parameters_shows_what_it_is():
 
 def test_paths_that_would_take_minutes_are_left_out_and_asked_for(monkeypatch):
     record = deep()
-    monkeypatch.setattr("whygrad.report.build.PAIRS_WITH_TOTAL", 10)
+    monkeypatch.setattr("whygrad.view.recorded.MOST_PAIRS", 10)
     told = []
     made = recorded_document(record, progress=lambda what, share: told.append((what, share)))
     assert "paths" not in made
-    assert [each["name"] for each in made["measures"]] == ["norm", "share", "count"]
+    assert [each["name"] for each in made["measures"]] == ["norm", "share", "total", "count"]
     # 75 normalisations of 3 rows of 4 entries, each with 4 x 4 partials, for 2 costs
     assert made["left_out"] == (
         f"The strongest paths are left out, since normalisations have {75 * 3 * 16 * 2:.0e} partials here, one for "

@@ -424,7 +424,7 @@ def test_the_largest_branch_comes_first(opened, tmp_path):
 
 
 def test_a_page_without_paths_says_why(opened, record, tmp_path, monkeypatch):
-    monkeypatch.setattr("whygrad.report.build.PAIRS_WITH_TOTAL", 10)
+    monkeypatch.setattr("whygrad.view.recorded.MOST_PAIRS", 10)
     page = opened(record.save_html(tmp_path / "page.html").as_uri(), width=1600)
     expect(page.locator(".paths-here")).to_contain_text(
         "The strongest paths are left out, since normalisations"
@@ -432,6 +432,7 @@ def test_a_page_without_paths_says_why(opened, record, tmp_path, monkeypatch):
     assert page.get_by_label("bars show").locator("option").all_inner_texts() == [
         "gradient",
         "share of each cost",
+        "sum without signs",
         "number of paths",
     ]
 

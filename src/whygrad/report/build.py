@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,8 +15,6 @@ from whygrad.report.idle import idle
 from whygrad.report.record import Layer, Numbers, Part, Report
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
-from whygrad.structures import DenseAlongAxis
-from whygrad.structures.groups import axes_of
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -26,8 +23,6 @@ Progress: TypeAlias = Callable[[str, float], None]
 SEMIRINGS = ("total", "entropy", "spectrum")
 # With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
 COSTS_WITH_TOTAL = 12
-# And where normalisations and softmaxes have more pairs of entries than these, each with a partial: about 10 seconds.
-PAIRS_WITH_TOTAL = 2_000_000_000
 # What the recorder adds to the name of a module's output when the module is called again.
 LATER_CALL = re.compile(r" \(call \d+\)$")
 
@@ -41,8 +36,8 @@ def report(
         record: What was computed.
         semirings: What is worked out beside the gradients, each by a sweep of its own: ``total`` (for the
             cancellation), ``entropy`` (for the effective number of paths; brings ``total`` along), ``spectrum`` (by
-            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs, or
-            normalisations over so many entries that it would take long; the report then says so.
+            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs; the report
+            then says so.
         progress: Told what is being worked out, and which share of all is done.
 
     Raises:
@@ -96,12 +91,6 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
         many = len(record.graph.costs)
         if many > COSTS_WITH_TOTAL:
             return (), f"Cancellation is left out with more than {COSTS_WITH_TOTAL} costs"
-        pairs = too_many_pairs(record)
-        if pairs:
-            return (), (
-                f"Cancellation is left out, since normalisations have {pairs:.0e} partials here, one for each pair of "
-                "entries: take a smaller batch"
-            )
         return ("total",), ""
     chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
     for name in chosen:
@@ -111,18 +100,6 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
             )
     needed = (*chosen, "total") if "entropy" in chosen else chosen
     return tuple(name for name in SEMIRINGS if name in needed), ""
-
-
-def too_many_pairs(record: Record) -> int:
-    """Returns how many partials normalisations and softmaxes have, one for each pair of entries and each cost; 0 where
-    they are few enough for a sweep with absolute values."""
-    pairs = 0
-    for node in record.graph.nodes:
-        if node.op is not None and isinstance(node.op.structure, DenseAlongAxis):
-            shape = tuple(node.value.shape)
-            pairs += prod(shape) * prod(shape[axis] for axis in axes_of(node.settings, len(shape), -1))
-    pairs *= len(record.graph.costs)
-    return pairs if pairs > PAIRS_WITH_TOTAL else 0
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:

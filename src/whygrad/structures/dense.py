@@ -84,6 +84,13 @@ class DenseAlongAxis(NamedTuple):
             made = _joined(semiring, moved, pairs, None if parts is None else pairs.factors(parts), marked)
         return each(made, lambda part: ungrouped(part, rows, (part.shape[0], *x.shape), xp))
 
+    def pairs(self, shape: tuple[int, ...], settings: Settings) -> int:
+        """Returns how many partials an order goes through one by one; none where each is one product."""
+        axes = axes_of(settings, len(shape), -1)
+        many = prod(shape[axis] for axis in axes)
+        parts = separated(settled(self.partials[self.argument], dict(settings) | {"n": many}))
+        return 0 if parts is not None and len(parts.products) == 1 else prod(shape) * many
+
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns all output entries along the axis, with the column of the matrix of partials."""
         shape = tuple(local.output.shape)

@@ -10,9 +10,9 @@ from whygrad.branches import residuals
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
-from whygrad.report.build import too_many_pairs
 from whygrad.report.conflicts import in_conflict, worst_pair
 from whygrad.report.record import Report
+from whygrad.structures import DenseAlongAxis
 from whygrad.view.modules import Modules, modules
 from whygrad.view.place_words import says, short, sides
 from whygrad.view.strongest import StrongestPaths
@@ -29,6 +29,8 @@ ROWS = 26
 COSTS_IN_MATRIX = 8
 # The gradient by number of blocks is shown where all values, for each cost and number of blocks, have so many entries.
 MOST_IN_SPECTRUM = 400_000_000
+# Strongest paths are left out where normalisations have more pairs of entries, each with a partial: about 10 seconds.
+MOST_PAIRS = 2_000_000_000
 MEASURES = ("total", "strongest", "count")
 LABELS = {
     "norm": ("gradient", "the norm of each cost's gradient"),
@@ -79,8 +81,13 @@ def recorded_document(
 
 def left_out(record: Record) -> str:
     """Returns why the strongest paths of a record are left out where nobody asks for them; mostly empty."""
-    pairs = too_many_pairs(record)
-    if not pairs:
+    nodes = ((node, node.op.structure) for node in record.graph.nodes if node.op is not None)
+    pairs = len(record.graph.costs) * sum(
+        structure.pairs(tuple(node.value.shape), node.settings)
+        for node, structure in nodes
+        if isinstance(structure, DenseAlongAxis)
+    )
+    if pairs <= MOST_PAIRS:
         return ""
     return (
         f"The strongest paths are left out, since normalisations have {pairs:.0e} partials here, one for each pair "

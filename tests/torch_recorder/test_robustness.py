@@ -1,6 +1,8 @@
 """Models and batches that are out of the ordinary: right results, or a clear error."""
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -166,6 +168,26 @@ def test_a_compiled_model_runs_as_it_was_written() -> None:
 def test_a_model_that_is_no_module() -> None:
     with pytest.raises(wg.NotSupportedError, match=r"torch\.nn\.Module"):
         wg.record([nn.Linear(3, 2)], torch.randn(4, 3), size)
+
+
+def test_what_the_costs_compile_first_runs_as_it_was_written() -> None:
+    program = """
+import sys, torch, warnings
+import whygrad as wg
+warnings.simplefilter("error")
+model = torch.nn.Linear(3, 2)
+plain = wg.record(model, torch.ones(4, 3), lambda m, x: {"c": m(x).square().sum()})
+assert "torch._dynamo" not in sys.modules, "recording brought the compiler along"
+warnings.filterwarnings("ignore", category=DeprecationWarning)  # the compiler's own
+def compiled(m, x):
+    return {"c": torch.compile(m, backend="eager")(x).square().sum()}
+for _ in range(2):
+    made = wg.record(model, torch.ones(4, 3), compiled)
+    assert torch.equal(made.gradients()["weight"], plain.gradients()["weight"])
+    assert torch.compile.__module__ == "torch"
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("opaque", ["forbid", "allow"])

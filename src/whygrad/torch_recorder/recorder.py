@@ -120,7 +120,8 @@ def _modules(model: Any) -> dict[str, nn.Module]:
 def _heads(module: nn.Module) -> int:
     """Returns in how many attention heads a module works, as most say it; 0 where it doesn't say."""
     for name in ("num_heads", "n_heads", "n_head", "nhead", "heads"):
-        found = getattr(module, name, 0)
+        # Modules take long to say that they have no such attribute.
+        found = module.__dict__.get(name, 0) or (getattr(type(module), name, 0) and getattr(module, name, 0))
         if isinstance(found, int) and not isinstance(found, bool) and found > 0:
             return found
     return 0
@@ -224,10 +225,28 @@ def _plain_kernels() -> Iterator[None]:
 
 @contextmanager
 def _as_written() -> Iterator[None]:
-    """Runs what was compiled as it was written."""
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled; importing it takes seconds
-        yield
-        return
+    """Runs what is compiled as it was written."""
+    functions: Any = torch
+    plain = functions.compile
+    with ExitStack() as held:
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            functions.compile = plain
+            held.enter_context(_eager())
+            return plain(*args, **kwargs)
+
+        if "torch._dynamo" in sys.modules:
+            held.enter_context(_eager())
+        else:  # nothing was compiled yet; importing the compiler takes seconds
+            functions.compile = compiled
+        try:
+            yield
+        finally:
+            functions.compile = plain
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
     with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
         # Our hooks, which name the modules, fire for the wrapper too: it has a path of its own.
         warnings.filterwarnings("ignore", message="Using `torch.compile", category=UserWarning)

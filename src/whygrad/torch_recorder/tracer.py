@@ -139,6 +139,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     supports_higher_order_operators = True  # they come by, to be refused in words
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # PyTorch would wrap each call to keep the compiler away, and import it for that, which takes seconds. It is
+        # kept away already: compiled functions run as they were written.
+        return False
+
     def __init__(
         self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
     ) -> None:
@@ -268,7 +274,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         with no_dispatch():
             for number, value in apart([node.value for node in self.recording.nodes], outside).items():
                 self.recording.replace_value(number, value)
-            for number, value in apart([one.tensor for one in held], outside).items():
+            for number, value in apart([one.tensor for one in held], outside).items() if held else ():
                 held[number].tensor = value
 
     # Calls
@@ -288,9 +294,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             out = func(*args, **(kwargs or {}))
             self.memory.detach(out)
             return out
-        if not torch.is_grad_enabled() or not any(map(self._carries, given.values())):
+        there = tensors(given)
+        if not torch.is_grad_enabled() or not self._carry(there):
             return self._plain(func, known, given, args, kwargs or {})
-        for value in tensors(given):
+        for value in there:
             if value.layout != torch.strided:
                 self.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
         if known.writes and known.name not in self._rules:
@@ -300,10 +307,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._rescue(given[name])
         return self._functional(func, known.name, given, args, kwargs or {})
 
-    def _carries(self, value: Any) -> bool:
-        if isinstance(value, Tensor):
-            return self.node(value) is not None
-        return isinstance(value, (list, tuple)) and any(map(self._carries, value))
+    def _carry(self, values: Iterable[Tensor]) -> bool:
+        return any(self.node(value) is not None for value in values)
 
     def _plain(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
@@ -362,16 +367,17 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = None
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
-            for made in tensors(out):
+            outs = tensors(out)
+            for made in outs:
                 if made.is_complex():
                     self.refuse(f"{name} (complex numbers)", REAL)
                 if made.layout != torch.strided:
                     self.refuse(f"{name} (a {_kind(made)})", DENSE)
-            if not any(t.is_floating_point() for t in tensors(out)):
+            if not any(t.is_floating_point() for t in outs):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
-                self.memory.inherit(tensors(given), tensors(out))
+                self.memory.inherit(tensors(given), outs)
                 self._hold(name, out, nodes)
                 return out
         written = decomposition(func)
@@ -398,7 +404,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def follows(self, given: Any) -> bool:
         """Returns whether a call with these arguments is one through which paths go."""
-        return torch.is_grad_enabled() and self._carries(given)
+        return torch.is_grad_enabled() and self._carry(tensors(given))
 
     def note(self, func: Any, given: Mapping[str, Any], out: Any) -> None:
         """Notes a call that was made where it isn't seen: what its rule says that it is."""
@@ -489,8 +495,12 @@ def tensors(value: Any) -> list[Tensor]:
     """Returns the tensors in a nest of tuples, lists and mappings, each once."""
     if isinstance(value, Tensor):
         return [value]
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        return list({id(t): t for item in value for t in tensors(item)}.values())
-    return []
+    found: dict[int, Tensor] = {}
+    for item in (
+        value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, Mapping) else ()
+    ):
+        if isinstance(item, Tensor):
+            found[id(item)] = item
+        elif isinstance(item, (list, tuple, dict)):
+            found.update((id(tensor), tensor) for tensor in tensors(item))
+    return list(found.values())

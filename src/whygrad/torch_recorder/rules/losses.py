@@ -4,6 +4,7 @@ from typing import Any
 
 import array_api_compat.torch as xp
 import torch
+from torch.nn import functional
 
 from whygrad.ops import application
 from whygrad.structures import Reduction
@@ -26,28 +27,26 @@ def _nll(call: Call) -> Any:
     x, target, weight, ignored = given["self"], given["target"], given["weight"], given["ignore_index"]
     axis = 1 if x.dim() > 1 else 0
     live = target != ignored
-    hot = torch.zeros_like(x, requires_grad=False)
-    hot.scatter_(axis, target.where(live, torch.zeros_like(target)).unsqueeze(axis), 1.0)
+    every = bool(live.all())
+    at = target if every else target.where(live, torch.zeros_like(target))
+    hot = torch.zeros_like(x, requires_grad=False).scatter_(axis, at.unsqueeze(axis), 1.0)
     if weight is not None:
         hot *= weight.detach().reshape(-1, *(1,) * (x.dim() - 1 - axis))
-    hot *= live.unsqueeze(axis)
+    if not every:
+        hot *= live.unsqueeze(axis)
     tracer = call.tracer
     node = tracer.node(x)
     made = tracer.recording.nodes[node] if node is not None else None
     if made is not None and made.op is OPS["log_softmax"] and made.settings["axis"] % x.dim() == axis:
-        op, source, before = (
-            OPS["softmax_cross_entropy"],
-            made.inputs[0],
-            tracer.recording.nodes[made.inputs[0]].value,
-        )
+        op, source = OPS["softmax_cross_entropy"], made.inputs[0]
     else:
-        op, source, before = application("nll", ("x", "t"), NLL), tracer.input(x, x), x.detach()
+        op, source = application("nll", ("x", "t"), NLL), tracer.input(x, x)
     settings = {"axis": (axis,)}
-    value = op.structure.value((before, hot), settings, xp)
+    value = functional.nll_loss(x.detach(), target, weight, ignore_index=ignored, reduction="none")
     entry = tracer.apply("cross_entropy", op, [source, tracer.constant(hot)], settings, value)
     if given["reduction"] == 0:
         return entry
-    if given["reduction"] == 2 or (weight is None and bool(live.all())):
+    if given["reduction"] == 2 or (weight is None and every):
         return joined(call, entry, given["reduction"])
     # the mean is over the weights of the targets
     total = tracer.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())

@@ -104,12 +104,95 @@ def test_every_number_in_the_sentences_is_autograds(seed: int) -> None:
             # PCGrad in that layer: what is left of a gradient's length
             g, other = shared[most]
             left = np.linalg.norm(g - g @ other / (other @ other) * other) / np.linalg.norm(g)
-            assert f"({left:.0%} of its length is left in layer {most})" in finding.tries[0]
+            if "nothing yet" in finding.tries[0]:
+                assert min(left, np.sqrt(1 - cosine(whole) ** 2)) > 0.95
+            else:
+                (surgery,) = [one for one in finding.tries if "surgery" in one]
+                assert f"({left:.0%} of its length is left in layer {most})" in surgery
     ratios = {layer: np.linalg.norm(pair[1]) / np.linalg.norm(pair[0]) for layer, pair in shared.items()}
     if min(ratios.values()) >= 3:
         said = only(found, "domination")
         low, high = (float(n) for n in re.findall(r"is (\S+)(?: to (\S+))? times", said.says)[0])
         np.testing.assert_allclose([low, high], [min(ratios.values()), max(ratios.values())], rtol=0.06)
+
+
+def test_the_factor_with_which_the_sum_makes_no_cost_worse_is_exact() -> None:
+    model, x = nn.Linear(3, 2, bias=False), torch.randn(8, 3)
+
+    def costs(model: nn.Module, x: Tensor, by: float = 1.0) -> dict[str, Tensor]:
+        a, b = model(x).mean(0)
+        return {"long": 3 * a + b, "third": a - 0.2 * b, "short": by * (0.4 * b - a)}
+
+    found = report(model, x, costs)
+    said = [finding for finding in found.findings if finding.kind == "conflict"]
+    assert "a small step down the sum of all costs makes short worse" in said[0].says
+    low, high = (float(n) for n in re.findall(r"multiply short by (\S+) to (\S+): ", said[0].tries[0])[0])
+    # the gradients of a and b are orthogonal and equally long, so that the costs are vectors of two numbers
+    for by, fine in ((0.97 * low, False), (1.03 * low, True), (0.97 * high, True), (1.03 * high, False)):
+        every = np.stack([gradient for _, gradient in by_cost(model, costs(model, x, by))])
+        assert bool(((every @ every.sum(axis=0)) > 0).all()) == fine, by
+
+
+def by_cost(model: nn.Module, costs: dict[str, Tensor]) -> list[tuple[str, Any]]:
+    """Returns each cost's gradient by all parameters, by plain autograd."""
+    parameters = list(model.parameters())
+    return [
+        (
+            name,
+            torch.cat([g.flatten() for g in torch.autograd.grad(cost, parameters, retain_graph=True)])
+            .detach()
+            .numpy(),
+        )
+        for name, cost in costs.items()
+    ]
+
+
+def test_a_cost_that_no_factor_helps_gets_none() -> None:
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        up = model(x).sum()
+        return {"up": 2 * up, "down": -up}
+
+    found = report(nn.Linear(3, 1), torch.randn(8, 3), costs)
+    finding = only(found, "conflict")
+    assert "makes down worse" in finding.says
+    assert not any("multiply" in one for one in finding.tries)
+    assert "gradient surgery" in finding.tries[0]
+
+
+def test_a_mild_conflict_asks_for_patience() -> None:
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        a, b = model(x).mean(0)
+        return {"one": a, "other": b - 0.2 * a}
+
+    finding = only(report(nn.Linear(3, 2, bias=False), torch.randn(8, 3), costs), "conflict")
+    assert finding.problem
+    assert "still makes every cost better" in finding.says
+    assert finding.tries[0].startswith("nothing yet: it is mild, and a projection would leave 98% of")
+    assert len(finding.tries) == 1
+
+
+def test_what_a_cost_gains_in_weights_of_its_own_counts_for_the_step() -> None:
+    class Apart(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.both, self.own = nn.Linear(3, 1, bias=False), nn.Linear(3, 1, bias=False)
+
+    def costs(model: Apart, x: Tensor) -> dict[str, Tensor]:
+        shared = model.both(x).sum()
+        return {"a": 2 * shared, "b": -shared + 3 * model.own(x).sum()}
+
+    finding = only(report(Apart(), torch.randn(8, 3), costs), "conflict")
+    assert "still makes every cost better" in finding.says  # the shared weights alone would make b worse
+
+
+def test_three_costs_in_balance_say_which_falls_behind() -> None:
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        first = model(x).sum()
+        return {"long": 3 * first, "next": 2 * first, "behind": 0.5 * first}
+
+    said = only(report(nn.Linear(3, 1), torch.randn(8, 3), costs), "balance").says
+    assert "the gradient of long is the longest, 1.5 times as long as the next cost's, and 6 times as" in said
+    assert said.endswith("as long as that of behind")
 
 
 def test_a_conflict_in_a_small_layer_weighs_little_and_asks_for_nothing() -> None:

@@ -15,7 +15,7 @@ from whygrad.render.as_text import FAINT, HEADING, shows_unicode, trimmed
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
-from whygrad.report.phrases import counted
+from whygrad.report.phrases import grouped
 from whygrad.report.record import Numbers, Part
 
 # One hue for each cost; the fill of its bars tells it apart without colour.
@@ -159,7 +159,8 @@ def _notes(report: Report, look: _Look) -> Any:
     table.add_column(max_width=SENTENCES)
     columns = _columns(report, look)
     left_out = {"share": not columns.bar, "cancels": not columns.cancels, "paths": not columns.paths}
-    for word, meaning in words.meanings(report):
+    folded = any(line.folded for line in fold(report.model, LINES))
+    for word, meaning in [*words.meanings(report), *[("(4)", "a module with 4 parameters, folded")] * folded]:
         if left_out.get(word):
             continue
         table.add_row(Text(word, "bold"), Text(look.plain(meaning), FAINT))
@@ -316,7 +317,7 @@ def _line(line: Line, look: _Look, cells: Any, columns: _Columns) -> list[Text]:
     if line.part.shape is not None:
         name.append(f" {'x'.join(map(str, line.part.shape)) or 'scalar'}", FAINT)
     elif line.folded:
-        name.append(f" ({counted(sum(1 for _ in line.part.parameters), 'parameter')})", FAINT)
+        name.append(f" ({grouped(sum(1 for _ in line.part.parameters))})", FAINT)
     return [name, *cells(line.part.numbers, line.part.name)]
 
 

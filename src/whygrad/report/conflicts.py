@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.report.phrases import counted, grouped, layer_named, listed, signed
+from whygrad.report.phrases import counted, factor, grouped, layer_named, listed, signed
 from whygrad.report.record import Finding, Numbers, Part
 
 # Gradients whose cosine is below this pull against each other.
 CONFLICT = -0.1
+# Where a projection would leave more than this part of a gradient, it isn't worth one.
+MILD = 0.95
 # So many pairs of costs have a finding of their own.
 PAIRS_TOLD = 3
 TRY_AS_ABOVE = "the same as for the pair above"
@@ -72,10 +74,12 @@ def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterato
     found = [clash for pair in combinations(range(len(names)), 2) if (clash := _clash(model, whole, pair))]
     heavy = sorted((clash for clash in found if clash.weighs), key=lambda clash: (clash.lost, clash.pair))
     light = sorted((clash for clash in found if not clash.weighs), key=lambda clash: (clash.lost, clash.pair))
-    for place, clash in enumerate(heavy[:PAIRS_TOLD]):
-        made = _heavy(names, whole, clash)
+    told: set[bool] = set()
+    for clash in heavy[:PAIRS_TOLD]:
+        made, mild = _heavy(names, model, clash), _mild(model, clash)
         # What to try is the same for the next pairs.
-        yield made if not place else made._replace(tries=(TRY_AS_ABOVE,))
+        yield made._replace(tries=(TRY_AS_ABOVE,)) if told == {mild} else made
+        told.add(mild)
     if len(heavy) > PAIRS_TOLD:
         rest = heavy[PAIRS_TOLD:]
         yield Finding(
@@ -125,29 +129,76 @@ def _overall(clash: _Clash) -> str:
     return f"; over all shared weights together the cosine is {signed(clash.overall)}"
 
 
-def _heavy(names: Sequence[str], whole: Numbers, clash: _Clash) -> Finding:
-    i, j = clash.pair
-    a, b = names[i], names[j]
-    says = f"{a} and {b} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
-    worse = [names[k] for k in clash.pair if np.isfinite(whole.along[k]) and whole.along[k] < 0]
-    if worse:
-        says += f"; a small step down the sum of all costs makes {listed(worse)} worse"
+def _suffers(model: Part, clash: _Clash) -> list[int]:
+    """Returns which of two costs a small step down the sum of all makes worse."""
+    return [k for k in clash.pair if model.numbers.along[k] < 0]
+
+
+def _left(clash: _Clash) -> float:
+    """Returns which part of a gradient a projection leaves: in the layer that weighs most, or in all if less."""
+    cosine = clash.against[0][0] if clash.against else clash.overall
+    return float(np.sqrt(1 - min(cosine, clash.overall) ** 2))
+
+
+def _mild(model: Part, clash: _Clash) -> bool:
+    return _left(clash) > MILD and not _suffers(model, clash)
+
+
+def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
+    pair = listed([names[k] for k in clash.pair])
+    suffers = _suffers(model, clash)
+    worse = [k for k in range(len(names)) if model.numbers.along[k] < 0]
+    says = f"{pair} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
+    if suffers:
+        says += f"; a small step down the sum of all costs makes {listed([names[k] for k in suffers])} worse"
+    elif not worse:
+        says += "; a small step down the sum of all costs still makes every cost better"
+    tries = list(_reweighted(names, model.numbers, worse[0])) if len(worse) == 1 and suffers else []
+    tries += [_watched(clash)] if _mild(model, clash) else _surgery(pair, clash)
+    against = tuple(name for _, name in clash.against)
+    return Finding("conflict", says, tuple(tries), against, (names[clash.pair[0]], names[clash.pair[1]]))
+
+
+def _watched(clash: _Clash) -> str:
+    return (
+        f"nothing yet: it is mild, and a projection would leave {_left(clash):.0%} of each gradient's length; see how "
+        f"the cosine goes along the training (wg.monitor)"
+    )
+
+
+def _surgery(pair: str, clash: _Clash) -> Iterator[str]:
     cosine, most = clash.against[0] if clash.against else (clash.overall, "")
     place = layer_named(most) if clash.against else "all layers together"
-    tries = [
+    yield (
         f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other "
         f"({np.sqrt(1 - cosine**2):.0%} of its length is left in {place}); UPGrad (TorchJD) makes no cost worse"
-    ]
-    if clash.against and most:
-        tries.append(
+    )
+    if most:
+        yield (
             f"a copy of {layer_named(most)} for each of the two (Recon, Shi et al. 2023), if they pull against each "
             f"other there in many batches"
         )
-    tries.append(
-        f"if {a} or {b} is only there to help the other, detach what it reads (h.detach()): it then no longer pulls on "
-        f"the shared weights"
+    yield (
+        f"if one of {pair} isn't meant to train the weights that they share, keep it off them: detach what it reads "
+        f"(h.detach()), or freeze them for it"
     )
-    return Finding("conflict", says, tuple(tries), tuple(name for _, name in clash.against), (a, b))
+
+
+def _reweighted(names: Sequence[str], numbers: Numbers, worse: int) -> Iterator[str]:
+    """Yields by how much a cost that the sum makes worse is to be multiplied, if there is a factor that helps it and
+    makes no other worse: a step down the sum changes cost k by minus the sum of row k of the Gramian."""
+    gramian = numbers.gramian
+    rest = gramian.sum(axis=1) - gramian[:, worse]
+    low = -float(rest[worse]) / float(gramian[worse, worse])
+    against = [
+        k for k in range(len(gramian)) if k != worse and gramian[k, worse] < 0 and numbers.norms[k] > 0
+    ]
+    high = min((-float(rest[k]) / float(gramian[k, worse]) for k in against), default=np.inf)
+    if low < high:
+        by = f"{factor(low)} to {factor(high)}" if np.isfinite(high) else f"{factor(low)} or more"
+        yield (
+            f"multiply {names[worse]} by {by}: a small step down the sum then makes no cost worse in this batch"
+        )
 
 
 def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:

@@ -11,6 +11,8 @@ from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
 # A cost dominates where its gradient is this many times as long as the next one's.
 DOMINANCE = 3.0
+# A cost that is this many times shorter is hardly meant to pull equally.
+REGULARISER = 100.0
 # The derivative by the first layer's output against that by the last one's.
 VANISHING = 1e-3
 EXPLODING = 1e3
@@ -133,10 +135,14 @@ def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     if not by_cost:
         close = factor(ratio) == "1"
         longest = "about as long as" if close else f"{factor(ratio)} times as long as"
+        live = whole.live
+        last = min(live, key=lambda k: float(whole.norms[k]))
+        behind = float(whole.norms[top] / whole.norms[last])
+        short = len(live) > 2 and behind >= DOMINANCE
         yield Finding(
             "balance",
-            f"No cost dominates a layer: over all shared weights {names[top]}'s gradient is the longest, {longest} the "
-            f"next cost's",
+            f"No cost dominates a layer: over all shared weights the gradient of {names[top]} is the longest, "
+            f"{longest} the next cost's{f', and {factor(behind)} times as long as that of {names[last]}' * short}",
             costs=(names[top],),
         )
 
@@ -163,14 +169,15 @@ def _top(numbers: Numbers) -> tuple[int, float]:
 
 def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
     norms = whole.norms
-    factors = [
-        f"{names[k]} by {factor(norms[top] / norms[k])}"
-        for k in range(len(names))
-        if k != top and norms[k] > 0
-    ]
+    ratios = {k: float(norms[top] / norms[k]) for k in range(len(names)) if k != top and norms[k] > 0}
+    near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
+    factors = [f"{names[k]} by {factor(ratio)}" for k, ratio in (near or ratios).items()]
+    divided = f", or divide {names[top]} by as much" if len(factors) == 1 else ""
+    far = [names[k] for k in ratios if near and k not in near]
+    apart = f" ({listed(far)}, shorter by far, may be meant to be so)" if far else ""
     return (
-        f"multiply {listed(factors, 4)}, to let the costs pull equally on the shared weights; or leave it so, if "
-        f"{names[top]} is to come first"
+        f"multiply {listed(factors, 4)}{divided}{apart}, to let the costs pull equally on the shared weights; or leave "
+        f"it so, if {names[top]} is to come first and the other{'s' * (len(ratios) > 1)} only to regularise"
     )
 
 

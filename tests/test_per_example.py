@@ -52,8 +52,10 @@ def costs(model, x):
     return {"square": out.square().sum(dim=1), "first": torch.sin(out[:, 0])}
 
 
+@pytest.mark.parametrize("room", [1, 2 * 1024 * 1024])  # windows of one example at a time, or of all of them
 @pytest.mark.parametrize("name", MODELS)
-def test_rows_are_the_gradients_of_the_example_by_itself(name):
+def test_rows_are_the_gradients_of_the_example_by_itself(name, room, monkeypatch):
+    monkeypatch.setattr(convolution, "WINDOW_BYTES", room)
     torch.manual_seed(0)
     make, shape = MODELS[name]
     model, x = make().double(), torch.randn(shape, dtype=torch.float64)

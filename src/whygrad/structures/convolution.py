@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # What the windows of some rows of a cotangent may take.
 BLOCK_BYTES = 64 * 1024 * 1024
+# What the windows of some examples may take whose weights' cotangents are kept apart.
+WINDOW_BYTES = 2 * 1024 * 1024
 # What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
 # kernels for float32 are quickest on what the caches hold. Those for float64 gain by several costs at once, as long as
 # an allocator has room at hand.
@@ -278,11 +280,23 @@ class Convolution(NamedTuple):
         windows, groups = self._of(local), local.settings.get("groups", 1)
         transposed = bool(local.settings.get("transposed", False))
         mine, out = self._labels(transposed)
+        labels = (("row", *out), mine, ("row", "n", *WEIGHT))
         small, large = (x, cotangent) if transposed else (cotangent, x)
         small = small.reshape(*small.shape[: -len(windows.kernel) - 1], groups, -1, prod(windows.smaller))
-        opened = _flat_windows(windows.of(large, 0.0, xp), groups, len(windows.kernel), xp)
-        other, part = (small, opened) if transposed else (opened, small)
-        made = contract_sum(part, other, (("row", *out), mine, ("row", "n", *WEIGHT)), xp)
+
+        def of_examples(part: slice) -> Array:
+            seen = windows.of(large[:, part] if transposed else large[part], 0.0, xp)
+            opened = _flat_windows(seen, groups, len(windows.kernel), xp)
+            if transposed:
+                return contract_sum(opened, small[part], labels, xp)
+            return contract_sum(small[:, part], opened, labels, xp)
+
+        # Windows of a few examples at a time stay in the caches.
+        rows = cotangent.shape[0] if transposed else 1
+        one = rows * prod(windows.kernel) * prod(windows.smaller) * large.shape[-len(windows.kernel) - 1]
+        together = max(1, WINDOW_BYTES // max(1, one * large.itemsize))
+        parts = [slice(top, top + together) for top in range(0, x.shape[0], together)] or [slice(0)]
+        made = xp.concat([of_examples(part) for part in parts], axis=1)
         return made.reshape(*made.shape[:2], *W.shape)
 
     @staticmethod

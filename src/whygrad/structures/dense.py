@@ -232,7 +232,7 @@ def _from_others(
         return None
     if semiring.absolute:
         return (lines.sizes_of_others(part, xp),)
-    zeros = lines.zeros(part, pairs.between, xp)
+    zeros = lines.zeros(part, pairs.between, float(xp.finfo(pairs.output.dtype).eps), xp)
     (every,) = semiring.others((part,), xp)
     return None if zeros is None else semiring.plus((every,), (-zeros,), xp)
 

@@ -74,19 +74,20 @@ class Lines(NamedTuple):
         return g * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
 
     def zeros(
-        self, cotangent: Array, partial: Callable[[Array, Array, Array], Array], xp: Any
+        self, cotangent: Array, partial: Callable[[Array, Array, Array], Array], eps: float, xp: Any
     ) -> Array | None:
         """Returns for each j the sum of cotangent(i) over all i but j whose partial is exactly 0; nothing if too many.
 
         Args:
             cotangent: (rows, …, n), of whole numbers.
             partial: The partials of pairs, by the numbers of their groups, their i and their j.
+            eps: The relative rounding of the numbers that the lines were made of.
             xp: The array namespace.
         """
         shape, (groups, n) = cotangent.shape, self.q.shape
         sorted_q = xp.take_along_axis(self.q, self.order, axis=-1)
         place = -1 / xp.where(self.t == 0, 1.0, self.t)
-        near = 1e-5 * xp.abs(place)
+        near = 32 * eps * xp.abs(place)
         first = searched(sorted_q, place - near, xp)
         next_q = xp.take_along_axis(sorted_q, first.clip(max=n - 1), axis=-1)
         if not bool(xp.any((first < n) & (next_q < place + near) & (self.t != 0))):

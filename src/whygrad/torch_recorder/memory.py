@@ -96,7 +96,7 @@ class Memory:
     @staticmethod
     def place(tensor: Tensor) -> int:
         """Returns what tells a tensor's storage from others; 0 for a sparse tensor, which has none."""
-        place: int = torch._C._storage_id(tensor) if tensor.layout == torch.strided else 0
+        place: int = torch._C._storage_id(tensor) if tensor.layout == torch.strided else 0  # type: ignore[attr-defined]  # not in the stubs
         return place
 
     def _family(self, tensor: Tensor) -> int:

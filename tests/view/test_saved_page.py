@@ -141,6 +141,70 @@ def test_the_keyboard_alone_reaches_everything(opened):
         assert any(name and part in name for name in names), part
 
 
+FOCUSED = "document.activeElement?.shadowRoot?.activeElement"
+
+
+def test_the_first_stop_skips_to_the_explanation(opened):
+    at = opened()
+    at.page.keyboard.press("Tab")
+    expect(at.page.get_by_role("button", name="Skip to the explanation")).to_be_in_viewport(ratio=1)
+    at.page.keyboard.press("Enter")
+    assert at.page.evaluate(f"{FOCUSED}.tagName") == "H1"
+    # The picture, the tables of weights and formulas that fit are no long row of stops.
+    at.page.keyboard.press("Shift+Tab")
+    assert at.page.evaluate(f"{FOCUSED}.dataset.q") == "w1.0.0"
+    at.page.keyboard.press("ArrowRight")
+    at.page.keyboard.press("ArrowDown")
+    assert at.page.evaluate(f"{FOCUSED}.dataset.q") == "w1.1.1"
+    at.page.keyboard.press("Enter")
+    expect(at.page).to_have_url(re.compile("#w1.1.1"))
+    assert at.page.locator(".formula[tabindex]").count() == 0
+    assert at.page.locator(".weights [tabindex='0']").count() == 1
+
+
+def test_the_picture_tells_the_answer_to_who_does_not_see_it(opened):
+    at = opened()
+    said = at.page.locator("#alternative").inner_text()
+    for part in ("= 0.33349", "C^0 0.28149, C^1 0.052", "carries 0.575775"):
+        assert part in said
+    at.page.locator(".paths tbody tr").nth(1).click()
+    expect(at.page.locator("#alternative")).to_contain_text("carries −0.447825")
+
+
+def test_the_formula_on_top_begins_with_the_derivative_and_ends_with_its_value(opened):
+    at = opened()
+    for part, value in (
+        ("#w1.0.0", "0.33349"),
+        ("#a1.1", "−0.38554"),
+        ("#C0", "1"),
+        ("#a3.0;of=C0", "−2.559"),
+    ):
+        at.page.goto(re.sub("#.*", "", at.page.url) + part)
+        expect(at.page.locator(".answer h1")).to_contain_text(f"= {value}")
+        lead = at.text(".lead").replace("\n", "").replace(" ", "")
+        assert lead.startswith("∂")
+        assert lead.endswith(f"={value}")
+
+
+def test_what_a_reader_folds_stays_folded(opened):
+    at = opened()
+    at.page.locator("summary", has_text="by the neuron").click()
+    at.page.locator("summary", has_text="whole layers").click()
+    at.page.locator('.network [data-q="w1.1.0"] .hit').click(force=True)
+    expect(at.page.locator("details", has_text="by the neuron")).not_to_have_attribute("open", "")
+    expect(at.page.locator("details", has_text="whole layers")).to_have_attribute("open", "")
+
+
+def test_nothing_below_jumps_up_while_the_passes_are_played(opened):
+    at = opened()
+    high = 0
+    for _ in range(11):
+        at.page.get_by_role("button", name="Next step").click()
+        now = at.page.locator(".player").bounding_box()["height"]
+        assert now >= high
+        high = now
+
+
 def test_pointing_shows_name_value_and_each_costs_derivative(opened):
     at = opened()
     at.page.locator('.network [data-q="a2.1"] .body').hover()

@@ -333,10 +333,14 @@ def _equation(
         else:
             made.append(Line(first))
             first = spell(lambda s: f"{_lead(s)}= {formula(s)}")
+    inserted = spell(numbers)
+    if first.latex.endswith(f" = {inserted.latex.removeprefix('= ')}"):
+        # A number from the start, as the derivative of the total by a cost: nothing is left to insert.
+        return [*made, Line(first, value)]
     made.append(Line(first))
     if not direct and whole and any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
         made.append(Line(spell(explicit)))
-    made.append(Line(spell(numbers), value))
+    made.append(Line(inserted, value))
     return made
 
 

@@ -52,13 +52,17 @@ def element(latex: str, display: str = "inline") -> Element:
         each.text = unescape(each.text) if each.text else None
     for each in list(made.iter()):
         _spaced(each)
+    if display == "block":
+        # In line with what stands before it also where no style is left, as on GitHub; there a block is centred.
+        made.attrib |= {"display": "inline", "displaystyle": "true"}
     return made
 
 
 def _spaced(made: Element) -> None:
-    """Sets functions as in print: relu' with its prime at its name, and ln a with a thin space."""
+    """Sets functions as in print: relu' with its prime at its name; ln a, and fractions, with a thin space."""
     for each in made:
-        if each.tag == "mo" and (each.text or "").isalpha() and len(each.text or "") > 1:
+        text = each.text or ""
+        if each.tag == "mo" and ((text.isalpha() and len(text) > 1) or text == "⊤"):
             each.tag = "mi"  # an operator would have space on both sides
     if made.tag == "msup" and "".join(made[1].itertext()) == "′":
         # Fonts have the prime raised already: as an exponent it would be raised twice.
@@ -67,7 +71,8 @@ def _spaced(made: Element) -> None:
         SubElement(made, "mo", {"form": "postfix", "lspace": "0", "rspace": "0"}).text = "′"
     for place in reversed(range(1, len(made) if made.tag in ("math", "mrow") else 0)):
         before, here = made[place - 1], made[place]
-        if before.tag == "mi" and len(before.text or "") > 1 and here.tag not in ("mo", "mspace"):
+        function = before.tag == "mi" and len(before.text or "") > 1 and here.tag not in ("mo", "mspace")
+        if function or before.tag == here.tag == "mfrac":
             made.insert(place, Element("mspace", {"width": "0.167em"}))
 
 
@@ -181,7 +186,7 @@ def _paths(d: Derivation) -> str:
         )
     title = "The one path" if d.paths.count == 1 else f"The {_many(d.paths.count)}, strongest first"
     if d.paths.apart:
-        title += ", each example’s apart"
+        title += ", each example's apart"
     return (
         f"<h3>{title}</h3><div class='wide'><table class='paths'><thead><tr><th>path</th>"
         f"{'<th>product</th>' if products else ''}<th class='n'>contribution</th><th class='n'>share</th><th></th>"

@@ -146,7 +146,7 @@ def meanings(report: Report) -> list[tuple[str, str]]:
         made.append(
             (
                 "cancels",
-                "1 - |gradient| / (sum of the absolute contributions of all paths); close to 100% is usual in deep "
+                "1 − |gradient| / (sum of the absolute contributions of all paths); close to 100% is usual in deep "
                 "networks, where very many paths of both signs meet",
             )
         )

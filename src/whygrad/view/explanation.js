@@ -77,9 +77,12 @@ function reasons(view, explanation) {
 
 /** The first step as one formula: with symbols, with numbers, and its value. */
 function lead(view, explanation) {
-  const step = view.document.sheet.steps[explanation.steps[0]];
+  const { formulas, document } = view;
+  const step = document.sheet.steps[explanation.steps[0]];
   if (!step) return null;
-  return html("div", { class: "lead formula" }, step.lines.map(([formula], n) => [n ? html("wbr") : null, view.formulas.broken(formula)]));
+  // Lines that begin with a relation go on with the one above; the rule in general, before them, is left to the steps.
+  const start = step.lines.findLastIndex(([formula]) => !formulas.goesOn(formula));
+  return html("div", { class: "lead formula" }, step.lines.slice(start).map(([formula], n) => [n ? html("wbr") : null, formulas.broken(formula)]));
 }
 
 /** The factors of one path as cards. */
@@ -101,7 +104,7 @@ export function cards(view, path, place) {
     { class: "cards", "aria-labelledby": "cards-title" },
     html("h2", { id: "cards-title" }, place === 0 ? "The strongest path, factor by factor" : `Path ${place + 1}, factor by factor`),
     html("p", { class: "route" }, path.stations.map((key, n) => [n ? html("span", { class: "arrow" }, " → ") : null, formulas.name(key)])),
-    html("ol", {}, shown),
+    html("ol", { class: shown.length === 4 ? "even" : shown.length === 3 ? "odd" : null }, shown),
     html(
       "p",
       { class: "product" },
@@ -116,7 +119,7 @@ export function line(view, place) {
   const { formulas } = view;
   const copy = html("button", { class: "copy", type: "button", "aria-label": "Copy LaTeX", title: "Copy LaTeX" }, "TeX");
   copy.addEventListener("click", () => view.copied(formulas.latex(place), copy));
-  return html("div", { class: "line" }, html("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "formula" }, formulas.broken(place)), copy);
+  return html("div", { class: "line" }, html("div", { class: "formula", role: "group", "aria-label": "formula" }, formulas.broken(place)), copy);
 }
 
 /** The steps of the derivation. */

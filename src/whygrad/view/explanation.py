@@ -107,9 +107,9 @@ class Explanations:
         )
 
     def _paths(self, table: PathTable, of: Quantity) -> dict[str, Any]:
-        title = "The one path" if table.count == 1 else f"The {_many(table.count)}"
+        title = {0: "No path", 1: "The one path"}.get(table.count, f"The {_many(table.count)}")
         return {
-            "title": title + (", each example’s apart" if table.apart else ""),
+            "title": title + (", each example's apart" if table.apart else ""),
             "count": f"{table.count:,}".replace(",", "\u202f"),
             "sum": rounded(table.sum),
             "total": rounded(table.total),

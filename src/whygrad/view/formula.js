@@ -35,26 +35,15 @@ export class Formulas {
     return this.element(this.sheet.formulas[place], display);
   }
 
-  /**
-   * Returns a formula as elements that may stand on several lines: browsers don't break one math element. It breaks
-   * at sums first, and at products only where one is longer than a line.
-   */
+  /** Returns a formula in pieces that may stand on several lines. */
   broken(place) {
-    const formula = this.sheet.formulas[place];
-    const tree = this.sheet.skeletons[formula[0]].m;
-    if (tree[0] !== "mrow") return [this.element(formula, "block")];
-    const math = (row) => {
-      const made = document.createElementNS(MATHML, "math");
-      made.setAttribute("displaystyle", "true");
-      made.append(this.built(["mrow", ...row], formula));
-      return made;
-    };
-    const joined = (all) => all.map((each, n) => [n ? html("wbr") : null, each]);
-    const term = (row) => {
-      const factors = pieces(row, TIMES);
-      return factors.length > 1 ? html("span", { class: "term" }, joined(factors.map(math))) : math(row);
-    };
-    return joined(pieces(tree.slice(1), SUMS).map(term));
+    return broken(this.math(place, "block"));
+  }
+
+  /** Returns whether a formula begins with a relation: it goes on with what stands before it. */
+  goesOn(place) {
+    const [, first] = this.sheet.skeletons[this.sheet.formulas[place][0]].m;
+    return Array.isArray(first) && first[0] === "mo" && /^[=≈]$/.test(first.at(-1));
   }
 
   /** Returns a quantity's name as a math element. */
@@ -162,21 +151,41 @@ export class Formulas {
   }
 }
 
-/** Splits a row before some signs, outside of brackets. */
+/**
+ * Returns a math element in pieces that may stand on several lines: browsers don't break one. It breaks at relations
+ * and sums first, and at products only where one is longer than a line.
+ */
+export function broken(math) {
+  const row = math.childElementCount === 1 && math.firstElementChild.localName === "mrow" ? math.firstElementChild : math;
+  const made = (children) => {
+    const piece = math.cloneNode(false);
+    if (piece.getAttribute("display") === "block") piece.setAttribute("displaystyle", "true");
+    piece.removeAttribute("display");
+    piece.append(...children);
+    return piece;
+  };
+  const joined = (all) => all.map((each, n) => [n ? html("wbr") : null, each]);
+  const term = (children) => {
+    const factors = pieces(children, TIMES);
+    return factors.length > 1 ? html("span", { class: "term" }, joined(factors.map(made))) : made(children);
+  };
+  return joined(pieces([...row.children], SUMS).map(term));
+}
+
+/** Splits a row's elements before some signs, outside of brackets. */
 function pieces(row, signs) {
   const made = [[]];
   let depth = 0;
   for (const child of row) {
-    const [tag, ...rest] = Array.isArray(child) ? child : [null];
-    const sign = tag === "mo" ? rest.at(-1) : null;
-    const prefix = rest[0]?.form === "prefix";
-    // First in its piece a sign would be taken for a prefix, with no space around it.
-    const breaks = depth === 0 && !prefix && signs.has(sign) && made.at(-1).length > 0;
-    if (breaks) made.push([["mo", { form: "infix" }, sign]]);
-    else made.at(-1).push(child);
+    const sign = child.localName === "mo" ? child.textContent : null;
+    if (depth === 0 && signs.has(sign) && child.getAttribute("form") !== "prefix" && made.at(-1).length) {
+      // First in its piece a sign would be taken for a prefix, with no space around it.
+      child.setAttribute("form", "infix");
+      made.push([]);
+    }
+    made.at(-1).push(child);
     if (OPENS.has(sign)) depth += 1;
-    const closed = tag === "msup" || tag === "msub" ? rest[0]?.at?.(-1) : sign;
-    if (CLOSES.has(closed)) depth -= 1;
+    if (CLOSES.has(/^msu[bp]$/.test(child.localName) ? child.firstElementChild.textContent : sign)) depth -= 1;
   }
   return made;
 }

@@ -1,6 +1,7 @@
 // Live: numbers that can be changed, equations that are checked, gradients that are diagnosed; with somebody to ask.
 
 import { built, html, parsed } from "./dom.js";
+import { broken } from "./formula.js";
 
 const MOST_NUMBERS = 80;
 const LARGEST_FILE = 20e6;
@@ -84,7 +85,7 @@ export class Live {
       this.inputs.set(key, [...(this.inputs.get(key) ?? []), input]);
       return html("label", { class: "number", "data-q": key }, name, input);
     };
-    const row0 = (title, fields) => html("div", { class: "fields", role: "group", "aria-label": title }, html("span", { class: "faint" }, title), fields);
+    const row0 = (title, fields) => html("div", { class: "fields", role: "group", "aria-label": title }, html("span", { class: "faint" }, title), html("div", {}, fields));
     const change = (name, value) => (this.changed[name] = value);
     const data = (kind, letter) => numbers[letter][row].map((_, n) => field(kind === "a" ? `a0.${n}` : `y${n}`, () => numbers[letter][row][n], (value) => {
       numbers[letter][row][n] = value;
@@ -186,7 +187,9 @@ export class Live {
 
   judged(result) {
     const drawn = result.missing_paths?.length ? html("p", { class: "faint" }, "The missing paths are drawn in the picture.") : "";
-    return [...result.tree[2].map((part) => built(part)), drawn];
+    const parts = result.tree[2].map((part) => built(part));
+    for (const each of parts.flatMap((part) => [...(part.querySelectorAll?.("math") ?? [])])) each.replaceWith(html("div", { class: "formula" }, broken(each)));
+    return [...parts, drawn];
   }
 
   // Gradients
@@ -261,6 +264,7 @@ function scrub(handle, input) {
       input.dispatchEvent(new Event("input"));
     };
     handle.addEventListener("pointermove", moved);
-    handle.addEventListener("pointerup", () => handle.removeEventListener("pointermove", moved), { once: true });
+    const end = () => handle.removeEventListener("pointermove", moved);
+    for (const event of ["pointerup", "pointercancel"]) handle.addEventListener(event, end, { once: true });
   });
 }

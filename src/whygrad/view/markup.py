@@ -4,7 +4,19 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 _LEFT_OUT = ("style", "script")
-_KEPT = ("class", "mathvariant", "display", "stretchy", "accent", "form", "open", "tabindex")
+_KEPT = (
+    "class",
+    "mathvariant",
+    "display",
+    "stretchy",
+    "accent",
+    "form",
+    "width",
+    "lspace",
+    "rspace",
+    "open",
+    "tabindex",
+)
 
 
 def tree(markup: str) -> list[Any]:

@@ -30,14 +30,15 @@ export class Picture {
 
   listen() {
     this.svg.addEventListener("keydown", (event) => this.pressed(event));
+    // On the SVG itself a listener for the focus would make it one more stop for the Tab key.
     const found = (event) => event.target.closest?.("[data-q]");
     this.svg.addEventListener("pointerover", (event) => {
       const group = found(event);
       if (group) this.handlers.point(group.dataset.q, group);
     });
     this.svg.addEventListener("pointerleave", () => this.handlers.leave());
-    this.svg.addEventListener("focusin", (event) => found(event) && this.handlers.point(found(event).dataset.q, found(event)));
-    this.svg.addEventListener("focusout", () => this.handlers.leave());
+    this.scroll.addEventListener("focusin", (event) => found(event) && this.handlers.point(found(event).dataset.q, found(event)));
+    this.scroll.addEventListener("focusout", () => this.handlers.leave());
     this.svg.addEventListener("click", (event) => {
       const group = found(event);
       if (group) this.handlers.choose(group.dataset.q, group);
@@ -68,6 +69,7 @@ export class Picture {
     this.radius = Math.max(small ? 2.5 : 5, Math.min(Math.max(21, width / 56), this.row * 0.3, this.gap * (width < 480 ? 0.27 : 0.24)));
     this.size = Math.max(11, this.radius * 0.53);
     this.svg.style.setProperty("--text", `${this.size}px`);
+    this.svg.classList.toggle("tiny", this.radius < 11);
     this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
     const across = 2 * margin + this.gap * (columns - 1);
     this.full = Math.max(small ? 3 : 4, Math.min(13, this.row * 0.15)); // how wide the widest line is
@@ -186,9 +188,9 @@ export class Picture {
       if (readable) parts.push(this.label(key, x, y, 2 * r + 10, size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
-      parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(2.5, r * 0.2) })];
+      parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(1.5, r * 0.2) })];
     } else if (kind === "b") {
-      const half = Math.max(2.5, r * 0.18);
+      const half = Math.max(1.4, r * 0.18);
       parts = [svg("rect", { class: "small", x: x - r * 0.72 - half, y: y - r * 0.72 - half, width: 2 * half, height: 2 * half, rx: half * 0.4 })];
     } else if (kind === "y") {
       parts = [svg("path", { class: "small", d: diamond(x - r, y - r, Math.max(3.5, r * 0.3)) })];

@@ -83,6 +83,8 @@ export class Player {
       this.caption.replaceChildren();
       return;
     }
+    // As high as the highest step so far: what stands below doesn't jump while it plays.
+    this.element.style.minHeight = step ? `${this.element.getBoundingClientRect().height}px` : "";
     this.title.textContent = step ? `${at + 1} of ${this.steps.length}: ${step.title}` : "Play the passes: forward, the costs, backward";
     this.dots.replaceChildren(...(step && this.steps.length <= 60 ? this.steps.map((each, n) => html("i", { class: `${each.phase}${n === at ? " now" : n < at ? " done" : ""}` })) : []));
     this.caption.replaceChildren(...(step ? [html("p", {}, formulas.words(step.says)), ...step.lines.map(([formula]) => line(this.view, formula))] : []));

@@ -81,7 +81,7 @@ function costsTable(view, place) {
     html(
       "table",
       { class: "facts" },
-      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), html("td", { class: "bar-cell" }), several ? html("th", { scope: "col", class: "n" }, "share") : null, several ? html("th", { scope: "col", class: "n" }, "cosine with sum") : null, cancels ? html("th", { scope: "col", class: "n" }, "cancels") : null)),
+      html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "gradient's norm"), html("td", { class: "bar-cell" }), several ? html("th", { scope: "col", class: "n" }, "share") : null, several ? html("th", { scope: "col", class: "n" }, "cosine with sum") : null, cancels ? html("th", { scope: "col", class: "n" }, "cancels") : null)),
       html(
         "tbody",
         {},
@@ -109,7 +109,7 @@ function cosinesTable(view, place) {
   return html(
     "div",
     { class: "wide", tabindex: "0", role: "region", "aria-label": "Cosines between the costs' gradients" },
-    html("table", { class: "facts matrix-of-costs" }, html("caption", {}, "cosines between the costs’ gradients (⇄ they pull against each other)"), html("thead", {}, html("tr", {}, html("td", {}), given.costs.map((_, k) => html("th", { scope: "col", class: "n" }, costName(view, k))))), html("tbody", {}, place.cosines.map((row, i) => html("tr", {}, html("th", { scope: "row" }, costName(view, i)), row.map((value, j) => cell(value, i, j)))))),
+    html("table", { class: "facts matrix-of-costs" }, html("caption", {}, "cosines between the costs' gradients (⇄ they pull against each other)"), html("thead", {}, html("tr", {}, html("td", {}), given.costs.map((_, k) => html("th", { scope: "col", class: "n" }, costName(view, k))))), html("tbody", {}, place.cosines.map((row, i) => html("tr", {}, html("th", { scope: "row" }, costName(view, i)), row.map((value, j) => cell(value, i, j)))))),
   );
 }
 

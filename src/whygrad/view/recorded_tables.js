@@ -1,10 +1,12 @@
 // The report's tables: the depth profile, the costs, activation functions, the gradient by number of blocks.
 
-import { html, number, svg } from "./dom.js";
+import { figures, html, number, svg } from "./dom.js";
 import { costClass, strandClass } from "./recorded_tree.js";
 
 // A table has a column for each of so many costs; of more, a row for each.
 const MOST_BESIDE = 4;
+// Below the depth profile names are cut to so many letters.
+const LONGEST = 36;
 
 /** Returns the tables below the tree: depth, costs, activation functions, spectrum, notes. */
 export function reportTables(given) {
@@ -13,7 +15,7 @@ export function reportTables(given) {
     "section",
     { class: "report-table" },
     html("h2", {}, "The costs"),
-    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient’s norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
+    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient's norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
   );
   const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
   const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, note)));
@@ -29,11 +31,32 @@ function depthProfile({ depth, costs }) {
     svg("polyline", { class: `depth-line ${strandClass(k)}`, points: points.map(([u, v]) => `${x(u).toFixed(1)},${y(v).toFixed(1)}`).join(" ") }),
     ...(depth.layers.length <= 60 ? points.map(([u, v, value, layer]) => svg("circle", { class: `depth-point hue${k % 6}`, cx: x(u), cy: y(v), r: 3.4 }, svg("title", {}, `${costs[k].name}, ${depth.layers[layer]}: ${number(value, 3)}`))) : []),
   ]);
-  const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, text)]);
-  const ends = [svg("text", { x: left, y: height - 8 }, depth.layers[0]), svg("text", { x: width - 8, y: height - 8, "text-anchor": "end" }, depth.layers.at(-1))];
+  const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, power(text))]);
   const told = costs.map(({ name }, k) => (depth.lines[k].length ? `${name}: ${number(depth.lines[k][0][2], 2)} at ${depth.layers[depth.lines[k][0][3]]}, ${number(depth.lines[k].at(-1)[2], 2)} at ${depth.layers[depth.lines[k].at(-1)[3]]}` : `${name}: none`)).join("; ");
   const legend = costs.length > 1 ? html("p", { class: "depth-legend", "aria-hidden": "true" }, costs.map(({ name }, k) => html("span", {}, svg("svg", { width: 30, height: 10 }, svg("line", { class: `depth-line ${strandClass(k)}`, x1: 0, x2: 30, y1: 5, y2: 5 })), name))) : null;
-  return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost’s derivative by the layers’ outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...ends)));
+  return html("section", { class: "report-table depth" }, html("h2", {}, "Depth: each cost's derivative by the layers' outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...layerNames(depth, x, left, width - 8, height - 8))));
+}
+
+/** Returns a power of ten such as 1e-1 as 0.1, and the smaller and larger ones as 10⁻³. */
+function power(text) {
+  const value = Number(text);
+  return value >= 0.01 && value <= 100 ? number(value) : figures(text).replace("1·", "");
+}
+
+/** Names the first and the last layer, and as many between them as there is room for. */
+function layerNames({ lines, layers: whole }, x, left, right, y) {
+  const layers = whole.map((name) => (name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}…` : name));
+  const places = new Map(lines.flat().map(([u, , , layer]) => [layer, x(u)]));
+  const wide = (name) => name.length * 6.7 + 18;
+  const made = [svg("text", { x: left, y }, layers[0]), svg("text", { x: right, y, "text-anchor": "end" }, layers.at(-1))];
+  let free = left + wide(layers[0]);
+  for (const [layer, at] of [...places].sort(([a], [b]) => a - b)) {
+    const half = wide(layers[layer]) / 2;
+    if (at - half < free || at + half > right - wide(layers.at(-1))) continue;
+    made.push(svg("text", { class: "between", x: at, y, "text-anchor": "middle" }, layers[layer]));
+    free = at + half;
+  }
+  return made;
 }
 
 /** Returns the gradient by the number of blocks that its paths pass; bars of the costs stand one after the other. */

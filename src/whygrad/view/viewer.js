@@ -15,11 +15,12 @@ import { Player } from "./play.js";
 import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
 import { STYLE } from "./viewer.css";
-import { alternative, described, weightTables } from "./weights.js";
+import { alternative, described, stepInTables, weightTables } from "./weights.js";
 
 const sheetOfStyle = new CSSStyleSheet();
 sheetOfStyle.replaceSync(STYLE);
 const MARKS = [["z", "○", "pre-activation"], ["b", "▢", "bias"], ["y", "◇", "target"]];
+const SIGNED = new Set(["paths", "gradient", "strongest", "extremes"]);
 const FEW_ITEMS = 70;
 const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, step: null, theme: null };
 
@@ -108,6 +109,7 @@ class View {
     this.player = new Player(this);
     this.pointing = new Pointing(this);
     this.announcer = html("div", { class: "sr", "aria-live": "polite" });
+    this.skip = html("button", { type: "button", class: "skip", on: { click: () => this.answer.querySelector("h1")?.focus() } }, "Skip to the explanation");
     this.top = html("div", { class: "top" });
     this.controlRow = html("div");
     this.alternative = html("p", { class: "sr", id: "alternative" });
@@ -121,11 +123,12 @@ class View {
     this.further = html("div");
     this.tables = html("details", { class: "fold every" }, html("summary", {}, "Every weight as a table"), html("div", { class: "tables" }));
     this.tables.addEventListener("toggle", () => this.fillTables());
+    this.tables.addEventListener("keydown", stepInTables);
     this.tables.open = this.roomy && this.document.picture.items.length <= FEW_ITEMS;
     this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.live?.element ?? "", this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
     this.pinned = new Pinned(this);
-    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.pinned.element, this.top, html("div", { class: "columns" }, this.left, this.right), this.pointing.tooltip, this.announcer);
+    this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.skip, this.pinned.element, this.top, html("div", { class: "columns" }, this.left, this.right), this.pointing.tooltip, this.announcer);
     this.root.replaceChildren(this.page);
   }
 
@@ -312,8 +315,7 @@ class View {
     const says = state.show === "paths" ? "line width: how much of it goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
     const kinds = new Set(document.picture.items.map(([key]) => key[0]));
     this.legend.replaceChildren(
-      html("span", {}, html("span", { class: "sample" }), "adds"),
-      html("span", {}, html("span", { class: "sample negative" }), "takes away"),
+      ...(SIGNED.has(state.show) ? [html("span", {}, html("span", { class: "sample" }), "adds"), html("span", {}, html("span", { class: "sample negative" }), "takes away")] : []),
       html("span", { class: "says" }, says),
       ...MARKS.filter(([kind]) => kinds.has(kind)).map(([, mark, name]) => html("span", {}, html("span", { class: "mark" }, mark), name)),
       html("span", { class: "hint" }, "choose any line or neuron"),
@@ -328,6 +330,9 @@ class View {
   measure(always = false) {
     const width = this.figure.clientWidth;
     if (!width) return;
+    // Only what is wider than its place is scrolled, and a stop for the Tab key.
+    for (const each of this.page.querySelectorAll(".formula")) each.toggleAttribute("tabindex", false);
+    for (const each of this.page.querySelectorAll(".formula")) if (each.scrollWidth > each.clientWidth + 1) each.tabIndex = 0;
     if (this.picture.resize(width, this.formulas) || always) this.paint();
   }
 

@@ -10,10 +10,11 @@ export function weightTables(view) {
   const of = view.isCost(state.of) ? state.of : "total"; // of a neuron no weight's derivative is in the document
   const values = scene.colours[shown]?.[of] ?? scene.colours.gradient[of];
   const place = new Map(items.map(([key], n) => [key, n]));
+  const current = place.has(state.chosen) && /^[wb]/.test(state.chosen) ? state.chosen : `w1.${layers[1][0]}.${layers[0][0]}`;
   const button = (key) =>
     html(
       "button",
-      { type: "button", class: key === state.chosen ? "chosen" : null, "data-q": key, "aria-pressed": String(key === state.chosen), "aria-label": `${formulas.plainName(key)}: ${number(values[place.get(key)])}`, on: { click: () => view.go({ chosen: key }) } },
+      { type: "button", tabindex: key === current ? "0" : "-1", class: key === state.chosen ? "chosen" : null, "data-q": key, "aria-pressed": String(key === state.chosen), "aria-label": `${formulas.plainName(key)}: ${number(values[place.get(key)])}`, on: { click: () => view.go({ chosen: key }) } },
       number(values[place.get(key)], 3),
     );
   // Screen readers don't take a header that is mathematics alone for one with text.
@@ -26,8 +27,22 @@ export function weightTables(view) {
     );
     return html("div", { class: "wide" }, html("table", { class: "weights" }, html("thead", {}, head), html("tbody", {}, rows)));
   });
-  const says = shown === "gradient" ? ["the derivative of ", of === "total" ? "the total" : formulas.name(of, false), " by the weight"] : [shown, " of the weight"];
-  return [html("p", { class: "faint" }, "Each number is ", says, " from the neuron above to the neuron on the left."), ...tables];
+  const end = of === "total" ? "the total" : formulas.name(of, false);
+  const says = shown === "gradient" ? ["The derivative of ", end, " by"] : ["To ", end, ", ", document.semirings.find(([name]) => name === shown)?.[1] ?? shown, ", for"];
+  return [html("p", { class: "faint" }, says, " the weight from the neuron above to the neuron on the left."), ...tables];
+}
+
+/** Moves the focus in the tables by arrow keys: one stop for the Tab key, as in the picture. */
+export function stepInTables(event) {
+  const [right, down] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key] ?? [0, 0];
+  const cell = event.target.closest?.(".weights td");
+  if (!cell || !(right || down)) return;
+  const rows = [...event.currentTarget.querySelectorAll(".weights tbody tr")];
+  const row = rows[rows.indexOf(cell.parentElement) + down];
+  const next = row?.children[Math.min(cell.cellIndex + right, row.children.length - 1)]?.querySelector("button");
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
 }
 
 /** Returns in sentences what the picture shows: the network, and the paths that are lit. */

@@ -119,10 +119,6 @@ def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
             surprise = (np.where(carried > 0, entropy, 0.0) * carried).sum(axis=1)
     flat = _wide(gradient).reshape(costs, -1)
     gramian = _wide(gradients.gramian(name))
-    if not gramian.diagonal().all() or not np.isfinite(gramian).all():
-        # In single precision the squares of small numbers may be 0, and of large ones infinite.
-        with np.errstate(invalid="ignore", over="ignore"):
-            gramian = flat @ flat.T
     return Numbers(flat.shape[1], gramian, reached, np.abs(flat).sum(axis=1), total, surprise)
 
 

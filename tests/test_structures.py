@@ -137,13 +137,14 @@ def test_a_dropped_entry_reaches_nothing() -> None:
     assert math.isnan(smallest[0, 1])
 
 
-@pytest.mark.parametrize("name", ["total", "live"])
+@pytest.mark.parametrize("name", ["total", "live", "strongest"])
 @pytest.mark.parametrize("kind", ["drawn", "ties", "balanced", "one apart", "constant"])
 @pytest.mark.parametrize("n", [1, 2, 5, 33])
 def test_normalisation_without_its_pairs(
     n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("whygrad.structures.dense.SORTED_FROM", 0)
+    monkeypatch.setattr("whygrad.structures.dense.ENVELOPE_FROM", 0)
     drawn = np.random.default_rng(n)
     x = {
         "drawn": drawn.normal(size=(3, n)),
@@ -160,6 +161,15 @@ def test_normalisation_without_its_pairs(
         partials[group, column.positions - group * n, j] = column.partials
     cotangent = drawn.integers(0, 4, (2, 3, n)).astype(float)
     cotangent[0, 0] = np.eye(1, n, n - 1)
+    if name == "strongest":
+        cotangent *= drawn.choice([-1.0, 1.0], size=cotangent.shape)
+        products = cotangent[..., None] * partials
+        largest, smallest = products.max(axis=2), products.min(axis=2)
+        (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (cotangent,), at, 0, False)
+        np.testing.assert_allclose(np.abs(made), np.maximum(largest, -smallest), rtol=1e-11, atol=1e-13)
+        told = np.abs(largest + smallest) > 1e-9 * np.abs(made)  # of two as strong either sign is right
+        np.testing.assert_array_equal((made > 0)[told], (largest > -smallest)[told])
+        return
     lifted = np.abs(partials) if name == "total" else (partials != 0).astype(float)
     (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (cotangent,), at, 0, False)
     np.testing.assert_allclose(made, np.einsum("rgi,gij->rgj", cotangent, lifted), rtol=1e-12, atol=1e-13)
@@ -169,7 +179,7 @@ def test_large_groups_are_sorted_and_not_paired(monkeypatch: pytest.MonkeyPatch)
     x = np.random.default_rng(0).normal(size=(2, 3000))
     at = local(OPS["normalise"], x, axis=-1)
     monkeypatch.setattr("whygrad.structures.dense._in_blocks", None)
-    for name in ("total", "live", "count", "gradient"):
+    for name in ("total", "live", "count", "gradient", "strongest"):
         (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (np.ones((1, 2, 3000)),), at, 0, False)
         assert made.shape == (1, 2, 3000)
 

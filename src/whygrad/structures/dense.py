@@ -8,6 +8,7 @@ import numpy as np
 
 from whygrad.arrays import filled, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
+from whygrad.semirings import OrderSemiring
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
 from whygrad.structures.lines import Lines
 from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like, settled
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1024 * 1024
 # Groups of so many entries are sorted sooner than their pairs are gone through.
 SORTED_FROM = 256
+# And from so many on the strongest is looked for among lines.
+ENVELOPE_FROM = 512
 
 
 class DenseAlongAxis(NamedTuple):
@@ -85,11 +88,12 @@ class DenseAlongAxis(NamedTuple):
         return each(made, lambda part: ungrouped(part, rows, (part.shape[0], *x.shape), xp))
 
     def pairs(self, shape: tuple[int, ...], settings: Settings) -> int:
-        """Returns how many partials an order goes through one by one; none where each is one product."""
+        """Returns how many partials are gone through one by one for the strongest paths."""
         axes = axes_of(settings, len(shape), -1)
         many = prod(shape[axis] for axis in axes)
         parts = separated(settled(self.partials[self.argument], dict(settings) | {"n": many}))
-        return 0 if parts is not None and len(parts.products) == 1 else prod(shape) * many
+        products = 3 if parts is None else len(parts.products)
+        return 0 if products == 1 or (products == 2 and many >= ENVELOPE_FROM) else prod(shape) * many
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns all output entries along the axis, with the column of the matrix of partials."""
@@ -223,7 +227,11 @@ def _from_others(
         f, g = (xp.reshape(array, shape) for array in (factors.left, factors.right))
         others = semiring.others(semiring.times(moved, semiring.lift(f, xp), xp), xp)
         return semiring.times(others, semiring.lift(g, xp), xp, marked)
-    if factors.left.shape[-1] != 2 or not (semiring.live or (semiring.absolute and shape[-1] >= SORTED_FROM)):
+    many = shape[-1]
+    strongest = isinstance(semiring, OrderSemiring) and len(moved) == 1 and many >= ENVELOPE_FROM
+    if factors.left.shape[-1] != 2 or not (
+        semiring.live or strongest or (semiring.absolute and many >= SORTED_FROM)
+    ):
         return None
     lines = Lines.of(factors.left, factors.right, xp)
     (part,) = moved
@@ -232,6 +240,9 @@ def _from_others(
         return None
     if semiring.absolute:
         return (lines.sizes_of_others(part, xp),)
+    if strongest:
+        found = lines.strongest_of_others(part, xp)
+        return None if found is None else (found,)
     zeros = lines.zeros(part, pairs.between, float(xp.finfo(pairs.output.dtype).eps), xp)
     (every,) = semiring.others((part,), xp)
     return None if zeros is None else semiring.plus((every,), (-zeros,), xp)

@@ -13,7 +13,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
-from whygrad.arrays import cast, scatter_sum, searched
+import numpy as np
+
+from whygrad.arrays import cast, in_numpy, scatter_sum, searched
+from whygrad.structures.envelope import strongest_of_others
 from whygrad.structures.local import Array
 
 # What the running sums of some groups may take: more of them leave the caches.
@@ -23,13 +26,12 @@ NEARLY = 4
 
 
 class Lines(NamedTuple):
-    """Partials by two products: |f|, |g|, q, t as above (groups, n), in float64, and the order of q."""
+    """Partials by two products: f, g, q, t as above (groups, n), in float64."""
 
     f: Array
     g: Array
     q: Array
     t: Array
-    order: Array
 
     @staticmethod
     def of(left: Array, right: Array, xp: Any) -> "Lines | None":
@@ -39,7 +41,7 @@ class Lines(NamedTuple):
             f, g = left[..., one], right[..., one, :]
             if bool(xp.all(f != 0)) and bool(xp.all(g != 0)):
                 q = left[..., other] / f
-                return Lines(xp.abs(f), xp.abs(g), q, right[..., other, :] / g, xp.argsort(q, axis=-1))
+                return Lines(f, g, q, right[..., other, :] / g)
         return None
 
     def sizes_of_others(self, cotangent: Array, xp: Any) -> Array:
@@ -56,8 +58,8 @@ class Lines(NamedTuple):
         return cast(xp.reshape(xp.stack(made), shape), cotangent.dtype)
 
     def _sizes(self, cotangent: Array, top: int, xp: Any) -> Array:
-        f, g, q, t, order = (array[top : top + len(cotangent)] for array in self)
-        sizes = cotangent * f
+        f, g, q, t = (array[top : top + len(cotangent)] for array in self)
+        sizes, order = cotangent * xp.abs(f), xp.argsort(q, axis=-1)
         weights = xp.take_along_axis(sizes, order, axis=-1)
         sorted_q = xp.take_along_axis(q, order, axis=-1)
         at = searched(sorted_q, -1 / xp.where(t == 0, 1.0, t), xp)
@@ -71,7 +73,20 @@ class Lines(NamedTuple):
 
         ones, slopes = on_both_sides(weights), on_both_sides(weights * sorted_q)
         every = sum(xp.abs(one + t * slope) for one, slope in zip(ones, slopes, strict=True))
-        return g * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
+        return xp.abs(g) * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
+
+    def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
+        """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing for NaN."""
+        shape, n = cotangent.shape, self.q.shape[-1]
+        on_host = xp is np or cotangent.device.type == "cpu"
+        if not on_host or not bool(xp.all(xp.isfinite(cotangent))) or not bool(xp.all(xp.isfinite(self.q))):
+            return None
+        f, g, q, t = map(in_numpy, self)
+        rows = in_numpy(cast(cotangent, xp.float64)).reshape(shape[0], -1, n)
+        made = np.array(
+            [[strongest_of_others(*lines) for lines in zip(row * f, q, t, strict=True)] for row in rows]
+        )
+        return cast(xp.asarray((made * g).reshape(shape)), cotangent.dtype)
 
     def zeros(
         self, cotangent: Array, partial: Callable[[Array, Array, Array], Array], eps: float, xp: Any
@@ -85,7 +100,8 @@ class Lines(NamedTuple):
             xp: The array namespace.
         """
         shape, (groups, n) = cotangent.shape, self.q.shape
-        sorted_q = xp.take_along_axis(self.q, self.order, axis=-1)
+        order = xp.argsort(self.q, axis=-1)
+        sorted_q = xp.take_along_axis(self.q, order, axis=-1)
         place = -1 / xp.where(self.t == 0, 1.0, self.t)
         near = 32 * eps * xp.abs(place)
         first = searched(sorted_q, place - near, xp)
@@ -101,7 +117,7 @@ class Lines(NamedTuple):
         starts = xp.cumsum(many, axis=0) - many
         step = xp.arange(pairs, device=many.device) - starts[column]
         group, j = column // n, column % n
-        i = self.order[group, xp.reshape(first, (-1,))[column] + step]
+        i = order[group, xp.reshape(first, (-1,))[column] + step]
         none = (partial(group, i, j) == 0) & (i != j)
         flat = xp.reshape(cotangent, (shape[0], -1))
         made = scatter_sum(flat[:, (group * n + i)[none]], column[none], prod(shape[1:]), xp)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy
+from whygrad.arrays import cast, in_numpy, shares_memory
 from whygrad.formula import Number, Tree
 from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like
 
@@ -77,7 +77,10 @@ class Selection(NamedTuple):
         """Returns how the output lies in the input's memory, where the operation makes a view of its input."""
         if len(local.inputs) != 1:
             return None
-        (x,) = local.inputs
+        (x,), out = local.inputs, local.output
+        if local.xp is not np and x.is_contiguous() and shares_memory(out, x):
+            window = Window(tuple(out.shape), out.stride(), out.storage_offset() - x.storage_offset())
+            return window if window.once() else None
         blank = local.xp.empty(x.shape, dtype=local.xp.float64, device=x.device)
         made = self.select(blank, **local.settings)
         if local.xp is np:

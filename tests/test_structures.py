@@ -140,9 +140,11 @@ def test_a_dropped_entry_reaches_nothing() -> None:
 @pytest.mark.parametrize("name", ["total", "live", "strongest"])
 @pytest.mark.parametrize("kind", ["drawn", "ties", "balanced", "one apart", "constant"])
 @pytest.mark.parametrize("n", [1, 2, 5, 33])
+@pytest.mark.parametrize("paired_below", [0, 256])
 def test_normalisation_without_its_pairs(
-    n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+    paired_below: int, n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("whygrad.structures.lines.PAIRED_BELOW", paired_below)
     monkeypatch.setattr("whygrad.structures.dense.SORTED_FROM", 0)
     monkeypatch.setattr("whygrad.structures.dense.ENVELOPE_FROM", 0)
     drawn = np.random.default_rng(n)

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.arrays import filled, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
-from whygrad.semirings import OrderSemiring
+from whygrad.semirings import OrderSemiring, SumSemiring
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
 from whygrad.structures.lines import Lines
 from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like, settled
@@ -257,20 +257,24 @@ def _in_blocks(
     n, groups = shape[-1], prod(shape[:-1])
     width = max(1, min(n, BLOCK_BYTES // max(1, n * known.itemsize)))
     height = max(1, BLOCK_BYTES // max(1, n * width * known.itemsize))
-    flat = each(moved, lambda part: xp.reshape(part, (part.shape[0], groups, n)))
-    labels = (("row", "g", "i"), ("g", "i", "j"), ("row", "g", "j"))
+    # by groups, so that a block's product is one call
+    flat = each(moved, lambda part: xp.permute_dims(xp.reshape(part, (part.shape[0], groups, n)), (1, 0, 2)))
+    labels = (("g", "row", "i"), ("g", "i", "j"), ("g", "row", "j"))
 
     def block(top: int, first: int) -> "Element":
         rows = slice(top, top + height)
         lifted = semiring.lift(partials.block(rows, slice(first, first + width), xp), xp)
-        return semiring.contract(each(flat, lambda part: part[:, rows]), lifted, labels, xp, marked)
+        part = each(flat, lambda part: part[rows])
+        if isinstance(semiring, SumSemiring):
+            return semiring.combine(part, lifted, marked, xp.matmul)
+        return semiring.contract(part, lifted, labels, xp, marked)
 
     stacked = [
         _concatenated([block(top, first) for first in range(0, n, width)], -1, xp)
         for top in range(0, groups, height)
     ]
-    made = _concatenated(stacked, 1, xp)
-    return each(made, lambda part: xp.reshape(part, (part.shape[0], *shape)))
+    made = _concatenated(stacked, 0, xp)
+    return each(made, lambda part: xp.reshape(xp.permute_dims(part, (1, 0, 2)), (part.shape[1], *shape)))
 
 
 def _concatenated(elements: list["Element"], axis: int, xp: Any) -> "Element":

@@ -21,8 +21,11 @@ from whygrad.structures.local import Array
 
 # What the running sums of some groups may take: more of them leave the caches.
 BLOCK_BYTES = 4 * 1024 * 1024
+PAIRS_BYTES = 1024 * 1024
 # So many pairs that are nearly 0 are looked at one by one for each entry; where there are more, nothing is won.
 NEARLY = 4
+# Groups of fewer entries are gone through pair by pair sooner than they are sorted.
+PAIRED_BELOW = 256
 
 
 class Lines(NamedTuple):
@@ -99,16 +102,44 @@ class Lines(NamedTuple):
             eps: The relative rounding of the numbers that the lines were made of.
             xp: The array namespace.
         """
-        shape, (groups, n) = cotangent.shape, self.q.shape
+        shape, n = cotangent.shape, self.q.shape[-1]
+        found = (self._by_pairs if n < PAIRED_BELOW else self._by_order)(32 * eps, xp)
+        if found is None:
+            return None
+        group, i, j = found
+        none = (partial(group, i, j) == 0) & (i != j)
+        flat = xp.reshape(cotangent, (shape[0], -1))
+        made = scatter_sum(flat[:, (group * n + i)[none]], (group * n + j)[none], prod(shape[1:]), xp)
+        return xp.reshape(made, shape)
+
+    def _by_pairs(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
+        """Returns the groups, i and j of the pairs with |1 + q(i) t(j)| below a number; nothing if they are many.
+
+        Most groups have none. Where that isn't so they are sorted.
+        """
+        groups, n = self.q.shape
+        kind = xp.float32 if near > 1e-7 else xp.float64
+        q, t = cast(self.q, kind), cast(self.t, kind)
+        height = max(1, PAIRS_BYTES // (4 * n * n))
+        least = []
+        for top in range(0, groups, height):
+            sizes = q[top : top + height, :, None] * t[top : top + height, None, :]
+            sizes += 1
+            least.append(xp.min(xp.reshape(xp.abs(sizes), (len(sizes), -1)), axis=-1))
+        (some,) = xp.nonzero(xp.concat(least, axis=0) < near)
+        if len(some) * n > NEARLY * groups:
+            return self._by_order(near, xp)
+        group, i, j = xp.nonzero(xp.abs(q[some][:, :, None] * t[some][:, None, :] + 1) < near)
+        return some[group], i, j
+
+    def _by_order(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
+        """Returns the same for groups of many entries, which are sorted."""
+        groups, n = self.q.shape
         order = xp.argsort(self.q, axis=-1)
         sorted_q = xp.take_along_axis(self.q, order, axis=-1)
         place = -1 / xp.where(self.t == 0, 1.0, self.t)
-        near = 32 * eps * xp.abs(place)
-        first = searched(sorted_q, place - near, xp)
-        next_q = xp.take_along_axis(sorted_q, first.clip(max=n - 1), axis=-1)
-        if not bool(xp.any((first < n) & (next_q < place + near) & (self.t != 0))):
-            return xp.zeros_like(cotangent)
-        last = searched(sorted_q, place + near, xp)
+        apart = near * xp.abs(place)
+        first, last = searched(sorted_q, place - apart, xp), searched(sorted_q, place + apart, xp)
         many = xp.reshape(xp.where(self.t == 0, 0, last - first), (-1,))
         pairs = int(xp.sum(many))
         if pairs > NEARLY * groups * n:
@@ -116,12 +147,8 @@ class Lines(NamedTuple):
         column = xp.repeat(xp.arange(groups * n, device=many.device), many)
         starts = xp.cumsum(many, axis=0) - many
         step = xp.arange(pairs, device=many.device) - starts[column]
-        group, j = column // n, column % n
-        i = order[group, xp.reshape(first, (-1,))[column] + step]
-        none = (partial(group, i, j) == 0) & (i != j)
-        flat = xp.reshape(cotangent, (shape[0], -1))
-        made = scatter_sum(flat[:, (group * n + i)[none]], column[none], prod(shape[1:]), xp)
-        return xp.reshape(made, shape)
+        group = column // n
+        return group, order[group, xp.reshape(first, (-1,))[column] + step], column % n
 
 
 def _running(array: Array, xp: Any) -> Array:

@@ -1,5 +1,6 @@
 """The saved page where there is little room: on a phone, with long names, with many layers."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,28 @@ def test_formulas_stand_on_several_lines_where_one_is_too_short(
         "all => all.filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.textContent)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_notation_is_too_wide(opened: Callable[..., Any], pages: dict[str, str], width: int) -> None:
+    page = opened(pages["regular"], width=width)
+    chooser = page.get_by_label("notation")
+    for name in chooser.locator("option").all_inner_texts():
+        chooser.select_option(name)
+        expect(page).to_have_url(re.compile(f"notation={name}|^[^;]*$"))
+        fits(page)
+
+
+def test_what_is_chosen_is_not_covered_by_what_was_said_of_it(
+    opened: Callable[..., Any], pages: dict[str, str]
+) -> None:
+    page = opened(pages["question"], width=1600)
+    neuron = page.locator('.network [data-q="a2.1"] .body').locator("visible=true")
+    neuron.hover()
+    expect(page.locator(".tooltip")).to_be_visible()
+    neuron.click()
+    expect(page).to_have_url(re.compile("#a2.1"))
+    expect(page.locator(".tooltip")).to_be_hidden()
+    page.mouse.move(5, 5)
+    neuron.hover()
+    expect(page.locator(".tooltip")).to_be_visible()

@@ -129,7 +129,7 @@ class Speller:
 
     def number(self, value: float) -> str:
         """Returns a number to six digits."""
-        text = f"{value:.6g}"
+        text = shown(value)
         if self.style == "latex" and "e" in text:
             digits, _, exponent = text.partition("e")
             return rf"{digits} \cdot 10^{{{int(exponent)}}}"
@@ -151,6 +151,16 @@ def _outside_brackets(text: str) -> str:
             kept.append(sign)
         depth += sign in "([{"
     return "".join(kept)
+
+
+def shown(value: float, figures: int = 6) -> str:
+    """Returns a number's first figures, rounded from ten as documents have it: a page and its words say the same.
+
+    Example:
+        >>> shown(-1.0555750000000002), shown(-1.055575), shown(1.5e-7)
+        ('-1.05557', '-1.05557', '1.5e-07')
+    """
+    return f"{float(f'{value:.10g}'):.{figures}g}"
 
 
 def lowered(number: int) -> str:

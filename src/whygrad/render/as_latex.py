@@ -3,7 +3,7 @@
 import re
 
 from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
-from whygrad.derive.spelling import Math
+from whygrad.derive.spelling import Math, shown
 from whygrad.render.checks import checks, checks_title, percent
 
 # Costs are listed where there are few.
@@ -38,7 +38,7 @@ def escaped(text: str) -> str:
 
 def number(value: float, figures: int = 6) -> str:
     """Returns a number to some digits, for mathematics."""
-    digits, _, exponent = f"{0.0 if value == 0 else value:.{figures}g}".partition("e")
+    digits, _, exponent = shown(value or 0.0, figures).partition("e")
     return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
 
 

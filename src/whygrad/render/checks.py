@@ -1,11 +1,12 @@
 """The same number by several ways, side by side: the rows that every format prints."""
 
 from whygrad.derive.derivation import Derivation
+from whygrad.derive.spelling import shown
 
 
 def number(value: float) -> str:
     """Returns a number to six digits."""
-    return "0" if value == 0 else f"{value:.6g}"
+    return "0" if value == 0 else shown(value)
 
 
 def checks_title(d: Derivation) -> str:

@@ -4,6 +4,7 @@ import { figures, fold, html, number, percent } from "./dom.js";
 import { hue } from "./picture.js";
 
 const FEW_NEURONS = 16;
+const MOST_LETTERS = 21; // of a path on one line, beside its factors
 const SORTS = {
   size: (a, b) => Math.abs(b.c) - Math.abs(a.c),
   signed: (a, b) => b.c - a.c,
@@ -22,6 +23,8 @@ export function pathsTable(view, explanation, rows, shown) {
   const examples = rows.some((row) => row.example !== null && row.example !== undefined);
   const wordy = rows.some((row) => row.stations.some((key) => formulas.plainName(key).length > 16));
   const long = wordy || rows.some((row) => row.stations.length > 7);
+  const letters = (row) => row.stations.reduce((sum, key) => sum + formulas.plainName(key).replace(/[_^{}(),]/g, "").length, 0);
+  const wraps = long || rows.some((row) => letters(row) > MOST_LETTERS);
   const factors = !long && rows.some((row) => row.cards.length);
 
   const header = (label, sort, kind) =>
@@ -65,7 +68,7 @@ export function pathsTable(view, explanation, rows, shown) {
   select.value = through;
   return html(
     "section",
-    { class: `paths${long ? " long" : ""}`, "aria-labelledby": "paths-title" },
+    { class: `paths${wraps ? " wraps" : ""}`, "aria-labelledby": "paths-title" },
     html(
       "div",
       { class: "bar-above" },

@@ -41,7 +41,9 @@ export class Picture {
     this.scroll.addEventListener("focusout", () => this.handlers.leave());
     this.svg.addEventListener("click", (event) => {
       const group = found(event);
-      if (group) this.handlers.choose(group.dataset.q, group);
+      if (!group) return;
+      this.handlers.leave(); // what is chosen is explained beside the picture: nothing has to cover it
+      this.handlers.choose(group.dataset.q, group);
     });
   }
 
@@ -149,6 +151,7 @@ export class Picture {
         this.edges.append(svg("path", { class: "wire", d: this.curve(key, "total") }));
     for (const [key] of items) if (key.startsWith("w")) this.edge(key);
     layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
+    this.marked = items.some(([key]) => key.startsWith("z")); // a mark at the rim, where long names would begin
     const bodies = items.filter(([key]) => /^[aCR]/.test(key));
     for (const [key] of [...bodies, ...items.filter(([key]) => /^[zby]/.test(key))]) this.node(key);
     if (this.place.has("total")) this.node("total");
@@ -170,7 +173,7 @@ export class Picture {
   /** Returns a name in a space, smaller where it is long; nothing where it could not be read. */
   label(key, x, y, width, wanted) {
     const signs = this.formulas.plainName(key).replace(/[_^{},]/g, "").length;
-    const size = Math.min(wanted, width / (0.52 * signs));
+    const size = Math.min(wanted, width / (0.55 * signs));
     if (size < 7.5) return null;
     const inside = html("div", { class: "label", style: { "font-size": `${size}px` } }, this.formulas.name(key, false));
     return svg("foreignObject", { x: x - width / 2, y: y - 13, width, height: 26 }, inside);
@@ -185,7 +188,7 @@ export class Picture {
     let parts;
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
-      if (readable) parts.push(this.label(key, x, y, 2 * r + 10, size));
+      if (readable) parts.push(this.label(key, x, y, 2 * r - (this.marked ? 5 : 0), size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(1.5, r * 0.2) })];
@@ -198,7 +201,7 @@ export class Picture {
     } else {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
-      if (readable) parts.push(this.label(key, x, y, 2 * wide + 18, size));
+      if (readable) parts.push(this.label(key, x, y, 2 * wide, size));
       if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
     }
     this.nodes.append(this.group(key, ...parts.filter(Boolean)));
@@ -244,6 +247,7 @@ export class Picture {
     this.svg.setAttribute("aria-label", label);
     this.svg.classList.toggle("playing", Boolean(lit));
     this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
+    if (!colours && !lit) this.flows(`${chosen}|${of}`);
     this.marks(path, lit ? null : chosen, missing);
     this.reveal(chosen);
   }
@@ -263,6 +267,15 @@ export class Picture {
         return [...this.ends(key), signed];
       }),
     };
+  }
+
+  /** Lets the lines of another choice flow in, from what is chosen to the costs; the first ones just stand there. */
+  flows(what) {
+    const other = this.flowing && this.flowing !== what;
+    this.flowing = what;
+    if (!other || this.small || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const from = (right) => ({ clipPath: `inset(-20px ${right} -20px -20px)` });
+    this.glow.animate([from("100%"), from("-20px")], { duration: 420, easing: "ease-out" });
   }
 
   strands(chosen, flow, flip, own, nodesOf) {
@@ -334,7 +347,7 @@ export class Picture {
     if (!from || !to) return;
     const x = (from.x + to.x) / 2;
     const y = (from.y + to.y) / 2 - this.size * 2.1;
-    this.chips.append(this.label(chosen, x, y, Math.max(120, this.gap * 1.3), this.size * 1.22) ?? "");
+    this.chips.append(this.label(chosen, x, y, this.gap - 2 * this.radius + 8, this.size * 1.22) ?? "");
   }
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */

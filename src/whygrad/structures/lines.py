@@ -6,7 +6,8 @@ sign once, at q = -1/t. So the entries i are sorted by q, and two running sums o
     sum over i of c(i) |f(i)| |1 + q(i) t(j)|  =  |A + t(j) B| before it  +  |A + t(j) B| behind it,
 
 with A the sum of c |f| and B of c |f| q. That takes n log n steps for each group of n entries and not n². A
-normalisation's partials are of that form: (-1/n - y(i) y(j)/n) / std, with q = t = y up to a factor.
+normalisation's partials are of that form: (-1/n - y(i) y(j)/n) / std, with q = t = y up to a factor
+(docs/mathematics.md).
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Lines(NamedTuple):
         left, right = cast(left, xp.float64), cast(right, xp.float64)
         for one, other in ((0, 1), (1, 0)):
             f, g = left[..., one], right[..., one, :]
-            if bool(xp.all(f != 0)) and bool(xp.all(g != 0)):
+            if float(xp.min(xp.abs(f))) > 0 and float(xp.min(xp.abs(g))) > 0:
                 q = left[..., other] / f
                 return Lines(f, g, q, right[..., other, :] / g)
         return None

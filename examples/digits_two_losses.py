@@ -2,13 +2,15 @@
 
 Half of the images are mirrored. The class is the same in the mirror, so its loss wants features that don't change
 there; the other loss wants features that do, and both have to go through six numbers. The report says in which layers
-they pull against each other, and by how much. Then training with the gradients added up is compared with training in
-which each gradient is rid of what works against the other (PCGrad, Yu et al. 2020).
+they pull against each other, and by how much, in one batch; the cosines of the other batches are printed beside it.
+Then training with the gradients added up is compared with training in which each gradient is rid of what works against
+the other (PCGrad, Yu et al. 2020), and with a second loss that is multiplied so that both gradients are equally long.
 
-    python examples/digits_two_losses.py [--steps 150]
+    python examples/digits_two_losses.py [--steps 60]
 """
 
 import argparse
+from collections.abc import Iterator
 
 import torch
 from sklearn.datasets import load_digits
@@ -67,8 +69,8 @@ def surgery(model: nn.Module, batch: dict[str, Tensor]) -> None:
         parameter.grad = torch.tensordot(weights, gradients[name], 1)
 
 
-def train(steps: int, mend: bool) -> tuple[nn.Module, dict[str, float]]:
-    """Returns a trained model and the two losses' values on all data."""
+def train(steps: int, mend: bool = False, factor: float = 1.0) -> tuple[nn.Module, dict[str, float]]:
+    """Returns a trained model and the two losses' values on all data; in training ``factor`` multiplies the second."""
     torch.manual_seed(0)
     model, everything = DigitNet(), data()
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
@@ -79,23 +81,41 @@ def train(steps: int, mend: bool) -> tuple[nn.Module, dict[str, float]]:
         if mend:
             surgery(model, batch)
         else:
-            sum(costs(model, batch).values()).backward()
+            losses = costs(model, batch)
+            (losses["digit"] + factor * losses["mirrored"]).backward()
         optimiser.step()
     with torch.no_grad():
         return model, {name: float(loss) for name, loss in costs(model, everything).items()}
 
 
+def batches(size: int = 256) -> Iterator[dict[str, Tensor]]:
+    """Yields all data, in whole batches."""
+    everything = data()
+    for start in range(0, len(everything["digit"]) - size + 1, size):
+        yield {name: values[start : start + size] for name, values in everything.items()}
+
+
 def main() -> None:
-    """Prints the report of a model in training, and trains both ways."""
+    """Prints the report of a model in training, the cosines in other batches, and trains both ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=60)
     steps = parser.parse_args().steps
-    model, plain = train(steps, mend=False)
-    batch = {name: values[:256] for name, values in data().items()}
-    print(wg.record(model, batch, costs).report())
-    _, mended = train(steps, mend=True)
+    model, plain = train(steps)
+    records = [wg.record(model, batch, costs) for batch in batches()]
+    print(records[0].report())
+    print(f"The cosine in {len(records)} batches:  mean, smallest, largest")
+    for layer in ("conv1", "conv2", "shared"):
+        found = torch.tensor([float(record.gradients().cosines(layer)[0, 1]) for record in records])
+        print(f"  {layer:24s} {found.mean():+.2f}    {found.min():+.2f}    {found.max():+.2f}")
+    digit, mirrored = torch.stack([record.gradients().gramian().diagonal() for record in records]).mean(0)
+    factor = float((digit / mirrored).sqrt())
+    ways = {
+        "gradients added up": plain,
+        "conflicts removed": train(steps, mend=True)[1],
+        f"mirrored times {factor:.1f}": train(steps, factor=factor)[1],
+    }
     print(f"After {steps} steps, on all {len(data()['digit'])} images:")
-    for way, losses in (("gradients added up", plain), ("conflicts removed", mended)):
+    for way, losses in ways.items():
         print(f"  {way:20s} " + "   ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
 
 

@@ -179,11 +179,18 @@ def test_normalisation_without_its_pairs(
 
 def test_large_groups_are_sorted_and_not_paired(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3000))
-    at = local(OPS["normalise"], x, axis=-1)
+    beyond = np.array(x)
+    beyond[1] *= 1e200  # whose squares are beyond the largest number: the partials are 0
     monkeypatch.setattr("whygrad.structures.dense._in_blocks", None)
     for name in ("total", "live", "count", "gradient", "strongest"):
-        (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (np.ones((1, 2, 3000)),), at, 0, False)
-        assert made.shape == (1, 2, 3000)
+        for values, cotangent in ((x, 1.0), (beyond, 1.0), (x, np.nan)):
+            given = np.ones((1, 2, 3000))
+            given[0, 1] = cotangent
+            with np.errstate(over="ignore", invalid="ignore"):
+                at = local(OPS["normalise"], values, axis=-1)
+                (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (given,), at, 0, False)
+            assert made.shape == (1, 2, 3000)
+            assert np.isfinite(made[0, 0]).all()
 
 
 def test_as_much_is_told_apart_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,11 +69,15 @@ class Envelope(NamedTuple):
 def strongest_of_others(weights: Array, q: Array, t: Array) -> Array:
     """Returns for each j the weights[i] (1 + q[i] t[j]) of the largest absolute value over all i but j, (n,).
 
+    NaN where not all numbers are finite.
+
     Example:
         >>> strongest_of_others(np.array([1.0, -2.0, 0.5]), np.zeros(3), np.zeros(3))
         array([-2.,  1., -2.])
     """
     slopes = weights * q
+    if not all(np.isfinite(array).all() for array in (weights, slopes, t)):
+        return np.full_like(weights, np.nan)
     envelope = Envelope.of(weights, slopes, float(t.min()), float(t.max()))
     found = envelope.lines[np.searchsorted(envelope.ends, t)]
     made = weights[found] + slopes[found] * t

@@ -42,10 +42,10 @@ class Lines(NamedTuple):
         """Returns the lines of products left (groups, n, 2) and right (groups, 2, n); nothing where both have zeros."""
         left, right = cast(left, xp.float64), cast(right, xp.float64)
         for one, other in ((0, 1), (1, 0)):
-            f, g = left[..., one], right[..., one, :]
-            if float(xp.min(xp.abs(f))) > 0 and float(xp.min(xp.abs(g))) > 0:
-                q = left[..., other] / f
-                return Lines(f, g, q, right[..., other, :] / g)
+            q = _divided(left[..., other], left[..., one], xp)
+            t = _divided(right[..., other, :], right[..., one, :], xp)
+            if q is not None and t is not None:
+                return Lines(left[..., one], right[..., one, :], q, t)
         return None
 
     def sizes_of_others(self, cotangent: Array, xp: Any) -> Array:
@@ -80,10 +80,9 @@ class Lines(NamedTuple):
         return xp.abs(g) * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
 
     def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
-        """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing for NaN."""
+        """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing off the host."""
         shape, n = cotangent.shape, self.q.shape[-1]
-        on_host = xp is np or cotangent.device.type == "cpu"
-        if not on_host or not bool(xp.all(xp.isfinite(cotangent))) or not bool(xp.all(xp.isfinite(self.q))):
+        if xp is not np and cotangent.device.type != "cpu":
             return None
         f, g, q, t = map(in_numpy, self)
         rows = in_numpy(cast(cotangent, xp.float64)).reshape(shape[0], -1, n)
@@ -150,6 +149,14 @@ class Lines(NamedTuple):
         step = xp.arange(pairs, device=many.device) - starts[column]
         group = column // n
         return group, order[group, xp.reshape(first, (-1,))[column] + step], column % n
+
+
+def _divided(array: Array, by: Array, xp: Any) -> Array | None:
+    """Returns the quotients, 0 where both are 0; nothing where something else is divided by 0."""
+    nothing = by == 0
+    if not bool(xp.any(nothing)):
+        return array / by
+    return None if bool(xp.any(nothing & (array != 0))) else array / xp.where(nothing, 1.0, by)
 
 
 def _running(array: Array, xp: Any) -> Array:

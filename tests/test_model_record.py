@@ -222,7 +222,7 @@ def test_inner_products_need_no_gradient_where_that_is_cheaper() -> None:
 def test_gradients_that_are_smaller_than_the_cotangents_are_made_some_costs_at_a_time(
     room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whygrad.structures.convolution.ROOM", {4: room, 8: room})
+    monkeypatch.setattr("whygrad.structures.kernels.ROOM", {4: room, 8: room})
     tied = nn.Linear(3, 3)
     model = nn.Sequential(
         nn.Conv1d(2, 3, 3), nn.ReLU(), nn.Flatten(0, 1), nn.Linear(8, 3), tied, nn.Tanh(), tied

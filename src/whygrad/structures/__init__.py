@@ -8,9 +8,10 @@ Shapes: a cotangent's components have the cost axis first, then the shape of the
 """
 
 from whygrad.structures.affine import Affine
-from whygrad.structures.convolution import Convolution, axis_numbers, room
+from whygrad.structures.convolution import Convolution
 from whygrad.structures.dense import DenseAlongAxis
 from whygrad.structures.elementwise import Elementwise
+from whygrad.structures.kernels import axis_numbers, room
 from whygrad.structures.local import Column, Local, Structure, constant, settled
 from whygrad.structures.per_axis import PerAxis, adaptive_windows, average_windows
 from whygrad.structures.product import Contraction

@@ -16,6 +16,7 @@ from whygrad.arrays import cast, in_numpy
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
+from whygrad.structures.kernels import axis_numbers, by_kernels
 from whygrad.structures.local import Array, Column, Local, Settings, each
 
 if TYPE_CHECKING:
@@ -25,21 +26,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 1024 * 1024
 # What the windows of some examples may take whose weights' cotangents are kept apart.
 WINDOW_BYTES = 2 * 1024 * 1024
-# What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
-# kernels for float32 are quickest on what the caches hold. Those for float64 gain by several costs at once, as long as
-# an allocator has room at hand.
-ROOM = {4: 8 * 1024 * 1024, 8: 20 * 1024 * 1024}
-
-
-def room(itemsize: int) -> int:
-    """Returns how many bytes the rows of a cotangent should take that go back together on the host."""
-    return ROOM.get(itemsize, ROOM[4])
-
-
-def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
-    """Returns a setting such as a stride for each spatial axis: one number stands for all of them."""
-    made = (setting,) if isinstance(setting, int) else tuple(int(number) for number in setting)
-    return made * spatial if len(made) == 1 else made
 
 
 class _Windows(NamedTuple):
@@ -205,7 +191,7 @@ class Convolution(NamedTuple):
                 return semiring.combine(
                     cotangent, lifted, marked, lambda a, b: self._whole_numbers(a, b, local, which)
                 )
-            return semiring.combine(cotangent, lifted, marked, lambda a, b: _by_kernels(a, b, local, which))
+            return semiring.combine(cotangent, lifted, marked, lambda a, b: by_kernels(a, b, local, which))
         transposed = bool(local.settings.get("transposed", False))
         pulled = self._by_windows if which == 0 else self._weight_by_windows
         return pulled(semiring, cotangent, local, transposed, marked)
@@ -221,9 +207,9 @@ class Convolution(NamedTuple):
             shared = W.shape[0 if transposed else 1]
             terms = prod(W.shape) // shared if which == 0 else x.shape[0] * prod(self._of(local).smaller)
             if terms * float(xp.max(cotangent)) < 2**24:
-                made = _by_kernels(cast(cotangent, xp.float32), cast(other, xp.float32), local, which)
+                made = by_kernels(cast(cotangent, xp.float32), cast(other, xp.float32), local, which)
                 return cast(made, cotangent.dtype)
-        return _by_kernels(cotangent, other, local, which)
+        return by_kernels(cotangent, other, local, which)
 
     def _by_windows(
         self, semiring: "Semiring", cotangent: "Element", local: Local, transposed: bool, marked: bool
@@ -380,54 +366,3 @@ def _row_by_row(
     if len(made) == 1:
         return made[0]
     return tuple(None if parts[0] is None else xp.concat(parts, axis=0) for parts in zip(*made, strict=True))
-
-
-def _by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
-    """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
-    xp, (x, W) = local.xp, local.inputs
-    settings, spatial = local.settings, len(W.shape) - 2
-    stride, padding, dilation, extra = (
-        axis_numbers(settings.get(name, default), spatial)
-        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
-    )
-    transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
-    shape = tuple(local.inputs[which].shape)
-
-    def pulled(delta: Array, blank: Array) -> Array:
-        # Of the input that is asked for, PyTorch reads the shape alone.
-        pair = (blank, other) if which == 0 else (other, blank)
-        wanted = [which == 0, which == 1, False]
-        return xp.ops.aten.convolution_backward(
-            delta, *pair, None, stride, padding, dilation, transposed, extra, groups, wanted
-        )[which]
-
-    def of_examples(rows: Array) -> Array:
-        """Returns the input's cotangents: those of several costs are those of more examples."""
-        blank = other.new_empty((len(rows) * shape[0], *shape[1:]))
-        return pulled(rows.reshape(len(rows) * rows.shape[1], *rows.shape[2:]), blank).reshape(
-            len(rows), *shape
-        )
-
-    def of_channels(rows: Array) -> Array:
-        """Returns the weight's cotangents: those of several costs are those of more channels."""
-        costs, (made_of, per_group, *kernel) = len(rows), shape
-        examples, channels, *places = rows.shape[1:]  # all said: there may be no example
-        delta = rows.reshape(costs, examples, groups, channels // groups, *places)
-        delta = xp.moveaxis(delta, 0, 2).reshape(examples, costs * channels, *places)
-        if transposed:
-            made = pulled(delta, other.new_empty((made_of, costs * per_group, *kernel)))
-            return xp.moveaxis(made.reshape(made_of, costs, per_group, *kernel), 1, 0)
-        made = pulled(delta, other.new_empty((costs * made_of, per_group, *kernel)))
-        made = made.reshape(groups, costs, made_of // groups, per_group, *kernel)
-        return xp.moveaxis(made, 1, 0).reshape(costs, *shape)
-
-    # PyTorch makes float64's windows on the host anew at each call: that takes as long as all the rest.
-    slow = which == 1 and x.device.type == "cpu" and x.dtype == xp.float64
-    if which == 1 and not slow:
-        return xp.stack([pulled(delta, other.new_empty(shape)) for delta in cotangent])
-    bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize
-    at_once = room(cotangent.itemsize) // max(1, bytes_of_row)
-    together = max(1, at_once) if x.device.type == "cpu" else len(cotangent)
-    make = of_channels if slow else of_examples
-    made = [make(cotangent[top : top + together]) for top in range(0, len(cotangent), together)]
-    return made[0] if len(made) == 1 else xp.concat(made, axis=0)

@@ -1,0 +1,73 @@
+"""Convolutions' cotangents by PyTorch's own kernels: for sums on tensors."""
+
+from math import prod
+from typing import Any
+
+from whygrad.structures.local import Array, Local
+
+# What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
+# kernels for float32 are quickest on what the caches hold. Those for float64 gain by several costs at once, as long as
+# an allocator has room at hand.
+ROOM = {4: 8 * 1024 * 1024, 8: 20 * 1024 * 1024}
+
+
+def room(itemsize: int) -> int:
+    """Returns how many bytes the rows of a cotangent should take that go back together on the host."""
+    return ROOM.get(itemsize, ROOM[4])
+
+
+def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
+    """Returns a setting such as a stride for each spatial axis: one number stands for all of them."""
+    made = (setting,) if isinstance(setting, int) else tuple(int(number) for number in setting)
+    return made * spatial if len(made) == 1 else made
+
+
+def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
+    """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
+    xp, (x, W) = local.xp, local.inputs
+    settings, spatial = local.settings, len(W.shape) - 2
+    stride, padding, dilation, extra = (
+        axis_numbers(settings.get(name, default), spatial)
+        for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
+    )
+    transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
+    shape = tuple(local.inputs[which].shape)
+
+    def pulled(delta: Array, blank: Array) -> Array:
+        # Of the input that is asked for, PyTorch reads the shape alone.
+        pair = (blank, other) if which == 0 else (other, blank)
+        wanted = [which == 0, which == 1, False]
+        return xp.ops.aten.convolution_backward(
+            delta, *pair, None, stride, padding, dilation, transposed, extra, groups, wanted
+        )[which]
+
+    def of_examples(rows: Array) -> Array:
+        """Returns the input's cotangents: those of several costs are those of more examples."""
+        blank = other.new_empty((len(rows) * shape[0], *shape[1:]))
+        return pulled(rows.reshape(len(rows) * rows.shape[1], *rows.shape[2:]), blank).reshape(
+            len(rows), *shape
+        )
+
+    def of_channels(rows: Array) -> Array:
+        """Returns the weight's cotangents: those of several costs are those of more channels."""
+        costs, (made_of, per_group, *kernel) = len(rows), shape
+        examples, channels, *places = rows.shape[1:]  # all said: there may be no example
+        delta = rows.reshape(costs, examples, groups, channels // groups, *places)
+        delta = xp.moveaxis(delta, 0, 2).reshape(examples, costs * channels, *places)
+        if transposed:
+            made = pulled(delta, other.new_empty((made_of, costs * per_group, *kernel)))
+            return xp.moveaxis(made.reshape(made_of, costs, per_group, *kernel), 1, 0)
+        made = pulled(delta, other.new_empty((costs * made_of, per_group, *kernel)))
+        made = made.reshape(groups, costs, made_of // groups, per_group, *kernel)
+        return xp.moveaxis(made, 1, 0).reshape(costs, *shape)
+
+    # PyTorch makes float64's windows on the host anew at each call: that takes as long as all the rest.
+    slow = which == 1 and x.device.type == "cpu" and x.dtype == xp.float64
+    if which == 1 and not slow:
+        return xp.stack([pulled(delta, other.new_empty(shape)) for delta in cotangent])
+    bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize
+    at_once = room(cotangent.itemsize) // max(1, bytes_of_row)
+    together = max(1, at_once) if x.device.type == "cpu" else len(cotangent)
+    make = of_channels if slow else of_examples
+    made = [make(cotangent[top : top + together]) for top in range(0, len(cotangent), together)]
+    return made[0] if len(made) == 1 else xp.concat(made, axis=0)

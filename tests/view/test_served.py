@@ -107,7 +107,10 @@ def test_the_cost_function_is_followed(page: Any) -> None:
 
 def test_impossible_numbers_are_said_and_nothing_old_looks_current(page: Any) -> None:
     page.get_by_label("w^0_{0,2}", exact=True).fill("1e200")
-    expect(page.locator(".live .status")).to_contain_text("expected finite costs")
+    expect(page.locator("figure .status")).to_contain_text("expected finite costs")
+    expect(page.locator("figure .status")).to_be_in_viewport()  # the reason is where one looks
+    for part in (".right", "section.paths", ".tables"):
+        expect(page.locator(part).first).to_have_css("opacity", "0.38")
     expect(page.locator(".page")).to_have_class("page stale")
     page.get_by_label("w^0_{0,2}", exact=True).fill("0.7")
     settled(page)
@@ -197,7 +200,7 @@ def test_a_server_that_has_ended_is_said(opened: Callable[..., Any]) -> None:
         expect(page.locator("h1")).to_contain_text("0.33349")
         page.context.route("**/ask", lambda route: route.abort("connectionrefused"))
         page.get_by_label("a^0_0", exact=True).fill("2")
-        expect(page.locator(".live .status")).to_contain_text(
+        expect(page.locator("figure .status")).to_contain_text(
             "Is “whygrad view” still running in its terminal?"
         )
         expect(page.locator(".page")).to_have_class("page stale")

@@ -31,7 +31,7 @@ export class Live {
 
   editor() {
     const reset = html("button", { type: "button", class: "quiet", on: { click: () => this.reset() } }, "as it was");
-    return html("div", { class: "panel" }, html("div", { class: "bar-above" }, html("h2", {}, "Change the numbers"), reset), this.status, this.values);
+    return html("div", { class: "panel" }, html("div", { class: "bar-above" }, html("h2", {}, "Change the numbers"), reset), this.values);
   }
 
   reset() {

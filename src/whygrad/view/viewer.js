@@ -115,7 +115,7 @@ class View {
     this.alternative = html("p", { class: "sr", id: "alternative" });
     this.legend = html("div", { class: "legend", "aria-hidden": "true" });
     this.live = this.asking ? new Live(this) : null;
-    this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative, this.live?.handle);
+    this.figure = html("figure", { "aria-describedby": "alternative" }, this.picture.element, this.legend, this.alternative, this.live?.handle, this.live?.status);
     this.paths = html("div", { class: "paths-place" });
     this.answer = html("div", { class: "answer-place" });
     this.cards = html("div");

@@ -103,12 +103,12 @@ class Memory:
         detached = self._detached.get(id(tensor))
         return self.place(tensor) if detached is None else detached[1]
 
-    def _storage(self, tensor: Tensor) -> _Storage:
-        family = self._family(tensor)
-        if family not in self._storages:
+    def _storage(self, tensor: Tensor, family: int) -> _Storage:
+        found = self._storages.get(family)
+        if found is None:
             length = tensor.untyped_storage().nbytes() // max(1, tensor.element_size())
-            self._storages[family] = _Storage(length)
-        return self._storages[family]
+            self._storages[family] = found = _Storage(length)
+        return found
 
     def detach(self, tensor: Tensor) -> None:
         """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
@@ -133,16 +133,18 @@ class Memory:
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
-            storage = self._storage(tensor)
-            self._known[id(tensor)] = Known(tensor, node, storage.version, self._family(tensor))
+            family = self._family(tensor)
+            storage = self._storage(tensor, family)
+            self._known[id(tensor)] = Known(tensor, node, storage.version, family)
             storage.put(Window.of(tensor), node)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
         """Notes what was written into a tensor: the others of its family show it too."""
-        storage = self._storage(tensor)
+        family = self._family(tensor)
+        storage = self._storage(tensor, family)
         storage.version += 1
         storage.put(Window.of(tensor), node)
-        self._known[id(tensor)] = Known(tensor, node, storage.version, self._family(tensor))
+        self._known[id(tensor)] = Known(tensor, node, storage.version, family)
         if self.place(tensor) in self._twins:
             self.doubt(tensor)
 

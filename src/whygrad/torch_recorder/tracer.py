@@ -43,7 +43,7 @@ class Info(NamedTuple):
     """What a basic operation's schema says: its plain name, its arguments, which of them it writes into."""
 
     name: str
-    arguments: tuple[tuple[str, Any], ...]
+    defaults: dict[str, Any]  # of all arguments, in order; None where there is none
     writes: tuple[str, ...]
     functional: Any
 
@@ -57,10 +57,10 @@ def info(func: Any) -> Info:
         for argument in schema.arguments
         if argument.alias_info is not None and argument.alias_info.is_write
     )
-    arguments = tuple(
-        (argument.name, argument.default_value if argument.has_default_value() else None)
+    defaults = {
+        argument.name: argument.default_value if argument.has_default_value() else None
         for argument in schema.arguments
-    )
+    }
     name = func.overloadpacket.__name__
     if func.namespace != "aten":
         name = f"{func.namespace}.{name}"
@@ -75,7 +75,7 @@ def info(func: Any) -> Info:
         )
         if functional is func:
             functional = None
-    return Info(name, arguments, writes, functional)
+    return Info(name, defaults, writes, functional)
 
 
 def _same_arguments(plain: Any, schema: Any) -> Any:
@@ -99,7 +99,7 @@ class Call(NamedTuple):
 
     def default(self, name: str) -> Any:
         """Returns an argument's default in the schema."""
-        return dict(info(self.func).arguments)[name]
+        return info(self.func).defaults[name]
 
     def live(self, value: Any) -> bool:
         """Returns whether an argument is a tensor through which paths go."""
@@ -286,14 +286,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not torch.is_grad_enabled():
                 return func(*args, **(kwargs or {}))
             self.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
-        known = info(func)
-        given = dict(known.arguments)
-        given.update(zip(given, args, strict=False))
-        given.update(kwargs or {})
-        if known.name == "detach":
+        if func is aten.detach.default:  # autograd keeps what it needs this way: as often as there are operations
             out = func(*args, **(kwargs or {}))
             self.memory.detach(out)
             return out
+        known = info(func)
+        given = known.defaults.copy()
+        given.update(zip(given, args, strict=False))
+        given.update(kwargs or {})
         there = tensors(given)
         if not torch.is_grad_enabled() or not self._carry(there):
             return self._plain(func, known, given, args, kwargs or {})

@@ -25,6 +25,24 @@ NETWORKS = {
 }
 
 
+def tex(text):
+    """Returns a number or sign as LaTeX."""
+    return re.sub(r"e([+-]\d+)", lambda m: rf" \cdot 10^{{{int(m.group(1))}}}", text)
+
+
+def named(sheet, notation, symbol):
+    """Returns the formula of a symbol's name: its own, or for a derivative by the rule of its kind."""
+    name = sheet["names"][notation][symbol]
+    if name is not None:
+        return name
+    _, of, by = sheet["symbols"][symbol]
+    layer = re.fullmatch(r"[a-zA-Z]+?(\d+)\..*|.*", by).group(1) or ""
+    kind = re.match(r"[a-zA-Z]+", of).group() + "|" + re.match(r"[a-zA-Z]+", by).group()
+    skeleton, *own = sheet["derivatives"][notation][kind + layer]
+    of, by = (sheet["symbols"].index(["q", each]) for each in (of, by))
+    return [skeleton, *sheet["names"][notation][by][1:]] if own else [skeleton, of, by]
+
+
 def spelled(sheet, notation, formula, style):
     """Fills a formula's skeleton, as the viewer does."""
     made = ""
@@ -33,11 +51,10 @@ def spelled(sheet, notation, formula, style):
             made += part
         else:
             filled = formula[part + 1]
-            made += (
-                spelled(sheet, notation, sheet["names"][notation][filled], style)
-                if isinstance(filled, int)
-                else filled
-            )
+            if isinstance(filled, int):
+                made += spelled(sheet, notation, named(sheet, notation, filled), style)
+            else:
+                made += tex(filled) if style == "l" else filled
     return made
 
 
@@ -97,35 +114,6 @@ def test_a_document_spells_formulas_as_a_derivation_of_that_notation_does(notati
         for n, line in zip(numbers, derivation.layerwise, strict=True):
             grid = sheet["lines"][n]["grid"]
             assert grid is None or np.allclose(grid, line.result.values, rtol=1e-9)
-
-
-def test_a_weights_explanation_by_its_neuron_is_its_own():
-    run = wg.Network([3, 9, 9, 2], "tanh", seed=2).run()
-    whole, shared = Sheet(), Sheet()
-    from whygrad.view.explanation import Explanations
-    from whygrad.view.picture import Picture
-    from whygrad.view.study import Study
-
-    q = Quantity("w", 1, 4, 2)
-    made = []
-    for sheet, through in ((whole, False), (shared, True)):
-        study = Study(run, sheet)
-        explanations = Explanations(study, sheet, Picture(study.run, q))
-        explanations.add(q, TOTAL, through=through)
-        made.append(explanations.made)
-    one, other = made[0]["w1.4.2|total"], made[1]["w1.4.2|total"]
-    tail = made[1][f"{other['after']}|total"]
-    assert other["value"] == one["value"]
-    assert other["costs"] == one["costs"]
-    assert other["checks"] == one["checks"]
-    assert other["paths"]["count"] == one["paths"]["count"]
-    assert other["paths"]["c"] == pytest.approx([row["c"] for row in one["paths"]["rows"]])
-    assert other["paths"]["h"] == pytest.approx([row["h"] for row in one["paths"]["rows"]])
-    assert [["w1.4.2", *row["q"]] for row in tail["paths"]["rows"]] == [
-        row["q"] for row in one["paths"]["rows"]
-    ]
-    titles = [whole.steps[n]["title"] for n in one["steps"]]
-    assert [shared.steps[n]["title"] for n in other["steps"] + tail["steps"]] == titles
 
 
 @pytest.mark.parametrize("name", NETWORKS)

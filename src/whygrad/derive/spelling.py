@@ -9,6 +9,37 @@ from typing import NamedTuple
 from whygrad.formula import Tree, show
 from whygrad.notation import Layout, Notation, Quantity
 
+# Open places stand in texts as characters of the basic private plane: an even one as it is, the odd one after it in
+# parentheses where it comes out negative.
+FIRST_SLOT, LAST_SLOT = 0xF700, 0xF7FF
+SLOTS = ("value", "size", "equals", "input", "slope", "behind", "inside")
+"""The open places: the result, without its sign, the sign before it; and the numbers that it is made from."""
+
+
+class Slot(float):
+    """A number whose place in a text is kept open: the mark of the place is written instead of its digits.
+
+    Args:
+        value: The number that decisions are made by.
+        name: Which of the open places it is.
+    """
+
+    name: str
+
+    def __new__(cls, value: float, name: str) -> "Slot":
+        """Returns the number with its place."""
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
+
+    def __abs__(self) -> "Slot":
+        return Slot(float.__abs__(self), "size")
+
+    @property
+    def mark(self) -> str:
+        """What is written."""
+        return chr(FIRST_SLOT + 2 * SLOTS.index(self.name))
+
 
 class Math(NamedTuple):
     """A piece of mathematics in three spellings."""
@@ -82,6 +113,8 @@ class Speller:
 
     def equals(self, value: float) -> str:
         """Returns an equals sign, or an approximate one where six digits don't hold the value."""
+        if isinstance(value, Slot):
+            return Slot(value, "equals").mark
         near = abs(float(f"{value:.6g}") - value) <= 1e-12 * max(1.0, abs(value))
         return "=" if near else self.choose(r"\approx", "≈", "~")
 
@@ -95,10 +128,7 @@ class Speller:
 
     def times(self, *factors: str) -> str:
         """Returns a product of numbers; negative ones in parentheses."""
-        shown = [
-            f"({factor})" if factor.startswith("-") and place else factor
-            for place, factor in enumerate(factors)
-        ]
+        shown = [*factors[:1], *map(_bracketed, factors[1:])]
         return self.choose(r" \cdot ", " · ", " * ").join(shown)
 
     def enclosed(self, factor: str) -> str:
@@ -129,6 +159,8 @@ class Speller:
 
     def number(self, value: float) -> str:
         """Returns a number to six digits."""
+        if isinstance(value, Slot):
+            return value.mark
         text = shown(value)
         if self.style == "latex" and "e" in text:
             digits, _, exponent = text.partition("e")
@@ -140,6 +172,13 @@ class Speller:
     def dots(self) -> str:
         """Returns the sign for what is left out."""
         return self.choose(r"\cdots", "…", "...")
+
+
+def _bracketed(factor: str) -> str:
+    """Returns a factor in parentheses where it is negative."""
+    if len(factor) == 1 and FIRST_SLOT <= ord(factor) <= LAST_SLOT:
+        return chr(ord(factor) + 1)
+    return f"({factor})" if factor.startswith("-") else factor
 
 
 def _outside_brackets(text: str) -> str:
@@ -177,11 +216,13 @@ class Spelling:
     """The three spellers of one notation and network."""
 
     def __init__(self, notation: Notation, layout: Layout) -> None:
-        self._spellers = tuple(Speller(style, notation, layout) for style in ("latex", "unicode", "ascii"))
+        self._latex, self._unicode, self._ascii = (
+            Speller(style, notation, layout) for style in ("latex", "unicode", "ascii")
+        )
 
     def __call__(self, build: Callable[[Speller], str]) -> Math:
         """Returns what a function says in each of the three styles."""
-        return Math(*(build(speller) for speller in self._spellers))
+        return Math(build(self._latex), build(self._unicode), build(self._ascii))
 
     def q(self, quantity: Quantity) -> Math:
         """Returns a quantity's name."""

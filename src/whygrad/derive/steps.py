@@ -94,9 +94,10 @@ def chain_steps(question: Question, derivatives: Derivatives) -> tuple[Step, ...
     return tuple(steps)
 
 
-def first_step(question: Question, derivatives: Derivatives) -> Step:
-    """Returns the first of the steps alone: how the quantity acts on what comes next."""
-    links = Links.kept(question.run, question.example, question.of).after(question.by)
+def first_step(question: Question, derivatives: Derivatives, links: list[Link] | None = None) -> Step:
+    """Returns the first of the steps alone: how the quantity acts on what comes next (by its links, if told)."""
+    if links is None:
+        links = Links.kept(question.run, question.example, question.of).after(question.by)
     return _step(question, derivatives, {question.by: _on_the_way(links, derivatives)}, len(links), 1)
 
 

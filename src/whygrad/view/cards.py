@@ -39,12 +39,13 @@ class Cards:
         if key not in self._made:
             links = Links.kept(self._study.run, example, cut)
             link = next((each for each in links.after(ends[0], only=(ends[1],)) if each.to == ends[1]), None)
-            self._made[key] = self._sheet.card(self._card(ends, factor, link))
+            self._made[key] = self._sheet.card(self.written(ends, factor, link))
         return self._made[key]
 
-    def _card(
+    def written(
         self, ends: tuple[Quantity, Quantity], factor: tuple[Math, float], link: Link | None
     ) -> dict[str, Any]:
+        """Returns a card: its ends, symbols, number, sentence, and the formula where it has one."""
         math, value = factor
         made = {
             "from": self._sheet.formula(self._study.spell.q(ends[0])),

@@ -6,12 +6,15 @@ from whygrad.derive.links import TOTAL
 from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.view.document import Document
+from whygrad.view.folded import Folded
 
-# So many derivations take a second or two, and a page of a few hundred kilobytes.
+# Up to so many derivations, each is written out by itself; of more, what is alike is said once.
+WRITTEN_OUT_UP_TO = 200
+# So many derivations of which nothing is shared (of several examples together, or with the cost R) take seconds.
 WHOLE_UP_TO = 900
-# Of larger networks, so many derivatives of the total: a weight's is its neuron's with one more factor.
-TOTAL_UP_TO = 4000
-# Where nothing can be shared (several examples), the largest so many.
+# So many folded ones take seconds, and a page of a few megabytes.
+FOLDED_UP_TO = 36_000
+# Where not everything can be explained, of the total's derivatives the largest so many.
 LARGEST = 150
 
 
@@ -29,31 +32,49 @@ def complete(run: Run, **options: Any) -> dict[str, Any]:
         (True, True)
     """
     made = Document(run, **options)
-    budget = WHOLE_UP_TO
     scenes: list[int | None] = [made.example]
     if run.examples > 1:
         scenes += [n for n in (None, *range(run.examples)) if n != made.example]
-    ends = _ends(run)
+    ends = [TOTAL, *run.cost_quantities]
     each = len(made.picture.items) * len(ends)
     covers: dict[str, Any] = {"all": True, "examples": []}
+    few = each * len(scenes) <= WRITTEN_OUT_UP_TO
+    whole, folded = WHOLE_UP_TO, FOLDED_UP_TO
     for example in scenes:
-        if example != made.example and budget < each:
+        alone = run.examples == 1 or example is not None
+        foldable = alone and not run.network.layered.l2 and not few
+        shown_first = example == made.example
+        if not shown_first and each > (folded if foldable else whole):
             covers["all"] = False
             continue
         made.add_scene(example, made.picture.semirings())
         covers["examples"].append(example)
-        if each <= budget:
+        if foldable:
+            # Of many costs, the total and the first of those that are drawn.
+            many = max(1, folded // len(made.picture.items))
+            covers["all"] = covers["all"] and len(ends) <= many
+            drawn = [of for of in ends if of == TOTAL or of in made.picture.places]
+            _folded(made, example, [*drawn, *(of for of in ends if of not in drawn)][:many])
+            folded -= each
+        elif each <= whole:
             _everything(made, example, ends)
+            whole -= each
         else:
             covers["all"] = False
             _largest(made, example, ends)
-        budget -= each
+            whole = 0
     return made.json() | {"covers": covers, "data": None}
 
 
-def _ends(run: Run) -> list[Quantity]:
-    """Returns what can be differentiated: the total first, where it is more than one cost."""
-    return [TOTAL, *run.cost_quantities]
+def _folded(made: Document, example: int | None, ends: list[Quantity]) -> None:
+    """Explains everything: weights and neurons folded, targets and costs by themselves."""
+    study, explanations = made.studies[example], made.explanations(example)
+    picture = made.picture_of(study)
+    made.scenes[made.place(example)]["folded"] = Folded(study, made.sheet, picture, explanations, ends).json()
+    for q in picture.items:
+        if q.kind in ("y", "C"):
+            for of in ends:
+                explanations.add(q, of)
 
 
 def _everything(made: Document, example: int | None, ends: list[Quantity]) -> None:
@@ -78,6 +99,5 @@ def _largest(made: Document, example: int | None, ends: list[Quantity]) -> None:
         explanations.add(made.chosen, of)
     values = made.picture_of(made.studies[example]).colours("gradient")["total"]
     sized = sorted(zip(made.picture.items, values, strict=True), key=lambda pair: -abs(pair[1] or 0.0))
-    many = TOTAL_UP_TO if explanations.composable else LARGEST
-    for q, _ in sized[:many]:
-        explanations.add(q, TOTAL, through=True)
+    for q, _ in sized[:LARGEST]:
+        explanations.add(q, TOTAL)

@@ -12,7 +12,7 @@ from whygrad.ops import ACTIVATIONS, COSTS
 from whygrad.run import Run
 from whygrad.view import keys
 from whygrad.view.explanation import Explanations
-from whygrad.view.marking import names, notation_names, symbols_json
+from whygrad.view.marking import Names, notation_names, symbols_json
 from whygrad.view.picture import Picture, says
 from whygrad.view.play import Play
 from whygrad.view.sheet import Sheet, Symbol, rounded
@@ -122,7 +122,7 @@ class Document:
         explanations = self.explanations(example)
         explanations.add(self.chosen, self.of)
         study = self.studies[example]
-        self.scenes["all" if example is None else str(example)] = {
+        self.scenes[self.place(example)] = {
             "values": self.picture_of(study).values(),
             "colours": {name: self.picture_of(study).colours(name) for name in semirings},
             "costs": {
@@ -134,6 +134,11 @@ class Document:
             "play": Play(study, self.sheet, self.picture).steps() if study.run.examples == 1 else [],
         }
 
+    @staticmethod
+    def place(example: int | None) -> str:
+        """Returns under what a scene stands."""
+        return "all" if example is None else str(example)
+
     def picture_of(self, study: Study) -> Picture:
         """Returns the picture with another scene's numbers: the neurons that are drawn stay the same."""
         if study.run is self.picture._run:
@@ -142,7 +147,7 @@ class Document:
 
     def json(self) -> dict[str, Any]:
         """Returns the document, with the scene that is shown first."""
-        place = "all" if self.example is None else str(self.example)
+        place = self.place(self.example)
         if place not in self.scenes:
             self.add_scene(self.example, tuple(dict.fromkeys(("gradient", self.semiring))))
         run, net = self.run, self.run.network.layered
@@ -176,7 +181,7 @@ class Document:
         }
         symbol(Symbol("q", TOTAL))
         spelled = {
-            name: names(self.sheet, run.network.in_notation(name), run.network.layout)
+            name: Names(self.sheet, run.network.in_notation(name), run.network.layout)
             for name in notation_names()
         }
         study = next(iter(self.studies.values()))
@@ -192,7 +197,8 @@ class Document:
                 "steps": self.sheet.steps,
                 "cards": self.sheet.cards,
                 "lines": self.sheet.lines,
-                "names": spelled,
+                "names": {name: each.names for name, each in spelled.items()},
+                "derivatives": {name: each.rules for name, each in spelled.items()},
             },
         }
 

@@ -3,24 +3,14 @@
 import { fold, html, number, parsed } from "./dom.js";
 import { hue } from "./picture.js";
 
-/** Returns a path's stations and cards, whether it is written out or begins a neuron's path. */
-export function pathsOf(sheet, explanation, of, all) {
-  const { paths } = explanation;
-  if (!explanation.after) return paths.rows.map((row) => ({ stations: row.q, cards: row.k.map((k) => sheet.cards[k]), ...row }));
-  const rest = all[`${explanation.after}|${of}`];
-  return rest.paths.rows.map((row, n) => ({
-    stations: [explanation.key, ...row.q],
-    cards: [paths.card, ...row.k].map((k) => sheet.cards[k]),
-    c: paths.c[n],
-    h: paths.h[n],
-    cost: row.cost,
-    example: null,
-  }));
+/** Returns the paths with their stations and cards. */
+export function pathsOf(sheet, explanation) {
+  return explanation.paths.rows.map((row) => ({ stations: row.q, cards: row.k.map((card) => (typeof card === "number" ? sheet.cards[card] : card)), ...row }));
 }
 
-/** Returns the numbers of the steps: its own, and those of the neuron that it leads to. */
-export function stepsOf(explanation, of, all) {
-  return explanation.after ? [...explanation.steps, ...all[`${explanation.after}|${of}`].steps] : explanation.steps;
+/** Returns a step by its number, or as it stands. */
+function stepOf(sheet, step) {
+  return typeof step === "number" ? sheet.steps[step] : step;
 }
 
 /** The heading: the derivative, its value, and each cost's part of it. */
@@ -70,7 +60,7 @@ function reasons(view, explanation) {
   const item = (same) => {
     const shown = same.length > 4 ? [...same.slice(0, 3), null, same.at(-1)] : same;
     const names = shown.map((each, n) => [n ? ", " : "", each ? formulas.name(each[0]) : "…"]);
-    return html("li", {}, names, same.length > 1 ? " are 0: " : " is 0: ", same.length > 1 && typeof same[0][1][0] === "number" ? "no path leads to them" : formulas.words(same[0][1]), ".");
+    return html("li", {}, names, same.length > 1 ? " are 0: " : " is 0: ", same.length > 1 && typeof same[0][1][0] !== "string" ? "no path leads to them" : formulas.words(same[0][1]), ".");
   };
   return html("ul", { class: "reasons" }, [...alike.values()].map(item));
 }
@@ -78,7 +68,7 @@ function reasons(view, explanation) {
 /** The first step as one formula: with symbols, with numbers, and its value. */
 function lead(view, explanation) {
   const { formulas, document } = view;
-  const step = document.sheet.steps[explanation.steps[0]];
+  const step = stepOf(document.sheet, explanation.steps[0]);
   if (!step) return null;
   // Lines that begin with a relation go on with the one above; the rule in general, before them, is left to the steps.
   const start = step.lines.findLastIndex(([formula]) => !formulas.goesOn(formula));
@@ -124,11 +114,11 @@ export function line(view, place) {
 
 /** The steps of the derivation. */
 export function steps(view, explanation) {
-  const { document, formulas, state } = view;
-  const numbers = stepsOf(explanation, state.of, view.explained);
+  const { document, formulas } = view;
+  const numbers = explanation.steps;
   if (!numbers.length) return null;
   const items = numbers.map((n, place) => {
-    const step = document.sheet.steps[n];
+    const step = stepOf(document.sheet, n);
     const inside = [html("p", {}, formulas.words(step.says)), html("div", { class: "lines" }, step.lines.map(([formula]) => line(view, formula)))];
     const title = html("h3", {}, html("span", { class: "count", "aria-hidden": "true" }, place + 1), step.title);
     if (numbers.length <= 8) return html("li", {}, title, inside);
@@ -137,12 +127,18 @@ export function steps(view, explanation) {
   return html("section", { class: "steps" }, html("h2", {}, "Step by step"), html("ol", {}, items));
 }
 
+/** Returns a line of the layer-wise form: by its number, with the entry that is marked in it, or as it stands. */
+function lineOf(sheet, place) {
+  if (typeof place === "number") return sheet.lines[place];
+  return Array.isArray(place) ? { ...sheet.lines[place[0]], mark: place[1] } : place;
+}
+
 /** The same in whole layers, and what the numbers stand on. */
 export function further(view, explanation) {
   const { formulas, document, state } = view;
   const kind = document.notations.find(([name]) => name === state.notation)?.[2];
   const layers = (explanation.layers[kind] ?? []).map((place) => {
-    const { f, grid, mark } = typeof place === "number" ? document.sheet.lines[place] : { ...document.sheet.lines[place[0]], mark: place[1] };
+    const { f, grid, mark } = lineOf(document.sheet, place);
     const rows = grid?.map((row, i) =>
       html("tr", {}, row.map((value, j) => html("td", { class: mark && mark[0] === i && mark[1] === j ? "marked" : null }, number(value, 4)))),
     );
@@ -174,6 +170,16 @@ export function brief(view) {
     html("h1", { tabindex: "-1" }, formulas.name(state.chosen), html("span", { class: "is" }, `= ${number(view.scene.values[place])}`)),
     html("p", {}, `The derivatives of the costs by this ${{ w: "weight", b: "bias", y: "target" }[kind] ?? "quantity"}:`),
     html("table", { class: "plain" }, html("tbody", {}, rows)),
-    html("p", { class: "faint" }, "This page has no full derivation of this one. Open the network with ", html("code", {}, "whygrad view"), " to get every derivation, or choose a line that is thick."),
+    html("p", {}, `These are its numbers. The derivation step by step isn’t saved in this page, which would get too large. To get it at once, type this in a terminal, with your network’s file in place of network.toml:`),
+    html("p", {}, html("code", { class: "command" }, command(view))),
   );
+}
+
+/** Returns what one types to get a derivation live. */
+function command(view) {
+  const { formulas, state } = view;
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const of = state.of === "total" ? "" : ` --of ${quoted(formulas.plainName(state.of))}`;
+  const example = state.example === null ? "" : ` --example ${state.example}`;
+  return `whygrad view ${quoted(formulas.plainName(state.chosen))} -n network.toml --notation ${state.notation}${of}${example}`;
 }

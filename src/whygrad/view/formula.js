@@ -1,6 +1,6 @@
 // Formulas: MathML from the document's skeletons, with names that light up and derivatives that are links.
 
-import { MATHML, html } from "./dom.js";
+import { MATHML, html, parsed } from "./dom.js";
 
 const TAGS = new Set(
   ("mrow mi mn mo mtext mspace mfrac msup msub msubsup munder mover munderover msqrt mroot mtable mtr mtd mstyle " +
@@ -16,6 +16,37 @@ const TIMES = new Set(["·"]);
 const OPENS = new Set(["(", "[", "{"]);
 const CLOSES = new Set([")", "]", "}"]);
 
+const NUMBER = /^(\(?)(-?)([\d.]+)(?:e([+-]\d+))?\)?$/;
+
+/** Returns what fills a hole, a number or a sign, as MathML. */
+function mathml(text) {
+  const leaf = (tag, inside, form) => {
+    const made = document.createElementNS(MATHML, tag);
+    if (form) made.setAttribute("form", form);
+    made.textContent = inside;
+    return made;
+  };
+  const [, bracket, minus, digits, power] = NUMBER.exec(text) ?? [];
+  if (digits === undefined) return leaf("mo", { "-": "−", "~": "≈" }[text] ?? text);
+  if (!minus && power === undefined) return leaf("mn", digits);
+  const row = document.createElementNS(MATHML, "mrow");
+  if (bracket) row.append(leaf("mo", "(", "prefix"));
+  if (minus) row.append(leaf("mo", "−", "prefix"));
+  row.append(leaf("mn", digits));
+  if (power !== undefined) {
+    const raised = document.createElementNS(MATHML, "msup");
+    raised.append(leaf("mn", "10"), mathml(String(Number(power))));
+    row.append(leaf("mo", "·"), raised);
+  }
+  if (bracket) row.append(leaf("mo", ")", "postfix"));
+  return row;
+}
+
+/** Returns the same as LaTeX. */
+function tex(text) {
+  return text.replace(/e([+-]\d+)/, (_, power) => ` \\cdot 10^{${Number(power)}}`).replace("~", "\\approx");
+}
+
 /** Formulas of one document in one notation. */
 export class Formulas {
   /** `follow` says what happens when a derivative is clicked: (key of what, key by what). */
@@ -24,15 +55,38 @@ export class Formulas {
     this.names = sheet.names[notation] ?? Object.values(sheet.names)[0];
     this.follow = follow;
     this.here = "";
-    this.symbolOf = new Map();
-    sheet.symbols.forEach(([kind, key], place) => {
-      if (kind === "q") this.symbolOf.set(key, place);
-    });
+    this.rules = sheet.derivatives[notation] ?? {};
+    this.symbolOf = new Map(); // "kind|key" -> place
+    sheet.symbols.forEach(([kind, ...keys], place) => keys.length && this.symbolOf.set(`${kind}|${keys.join("|")}`, place));
+  }
+
+  /** Returns a symbol as [kind, keys]: from the table, or named by its parts. */
+  known(symbol) {
+    const [kind, ...keys] = typeof symbol === "number" ? this.sheet.symbols[symbol] : symbol;
+    return [kind, keys];
+  }
+
+  /** Returns a symbol's name as a formula; a derivative's is made by the rule of its kind. */
+  named(symbol) {
+    const [kind, keys] = this.known(symbol);
+    const place = typeof symbol === "number" ? symbol : this.symbolOf.get(`${kind}|${keys.join("|")}`);
+    const name = this.names[place];
+    if (name || kind !== "d") return name;
+    const [of, by] = keys;
+    const { kind: ofKind } = parsed(of);
+    const { kind: byKind, layer = "" } = parsed(by);
+    const [skeleton, own] = this.rules[`${ofKind}|${byKind}${layer}`];
+    return own ? [skeleton, ...this.named(["q", by]).slice(1)] : [skeleton, ["q", of], ["q", by]];
+  }
+
+  /** Returns a formula by its number, or as it stands. */
+  formula(place) {
+    return typeof place === "number" ? this.sheet.formulas[place] : place;
   }
 
   /** Returns a formula as a math element. */
   math(place, display = "inline") {
-    return this.element(this.sheet.formulas[place], display);
+    return this.element(this.formula(place), display);
   }
 
   /** Returns a formula in pieces that may stand on several lines. */
@@ -48,7 +102,7 @@ export class Formulas {
 
   /** Returns a quantity's name as a math element. */
   name(key, linked = true) {
-    const place = this.symbolOf.get(key);
+    const place = this.symbolOf.get(`q|${key}`);
     if (place === undefined) return html("span", {}, key);
     const made = document.createElementNS(MATHML, "math");
     made.append(this.symbol(place, linked));
@@ -57,7 +111,7 @@ export class Formulas {
 
   /** Returns a quantity's name as plain text. */
   plainName(key) {
-    const place = this.symbolOf.get(key);
+    const place = this.symbolOf.get(`q|${key}`);
     return place === undefined ? key : this.text(this.names[place], "t");
   }
 
@@ -85,15 +139,12 @@ export class Formulas {
   }
 
   filled(argument) {
-    if (typeof argument === "number") return this.symbol(argument);
-    const made = document.createElementNS(MATHML, "mn");
-    made.textContent = argument;
-    return made;
+    return typeof argument === "string" ? mathml(argument) : this.symbol(argument);
   }
 
   symbol(place, linked = true) {
-    const [kind, ...keys] = this.sheet.symbols[place];
-    const formula = this.names[place];
+    const [kind, keys] = this.known(place);
+    const formula = this.named(place);
     const inside = this.built(this.sheet.skeletons[formula[0]].m, formula);
     const pair = kind === "d" ? keys : kind === "s" ? [keys[0].replace("z", "a"), keys[0]] : null;
     if (pair && linked && this.follow && `${pair[1]}|${pair[0]}` !== this.here) return this.link(pair, inside, formula);
@@ -122,7 +173,7 @@ export class Formulas {
   }
 
   plain(argument) {
-    return typeof argument === "number" ? this.text(this.names[argument], "t") : argument;
+    return typeof argument === "string" ? argument : this.text(this.named(argument), "t");
   }
 
   /** Returns a formula as LaTeX ("l") or as plain text ("t"). */
@@ -131,23 +182,24 @@ export class Formulas {
       .map((part) => {
         if (typeof part === "string") return part;
         const argument = formula[part + 1];
-        return typeof argument === "number" ? this.text(this.names[argument], style) : argument;
+        if (typeof argument !== "string") return this.text(this.named(argument), style);
+        return style === "l" ? tex(argument) : argument;
       })
       .join("");
   }
 
   latex(place) {
-    return this.text(this.sheet.formulas[place], "l");
+    return this.text(this.formula(place), "l");
   }
 
   /** Returns words: texts, and formulas among them. */
   words(words) {
-    return words.map((piece) => (typeof piece === "number" ? this.math(piece) : piece));
+    return words.map((piece) => (typeof piece === "string" ? piece : this.math(piece)));
   }
 
   /** Returns words as plain text. */
   plainWords(words) {
-    return words.map((piece) => (typeof piece === "number" ? this.text(this.sheet.formulas[piece], "t") : piece)).join("");
+    return words.map((piece) => (typeof piece === "string" ? piece : this.text(this.formula(piece), "t"))).join("");
   }
 }
 

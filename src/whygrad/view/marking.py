@@ -1,6 +1,7 @@
 """Notations that write marks: one that marks every name, and one that composes derivatives from marked names."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from whygrad.notation import Layout, Notation, Quantity
 from whygrad.notation.table import RECORDS
@@ -85,38 +86,95 @@ def notation_names() -> tuple[str, ...]:
     return tuple(RECORDS)
 
 
-def names(sheet: Sheet, base: Notation, layout: Layout) -> list[list[object]]:
-    """Returns what every symbol of a sheet is in a notation, as formulas; new symbols may join the sheet's end."""
-    composing = _Composing(base, sheet)
-    made: list[list[object]] = []
-    for symbol in _each(sheet.symbols):
+class Names:
+    """What every symbol of a sheet is in a notation, as formulas; new symbols may join the sheet's end.
+
+    Derivatives are named by rules: ``rules`` has, under ``"of's kind|by's kind and layer"``, a skeleton that the names
+    of both fill, or ``[skeleton, 1]``: one that is filled as the name of what is differentiated by is.
+
+    Args:
+        sheet: The symbols.
+        base: The notation.
+        layout: The network that they belong to.
+    """
+
+    def __init__(self, sheet: Sheet, base: Notation, layout: Layout) -> None:
+        self._sheet, self._base, self._layout = sheet, base, layout
+        self._composing = _Composing(base, sheet)
+        self.rules: dict[str, list[int] | None] = {}
+        self.names = [self._name(symbol) for symbol in _each(sheet.symbols)]
+
+    def _name(self, symbol: Symbol) -> list[object] | None:
+        """Returns a symbol's name; nothing for a derivative that a rule names."""
+        sheet, base, layout = self._sheet, self._base, self._layout
         if symbol.kind == "d" and symbol.by is not None:
-            latex = composing.derivative(symbol.of, symbol.by, layout)
-            # A notation's own name for a derivative (dW) is not made of its quantities' names.
-            own = ord(max(latex)) < FIRST_MARK
-            text = base.derivative_text if own else composing.fraction_text
-            made.append(sheet.fill(latex, text(symbol.of, symbol.by, layout)))
-        elif symbol.kind == "s":
+            return self._derivative(symbol.of, symbol.by)
+        if symbol.kind == "s":
             z = sheet.mark(Symbol("q", symbol.of))
             latex, _, plain = symbol.detail.rpartition(" ")
-            made.append(sheet.fill(f"{latex}'({z})", f"{plain}'({z})"))
-        elif symbol.kind == "p":
-            made.append(_powered(sheet, base, layout, symbol))
-        elif symbol.kind == "any":
-            made.append(
-                sheet.fill(
-                    *(base.with_letter(symbol.of, layout, symbol.detail, way) for way in ("latex", "ascii"))
-                )
+            return sheet.fill(f"{latex}'({z})", f"{plain}'({z})")
+        if symbol.kind == "p":
+            return _powered(sheet, base, layout, symbol)
+        if symbol.kind == "any":
+            return sheet.fill(
+                *(base.with_letter(symbol.of, layout, symbol.detail, way) for way in ("latex", "ascii"))
             )
-        elif symbol.kind == "m":
-            made.append(
-                sheet.fill(base.matrix(symbol.of.kind, symbol.of.layer, layout), array_text(symbol.of))
+        if symbol.kind == "m":
+            return sheet.fill(base.matrix(symbol.of.kind, symbol.of.layer, layout), array_text(symbol.of))
+        if symbol.kind == "n":
+            return sheet.fill(base.neuron(symbol.of.to or 0), base.neuron(symbol.of.to or 0))
+        if symbol.kind == "slot":
+            return None
+        return sheet.fill(base.latex(symbol.of, layout), base.text(symbol.of, layout))
+
+    def _derivative(self, of: Quantity, by: Quantity) -> list[object] | None:
+        place = rule_key(of, by)
+        if place not in self.rules:
+            self.rules[place] = self._rule(of, by)
+        if self.rules[place] is None:
+            return self._written(of, by)
+        for q in (of, by):
+            self._sheet.symbol(Symbol("q", q))
+        return None
+
+    def _written(self, of: Quantity, by: Quantity) -> list[Any]:
+        """Returns a derivative's name, written out."""
+        latex = self._composing.derivative(of, by, self._layout)
+        text = self._base.derivative_text if _is_own(latex) else self._composing.fraction_text
+        return self._sheet.fill(latex, text(of, by, self._layout))
+
+    def _rule(self, of: Quantity, by: Quantity) -> list[int] | None:
+        """Returns how the derivatives of one kind of quantity by those of one layer are named, where that is alike."""
+        sheet, base, layout = self._sheet, self._base, self._layout
+        latex = self._composing.derivative(of, by, layout)
+        skeleton, *filled = self._written(of, by)
+        if not _is_own(latex):
+            return [skeleton] if filled == [sheet.symbol(Symbol("q", q)) for q in (of, by)] else None
+        # Numbers that can't be taken for each other, of one digit and of several: some names stand closer with one.
+        for to, source in ((3, 5), (3, 1017), (1017, 5), (1017, 2023)):
+            other = by._replace(
+                to=None if by.to is None else to, source=None if by.source is None else source
             )
-        elif symbol.kind == "n":
-            made.append(sheet.fill(base.neuron(symbol.of.to or 0), base.neuron(symbol.of.to or 0)))
-        else:
-            made.append(sheet.fill(base.latex(symbol.of, layout), base.text(symbol.of, layout)))
-    return made
+            own = self._written(of, other)
+            name = sheet.fill(base.latex(other, layout), base.text(other, layout))
+            if own != [skeleton, *name[1:]]:
+                return None
+        return [skeleton, 1]
+
+
+def rule_key(of: Quantity, by: Quantity) -> str:
+    """Returns under what the rule stands by which a derivative is named.
+
+    Example:
+        >>> rule_key(Quantity("C", None, 0), Quantity("w", 2, 1, 0))
+        'C|w2'
+    """
+    return f"{of.kind}|{by.kind}{'' if by.layer is None else by.layer}"
+
+
+def _is_own(latex: str) -> bool:
+    """Returns whether a derivative's name is the notation's own (dW), not made of its quantities' names."""
+    return ord(max(latex)) < FIRST_MARK
 
 
 def _powered(sheet: Sheet, base: Notation, layout: Layout, symbol: Symbol) -> list[object]:
@@ -150,9 +208,10 @@ def array_text(q: Quantity) -> str:
 
 def symbols_json(sheet: Sheet) -> list[list[str]]:
     """Returns the symbols: their kind, and the keys of what they name."""
+    told = {"q", "d", "s"}
     return [
         [symbol.kind, *(key(q) for q in (symbol.of, symbol.by) if q is not None)]
-        if symbol.kind in ("q", "d")
-        else [symbol.kind, *((key(symbol.of),) if symbol.kind == "s" else ())]
+        if symbol.kind in told or (symbol.kind, symbol.detail) == ("p", "q")
+        else [symbol.kind]
         for symbol in sheet.symbols
     ]

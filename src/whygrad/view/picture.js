@@ -223,7 +223,7 @@ export class Picture {
   // What is shown
 
   /** Shows values, what is chosen, and lights the flow or a colouring. */
-  show({ chosen, of, values, flow, flip, own, colours, path, lit, missing, marks, describe, label }) {
+  show({ chosen, of, values, flow, colours, path, lit, missing, marks, describe, label }) {
     const items = this.document.picture.items;
     items.forEach(([key], place) => {
       const group = this.groups.get(key);
@@ -246,7 +246,7 @@ export class Picture {
     if (!this.svg.querySelector('[tabindex="0"]')) this.groups.get(items[0][0])?.setAttribute("tabindex", "0");
     this.svg.setAttribute("aria-label", label);
     this.svg.classList.toggle("playing", Boolean(lit));
-    this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, flip, own, colours ? null : flow);
+    this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, colours ? null : flow);
     if (!colours && !lit) this.flows(`${chosen}|${of}`);
     this.marks(path, lit ? null : chosen, missing);
     this.reveal(chosen);
@@ -278,24 +278,22 @@ export class Picture {
     this.glow.animate([from("100%"), from("-20px")], { duration: 420, easing: "ease-out" });
   }
 
-  strands(chosen, flow, flip, own, nodesOf) {
+  strands(chosen, flow, nodesOf) {
     this.glow.replaceChildren();
     this.nodes.querySelectorAll(".through").forEach((each) => each.classList.remove("through"));
     if (!flow) return;
     const widest = Math.max(flow.widest, Math.abs(flow.regular ?? 0)) || 1;
-    const drawn = own ? [own, ...flow.lines] : flow.lines;
     if (chosen.startsWith("w")) {
       const [from, to] = this.ends(chosen);
-      const carries = drawn.some(([start, end, ...parts]) => start === from && end === to && parts.some(Boolean));
+      const carries = flow.lines.some(([start, end, ...parts]) => start === from && end === to && parts.some(Boolean));
       this.groups.get(chosen)?.classList.toggle("carries", carries);
     }
-    for (const [start, end, ...parts] of drawn.toReversed()) {
-      const scale = own && start === own[0] && end === own[1] ? own.widest || 1 : widest;
-      const widths = parts.map((part) => (part ? Math.max(1.3, (this.full * Math.abs(part)) / scale) : 0));
+    for (const [start, end, ...parts] of flow.lines.toReversed()) {
+      const widths = parts.map((part) => (part ? Math.max(1.3, (this.full * Math.abs(part)) / widest) : 0));
       let shift = -widths.reduce((a, b) => a + b, 0) / 2;
       parts.forEach((part, place) => {
         if (!part) return;
-        const negative = part * (own && start === own[0] && end === own[1] ? 1 : flip ?? 1) < 0;
+        const negative = part * (flow.sign ?? 1) < 0;
         const d = this.curve(start, end, shift + widths[place] / 2);
         shift += widths[place];
         if (d) this.glow.append(strand(hue(flow.costs[place]), negative, d, widths[place]));

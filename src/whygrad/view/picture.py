@@ -135,23 +135,19 @@ class Picture:
         """Returns a semiring's value at every item, for the total and for each cost."""
         run = self._run
         sweep = run.sweep(semiring).sweep
-        rows = list(enumerate(run.cost_quantities))
-        made: dict[str, list[Any]] = {"total": [], **{key(cost): [] for _, cost in rows}}
-        flat: dict[tuple[int, str], Any] = {}
-        for q in self.items:
-            shared = q.kind in ("w", "b", "C", "R")
-            entries = [run.entry(q, n) for n in range(1 if shared else run.examples)]
-            node, places = entries[0].node, [entry.position for entry in entries]
-            if (node, "total") not in flat:
-                shape = run.recorded.graph.nodes[node].value.shape
-                whole = np.asarray(sweep.joined(node))
-                tail = whole.shape[len(shape) :]
-                flat[node, "total"] = whole.reshape((-1, *tail))
-                each = np.asarray(sweep.values(node))
-                for row, cost in rows:
-                    flat[node, key(cost)] = each[row].reshape((-1, *tail))
-            for name, values in made.items():
-                values.append(_over_examples(semiring, flat[node, name][places]))
+        names = ["total", *map(key, run.cost_quantities)]
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        for _, group in itertools.groupby(self.items, lambda q: (q.kind, q.layer)):
+            members = list(group)
+            shared = members[0].kind in ("w", "b", "C", "R")
+            entries = [[run.entry(q, n) for n in range(1 if shared else run.examples)] for q in members]
+            node = entries[0][0].node
+            places = [[entry.position for entry in each] for each in entries]
+            axes = run.recorded.graph.nodes[node].value.ndim
+            whole = [np.asarray(sweep.joined(node)), *np.asarray(sweep.values(node))]
+            for name, values in zip(names, whole, strict=True):
+                flat = values.reshape((-1, *values.shape[axes:]))
+                made[name] += _over_examples(semiring, flat[places])
         return made
 
     def strands(self, of: Quantity) -> tuple[list[str], Any]:
@@ -198,17 +194,9 @@ class Picture:
             "nodes": [[name, *joined(parts)] for name, parts in nodes if np.any(parts)],
         }
 
-    def first(self, q: Quantity, of: Quantity, through: Any, factor: float) -> dict[str, Any]:
-        """Returns a weight's own line (a bias has none); those after it are its neuron's, as wide beside each other."""
-        made: dict[str, Any] = {"costs": self.strands(of)[0], "sign": int(np.sign(factor))}
-        if through is not None:
-            ends = (f"a{int(q.layer or 1) - 1}.{q.source}", f"a{q.layer}.{q.to}")
-            made |= {"own": [*ends, *joined(through)], "widest": rounded(float(np.abs(through).sum()))}
-        return made
-
     def _lines(self, layer: int, through: Any) -> list[tuple[str, str, Any]]:
         """Returns the lines between two layers, those from and to neurons that aren't drawn put together."""
-        (starts, columns), (ends, rows) = self._ends(layer - 1), self._ends(layer)
+        (starts, columns), (ends, rows) = self.ends(layer - 1), self.ends(layer)
         wide = len(starts) > len(columns) or len(ends) > len(rows)
         shown = through[:, rows][:, :, columns]
         if wide:
@@ -225,37 +213,38 @@ class Picture:
             if np.any(shown[:, i, j])
         ]
 
-    def _ends(self, layer: int) -> tuple[list[str], list[int]]:
+    def ends(self, layer: int) -> tuple[list[str], list[int]]:
         """Returns the places of a layer (its neurons, and the others together), and the neurons' numbers."""
         shown = [int(j) for j in self.shown[layer]]
         hidden = len(shown) < self._net.sizes[layer]
         return [f"a{layer}.{j}" for j in shown] + ([f"o{layer}"] if hidden else []), shown
 
 
-def _over_examples(semiring: str, values: Any) -> Any:
-    """Returns a semiring's values of several examples as one, and as JSON has it."""
-    made: Any
-    if len(values) == 1:
-        made = values[0]
+def _over_examples(semiring: str, values: Any) -> list[Any]:
+    """Returns a semiring's values, (items, examples, …), as one for each item, and as JSON has it."""
+    if values.shape[1] == 1:
+        made = values[:, 0]
     elif semiring == "entropy":
-        return None
+        return [None] * len(values)
     elif semiring == "strongest":
-        made = values[int(np.argmax(np.abs(values)))]
+        strongest = np.argmax(np.abs(values), axis=1)
+        made = np.take_along_axis(values, strongest[:, None], axis=1)[:, 0]
     elif semiring == "extremes":
-        known = ~np.isnan(values).all(axis=0)
-        made = np.array(
-            [
-                values[:, 0][~np.isnan(values[:, 0])].max() if known[0] else np.nan,
-                values[:, 1][~np.isnan(values[:, 1])].min() if known[1] else np.nan,
-            ]
-        )
+        known = ~np.isnan(values).all(axis=1)
+        high = np.where(np.isnan(values[..., 0]), -np.inf, values[..., 0]).max(axis=1)
+        low = np.where(np.isnan(values[..., 1]), np.inf, values[..., 1]).min(axis=1)
+        made = np.where(known, np.stack([high, low], axis=1), np.nan)
     elif semiring == "reach":
-        made = bool(np.any(values))
+        made = values.any(axis=1)
     else:
-        made = values.sum()
-    if np.ndim(made):
-        return joined(float(part) for part in made)
-    return bool(made) if semiring == "reach" else rounded(float(made))
+        made = values.sum(axis=1)
+    if semiring == "reach":
+        return list(made.astype(bool).tolist())
+    # The gradient stands in texts and tables; the others only make lines wide.
+    digits = 10 if semiring == "gradient" else 6
+    if made.ndim > 1:
+        return [[rounded(part, digits) for part in parts] for parts in made.tolist()]
+    return [rounded(part, digits) for part in made.astype(np.float64).tolist()]
 
 
 def says(semiring: str) -> str:

@@ -1,8 +1,9 @@
 """What the formulas of a document share: names and shapes of formulas, each said once and referred to by number.
 
-A formula is taken apart into its shape (a *skeleton*, with holes) and what fills the holes: symbols of the network
-and plain numbers. The same skeleton serves every weight, and the same formula every notation, in which only the
-symbols have other names. Skeletons are MathML as lists, never as markup, so that no text can become markup.
+A formula is taken apart into its shape (a *skeleton*, with holes) and what fills the holes: symbols of the network,
+numbers with their signs and brackets, and the signs between terms. The same skeleton serves every weight, and the same
+formula every notation, in which only the symbols have other names. Skeletons are MathML as lists, never as markup, so
+that no text can become markup.
 """
 
 import json
@@ -13,17 +14,24 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from whygrad.derive.derivation import Words
-from whygrad.derive.spelling import Math
+from whygrad.derive.spelling import FIRST_SLOT, LAST_SLOT, SLOTS, Math
 from whygrad.errors import NotSupportedError
 from whygrad.notation import Quantity
 from whygrad.render.as_html import element
 
 # Symbols stand in texts as characters of the private planes, holes of skeletons as ones of the basic plane.
 FIRST_MARK, LAST_MARK = 0xF0000, 0x10FFFD
-FIRST_HOLE, LAST_HOLE = 0xE000, 0xF8FF
+FIRST_HOLE, LAST_HOLE = 0xE000, FIRST_SLOT - 1
 _MARK = f"[{chr(FIRST_MARK)}-{chr(LAST_MARK)}]"
-_FILLED = re.compile(rf"{_MARK}|\d+(?:\.\d+)?", re.ASCII)
+_SLOT = f"[{chr(FIRST_SLOT)}-{chr(LAST_SLOT)}]"
+# A number as LaTeX or plain text has it; a minus belongs to it where nothing stands before that it could be taken from.
+_DIGITS = r"\d+(?:\.\d+)?(?:e[+-]\d+| \\cdot 10\^\{-?\d+\})?"
+_FILLED = re.compile(
+    rf"({_MARK}|{_SLOT}|\(-{_DIGITS}\)|(?:(?<![\w)\]])-)?{_DIGITS}|(?<= )[+-](?= ))", re.ASCII
+)
+_TEN = re.compile(r" \\cdot 10\^\{(-?)(\d+)\}", re.ASCII)
 _PIECES = re.compile(f"({_MARK})")
+_FIRST_MARK = chr(FIRST_MARK)
 _SLOPE = re.compile(rf"(\\[A-Za-z]+(?:\{{[^{{}}]*\}})?|[A-Za-z_]+)'\(({_MARK})\)", re.ASCII)
 _POWER = re.compile(rf"(?:(\\[A-Za-z]+(?:\{{[^{{}}]*\}})?)'\(({_MARK})\)|({_MARK}))\^", re.ASCII)
 _HOLES = re.compile(f"([{chr(FIRST_HOLE)}-{chr(LAST_HOLE)}])")
@@ -53,6 +61,10 @@ class Symbol(NamedTuple):
     of: Quantity
     by: Quantity | None = None
     detail: str = ""
+
+
+class Formula(int):
+    """A formula's number."""
 
 
 class Sheet:
@@ -89,11 +101,11 @@ class Sheet:
         """Returns the quantity that a mark stands for."""
         return self.symbols[ord(text) - FIRST_MARK].of
 
-    def formula(self, math: Math) -> int:
+    def formula(self, math: Math) -> "Formula":
         """Returns a formula's number."""
         latex, text = _POWER.sub(self._powered, math.latex), _POWER.sub(self._powered, math.ascii)
         filled = self.fill(*self._slopes(latex, text))
-        return self._placed(self.formulas, ("formula", *map(str, filled), len(filled)), lambda: filled)
+        return Formula(self._placed(self.formulas, ("formula", *filled), lambda: filled))
 
     def _powered(self, match: re.Match[str]) -> str:
         """Returns the mark of a name (or of a slope of a whole layer) that an exponent follows."""
@@ -120,39 +132,20 @@ class Sheet:
         return _SLOPE.sub(replaced, latex), _SLOPE.sub(replaced, text)
 
     def fill(self, latex: str, text: str) -> list[Any]:
-        """Returns a formula as the number of its skeleton and what fills the holes: symbols' numbers, or digits."""
-        fillings: list[str] = []
+        """Returns a formula as the number of its skeleton and what fills the holes: symbols' numbers, or texts.
 
-        def hole(place: int) -> str:
-            return chr(FIRST_HOLE + place)
-
-        def first(match: re.Match[str]) -> str:
-            fillings.append(match.group())
-            return hole(len(fillings) - 1)
-
-        skeleton = _FILLED.sub(first, latex)
-        unused = list(range(len(fillings)))
-
-        def again(match: re.Match[str]) -> str:
-            place = next((place for place in unused if fillings[place] == match.group()), None)
-            if place is None:
-                place = next((p for p, filling in enumerate(fillings) if filling == match.group()), None)
-                if place is None:
-                    return first(match)
-            else:
-                unused.remove(place)
-            return hole(place)
-
-        plain = _FILLED.sub(again, text)
-        number = self._placed(
-            self.skeletons,
-            ("skeleton", skeleton, plain),
-            lambda: {"m": mathml_tree(skeleton), "l": parts(skeleton), "t": parts(plain)},
-        )
-        made = [
-            ord(filling) - FIRST_MARK if ord(filling[0]) >= FIRST_MARK else filling for filling in fillings
-        ]
-        return [number, *made]
+        A text is a number as plain text has it, with its sign and brackets, or the sign between two terms.
+        """
+        pieces, plain = _FILLED.split(latex), _FILLED.split(text)
+        fillings, others = pieces[1::2], plain[1::2]
+        if "\\" in latex:
+            fillings = [_TEN.sub(_tenth, filling) if "\\" in filling else filling for filling in fillings]
+        holes: tuple[int, ...] = ()
+        if others != fillings:
+            holes, fillings = _matched(fillings, others)
+        shape = ("skeleton", *pieces[::2], "", *plain[::2], *holes)
+        number = self._placed(self.skeletons, shape, lambda: _skeleton(pieces[::2], plain[::2], holes))
+        return [number, *map(_filling, fillings)]
 
     def words(self, words: Words) -> list[Any]:
         """Returns words as texts and formulas' numbers."""
@@ -181,13 +174,52 @@ class Sheet:
         return self._placed(self.cards, ("card", json.dumps(card)), lambda: card)
 
 
+def _filling(text: str) -> Any:
+    """Returns what fills a hole: a symbol's number, an open place such as ``"$value"``, or a text."""
+    if text[0] >= _FIRST_MARK:
+        return ord(text) - FIRST_MARK
+    if chr(FIRST_SLOT) <= text[0] <= chr(LAST_SLOT):
+        place, bracketed = divmod(ord(text) - FIRST_SLOT, 2)
+        return f"(${SLOTS[place]})" if bracketed else f"${SLOTS[place]}"
+    return text
+
+
+def _tenth(match: re.Match[str]) -> str:
+    """Returns a power of ten as plain text has it."""
+    return f"e{match.group(1) or '+'}{int(match.group(2)):02d}"
+
+
+def _matched(fillings: list[str], others: list[str]) -> tuple[tuple[int, ...], list[str]]:
+    """Returns the hole of each of the plain text's fillings, and all fillings: those of the LaTeX first."""
+    every, unused, holes = list(fillings), list(range(len(fillings))), []
+    for other in others:
+        place = next((place for place in unused if every[place] == other), None)
+        if place is not None:
+            unused.remove(place)
+        elif other in every:
+            place = every.index(other)
+        else:
+            place = len(every)
+            every.append(other)
+        holes.append(place)
+    return tuple(holes), every
+
+
+def _skeleton(latex: list[str], plain: list[str], holes: tuple[int, ...]) -> dict[str, Any]:
+    """Returns a skeleton from the pieces between the holes; the plain text's holes are in order where none are told."""
+    written = "".join(piece + chr(FIRST_HOLE + n) for n, piece in enumerate(latex))[:-1]
+    order = holes or range(len(plain) - 1)
+    text = "".join(piece + chr(FIRST_HOLE + n) for piece, n in zip(plain, (*order, 0), strict=True))[:-1]
+    return {"m": mathml_tree(written), "l": parts(written), "t": parts(text)}
+
+
 def parts(text: str) -> list[Any]:
     """Returns a text with holes as texts and holes' numbers."""
     return [ord(part) - FIRST_HOLE if _HOLES.fullmatch(part) else part for part in _HOLES.split(text) if part]
 
 
-def rounded(value: float | None) -> float | None:
-    """Returns a number to ten digits; nothing where it is not finite.
+def rounded(value: float | None, digits: int = 10) -> float | None:
+    """Returns a number to ten digits, or as many as are told; nothing where it is not finite.
 
     Example:
         >>> rounded(0.1 + 0.2), rounded(float("nan"))
@@ -195,7 +227,7 @@ def rounded(value: float | None) -> float | None:
     """
     if value is None or not isfinite(value):
         return None
-    return float(f"{value:.10g}")
+    return float(f"{value:.{digits}g}")
 
 
 def mathml_tree(latex: str) -> Any:

@@ -1,14 +1,17 @@
 """A run whose derivations are written in marks, for all notations at once, and computed once."""
 
+from collections.abc import Callable
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 from whygrad.derive.derivation import Derivation, Layerwise
 from whygrad.derive.explain import explain
 from whygrad.derive.layers import layerwise
-from whygrad.derive.links import TOTAL, Link, Links
-from whygrad.derive.spelling import Spelling
+from whygrad.derive.links import TOTAL
+from whygrad.derive.spelling import Math, Speller, Spelling
 from whygrad.derive.steps import Derivatives, Question
+from whygrad.graph import Entry
 from whygrad.notation import Notation, Quantity
 from whygrad.run import Run
 from whygrad.sweep import Sweep
@@ -17,9 +20,20 @@ from whygrad.view.sheet import Sheet
 
 
 class _Kept(Run):
-    """A run that keeps every sweep: a page asks for the same ones again and again."""
+    """A run that keeps every sweep and place: a page asks for the same ones again and again."""
 
     sweeps: dict[Any, Sweep]
+
+    @cached_property
+    def _entries(self) -> dict[Any, Entry]:
+        return {}
+
+    def entry(self, quantity: str | Quantity, example: int = 0) -> Entry:
+        """Returns where a quantity is in the graph."""
+        place = (quantity, example)
+        if place not in self._entries:
+            self._entries[place] = super().entry(quantity, example)
+        return self._entries[place]
 
     def seeded(self, of: str | Quantity, example: int = 0, semiring: str = "gradient") -> Sweep:
         """Returns a sweep from any quantity, the same one each time."""
@@ -27,6 +41,15 @@ class _Kept(Run):
         if key not in self.sweeps:
             self.sweeps[key] = super().seeded(of, example, semiring)
         return self.sweeps[key]
+
+
+class _Marked(Spelling):
+    """Spells marks, which are the same for a terminal as for a plain text."""
+
+    def __call__(self, build: Callable[[Speller], str]) -> Math:
+        """Returns what a function says in LaTeX and in plain text."""
+        plain = build(self._ascii)
+        return Math(build(self._latex), plain, plain)
 
 
 class Study:
@@ -71,7 +94,7 @@ class Study:
 
     @staticmethod
     def _spelling(run: Run) -> Spelling:
-        return Spelling(run.network.notation, run.network.layout)
+        return _Marked(run.network.notation, run.network.layout)
 
     def derivation(self, of: Quantity, by: Quantity) -> Derivation:
         """Returns a derivation in marks."""
@@ -92,17 +115,19 @@ class Study:
             )
         return self._derivatives[of]
 
-    def layers(self, of: Quantity, by: Quantity, derivation: Derivation) -> dict[str, tuple[Layerwise, ...]]:
-        """Returns the layer-wise form under each of the conventions that notations have."""
-        if not derivation.layerwise:
-            return {}
-        shares = tuple(part for _, part in derivation.examples)
-        shown = max(range(len(shares)), key=lambda n: abs(shares[n])) if shares else 0
-        return {
-            kind: layerwise(self.question(of, by, run, example=shown, parts=shares))
+    def layers(
+        self, of: Quantity, by: Quantity, parts: tuple[float, ...] = ()
+    ) -> dict[str, tuple[Layerwise, ...]]:
+        """Returns the layer-wise form under each of the conventions that notations have; nothing where it has none.
+
+        Args:
+            of: What is differentiated.
+            by: What it is differentiated by.
+            parts: The examples' parts, where there are several.
+        """
+        shown = max(range(len(parts)), key=lambda n: abs(parts[n])) if parts else 0
+        made = {
+            kind: layerwise(self.question(of, by, run, example=shown, parts=parts))
             for kind, run in self.kinds.items()
         }
-
-    def links(self, q: Quantity) -> list[Link]:
-        """Returns the links out of a quantity, for the first example."""
-        return Links.kept(self.run, 0, TOTAL).after(q)
+        return {kind: lines for kind, lines in made.items() if lines}

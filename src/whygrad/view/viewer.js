@@ -14,6 +14,7 @@ import { NARROW, Pinned } from "./pinned.js";
 import { Player } from "./play.js";
 import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
+import { Explained } from "./unfold.js";
 import { STYLE } from "./viewer.css";
 import { alternative, described, stepInTables, weightTables } from "./weights.js";
 
@@ -54,8 +55,7 @@ class View {
     this.places = new Map(given.picture.items.map(([key], place) => [key, place]));
     const { chosen, of, notation, semiring, example } = given.state;
     this.initial = { ...NOTHING, chosen, of, notation, example, show: semiring === "gradient" ? "paths" : semiring };
-    for (const scene of Object.values(given.scenes))
-      for (const [name, explanation] of Object.entries(scene.explanations)) explanation.key = name.split("|")[0];
+    this.explanations = new Map(Object.values(given.scenes).map((scene) => [scene, new Explained(scene, given.picture)]));
     this.formulas = null;
   }
 
@@ -63,9 +63,9 @@ class View {
   allowed(state) {
     const { document, initial } = this;
     const has = (list, value) => list.some(([name]) => name === value);
-    const explained = Object.values(document.scenes).some((scene) => Object.keys(scene.explanations).some((name) => name.startsWith(`${state.chosen}|`)));
+    const explained = [...this.explanations.values()].some((each) => each.any(state.chosen));
     if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && /^[wbazyCR]/.test(state.chosen))) state.chosen = initial.chosen;
-    if (!has(document.of, state.of) && !(`${state.chosen}|${state.of}` in this.sceneOf(state).explanations)) state.of = initial.of;
+    if (!has(document.of, state.of) && !this.explanations.get(this.sceneOf(state)).has(state.chosen, state.of)) state.of = initial.of;
     if (!has(document.notations, state.notation)) state.notation = initial.notation;
     if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
     if (!this.asking && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
@@ -83,11 +83,11 @@ class View {
   }
 
   get explained() {
-    return this.scene.explanations;
+    return this.explanations.get(this.scene);
   }
 
   get explanation() {
-    return this.explained[`${this.state.chosen}|${this.state.of}`] ?? null;
+    return this.explained.get(this.state.chosen, this.state.of);
   }
 
   /** Returns whether what is to be shown has to be asked for. */
@@ -202,7 +202,7 @@ class View {
 
   announce() {
     const { explanation, formulas } = this;
-    if (explanation) this.announcer.textContent = `${formulas.text(this.document.sheet.formulas[explanation.heading], "t")} = ${number(explanation.value)}. ${formulas.plainWords(explanation.words[0] ?? [])}`;
+    if (explanation) this.announcer.textContent = `${formulas.plainWords([explanation.heading])} = ${number(explanation.value)}. ${formulas.plainWords(explanation.words[0] ?? [])}`;
   }
 
   showPath(place) {
@@ -302,7 +302,7 @@ class View {
       this.measure(true);
       return;
     }
-    const rows = pathsOf(document.sheet, explanation, state.of, this.explained);
+    const rows = pathsOf(document.sheet, explanation);
     const place = Math.min(state.path, Math.max(rows.length - 1, 0));
     this.path = rows[place] ?? null;
     this.paths.replaceChildren(pathsTable(this, explanation, rows, place));
@@ -340,16 +340,13 @@ class View {
   paint() {
     const { state, scene, explanation, document } = this;
     if (!this.picture.width) return;
-    const after = explanation?.after ? this.explained[`${explanation.after}|${state.of}`] : null;
-    const flow = after ? after.flow : explanation?.flow;
+    const flow = explanation?.flow;
     const colours = state.show === "paths" ? null : (scene.colours[state.show]?.[state.of] ?? scene.colours[state.show]?.total);
     this.shown = {
       chosen: state.chosen,
       of: state.of,
       values: scene.values,
       flow,
-      flip: after ? explanation.flow.sign : 1,
-      own: after && explanation.flow.own ? Object.assign([...explanation.flow.own], { widest: explanation.flow.widest }) : null,
       colours,
       path: this.path && !colours && !this.player.known() ? { stations: this.path.stations, cards: this.path.cards } : null,
       lit: this.player.known(),
@@ -364,8 +361,7 @@ class View {
   }
 
   follow(by, of) {
-    const name = `${by}|${of}`;
-    if (name in this.explained || this.asking) this.go({ chosen: by, of });
+    if (this.explained.has(by, of) || this.asking) this.go({ chosen: by, of });
     else this.go({ chosen: by, of: this.isCost(of) ? of : "total" });
   }
 

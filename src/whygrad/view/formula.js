@@ -15,7 +15,7 @@ const SUMS = new Set(["=", "≈", "+", "−"]);
 const TIMES = new Set(["·"]);
 const OPENS = new Set(["(", "[", "{"]);
 const CLOSES = new Set([")", "]", "}"]);
-
+const SIGNS = { "+": "+", "-": "−", "=": "=", "~": "≈" };
 const NUMBER = /^(\(?)(-?)([\d.]+)(?:e([+-]\d+))?\)?$/;
 
 /** Returns what fills a hole, a number or a sign, as MathML. */
@@ -27,7 +27,7 @@ function mathml(text) {
     return made;
   };
   const [, bracket, minus, digits, power] = NUMBER.exec(text) ?? [];
-  if (digits === undefined) return leaf("mo", { "-": "−", "~": "≈" }[text] ?? text);
+  if (digits === undefined) return leaf("mo", SIGNS[text] ?? text);
   if (!minus && power === undefined) return leaf("mn", digits);
   const row = document.createElementNS(MATHML, "mrow");
   if (bracket) row.append(leaf("mo", "(", "prefix"));
@@ -96,8 +96,9 @@ export class Formulas {
 
   /** Returns whether a formula begins with a relation: it goes on with what stands before it. */
   goesOn(place) {
-    const [, first] = this.sheet.skeletons[this.sheet.formulas[place][0]].m;
-    return Array.isArray(first) && first[0] === "mo" && /^[=≈]$/.test(first.at(-1));
+    const [skeleton, ...fillings] = this.formula(place);
+    const [, first] = this.sheet.skeletons[skeleton].m;
+    return Array.isArray(first) ? first[0] === "mo" && /^[=≈]$/.test(first.at(-1)) : /^[=~]$/.test(fillings[first]);
   }
 
   /** Returns a quantity's name as a math element. */

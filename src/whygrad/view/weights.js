@@ -51,7 +51,7 @@ export function alternative(view) {
   const sizes = document.network.sizes.join(", ");
   const costs = document.of.filter(([key]) => key !== "total").length;
   const says = [`A network with layers of ${sizes} neurons and ${costs === 1 ? "one cost" : `${costs} costs`}. Chosen: ${formulas.plainName(state.chosen)}.`];
-  if (explanation) says.push(`${formulas.text(document.sheet.formulas[explanation.heading], "t")} = ${number(explanation.value)}.`);
+  if (explanation) says.push(`${formulas.plainWords([explanation.heading])} = ${number(explanation.value)}.`);
   const parts = Object.entries(explanation?.costs ?? {}).filter(([, part]) => part);
   if (state.of === "total" && parts.length > 1 && parts.length <= 12) says.push(`Of which ${parts.map(([key, part]) => `${formulas.plainName(key)} ${number(part)}`).join(", ")}.`);
   if (path?.stations.length > 1) says.push(`Lit is ${state.path ? "the path" : "the strongest path,"} ${path.stations.map((key) => formulas.plainName(key)).join(" to ")}, which carries ${number(path.c)}.`);

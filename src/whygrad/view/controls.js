@@ -4,7 +4,7 @@ import { html } from "./dom.js";
 import { hue } from "./picture.js";
 
 const SHOWN = {
-  paths: "paths of the chosen",
+  paths: "paths of what is chosen",
   gradient: "gradient",
   total: "sum without signs",
   strongest: "strongest path",

@@ -38,6 +38,16 @@ def in_numpy(array: Array) -> Array:
     return (host.float() if "bfloat16" in str(host.dtype) else host).numpy()
 
 
+def on_host(array: Array) -> bool:
+    """Returns whether an array lies in the host's memory, where NumPy can see it.
+
+    Example:
+        >>> on_host(np.array([1.0, 2.0]))
+        True
+    """
+    return str(array.device) == "cpu"
+
+
 def cast(array: Array, dtype: Any) -> Array:
     """Returns the array with another type of numbers; the array itself where it has that type."""
     if isinstance(array, (np.ndarray, np.generic)):
@@ -97,7 +107,7 @@ def log_onto(array: Array, xp: Any) -> Array:
     """
     if xp is np:
         return np.log(array, out=array if isinstance(array, np.ndarray) else None)
-    if array.device.type == "cpu" and array.dtype in (xp.float32, xp.float64):
+    if on_host(array) and array.dtype in (xp.float32, xp.float64):
         # NumPy takes a third of the time that PyTorch takes, and sees the same memory.
         np.log(array.numpy(), out=array.numpy())
         return array

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import best, best_along, in_numpy
+from whygrad.arrays import best, best_along, in_numpy, on_host
 
 Labels = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
@@ -171,7 +171,7 @@ def _best_of_tensors(
     plan = _plan(labels)
     rows = prod(n for label, n in zip(labels[0], first[0].shape, strict=True) if label in plan.left)
     # A few rows of many matrices: NumPy would go through one matrix after the other.
-    if first[0].device.type == "cpu" and not (plan.both and rows < 8):
+    if on_host(first[0]) and not (plan.both and rows < 8):
         made = contract_best(tuple(map(in_numpy, first)), tuple(map(in_numpy, second)), labels, tracks, np)
         return tuple(_tensor(part, first[0], second[0], xp) for part in made)
     return _best_elsewhere(first, second, labels, tracks, xp)
@@ -241,9 +241,8 @@ def contract_strongest(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     plan = _plan(labels)
     sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], second.shape, strict=True))
     joined = prod(sizes[label] for label in plan.joined)
-    on_host = xp is np or first.device.type == "cpu"
     products = prod(first.shape) * (prod(second.shape) // max(joined, 1))
-    if plan.both or joined < 4 or products < PRUNED_FROM or not on_host:
+    if plan.both or joined < 4 or products < PRUNED_FROM or not on_host(first):
         largest, smallest = contract_best((first,), (second,), labels, SIGNED_LARGEST, xp)
         return xp.where(largest >= -smallest, largest, smallest)
     if xp is not np:

@@ -93,7 +93,7 @@ class ModelGradients(Mapping[str, Array]):
     def _formed(self) -> dict[str, Array]:
         """All gradients, from a sweep that keeps nothing else."""
         graph = self._graph
-        widest = max(graph.nodes[cost.node].value.itemsize for cost in graph.costs)
+        widest = max((graph.nodes[cost.node].value for cost in graph.costs), key=lambda value: value.itemsize)
         sweep = PassingSweep(graph, "gradient", set(self._nodes.values()), room(widest))
         return {
             name: graph.xp.astype(sweep.values(node), graph.nodes[node].value.dtype)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy
+from whygrad.arrays import cast, in_numpy, on_host
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
@@ -202,7 +202,7 @@ class Convolution(NamedTuple):
         The host's float64 kernels take some five times as long. ``other`` has zeros and ones.
         """
         xp, (x, W) = local.xp, local.inputs
-        if x.device.type == "cpu" and prod(cotangent.shape):
+        if on_host(x) and prod(cotangent.shape):
             transposed = bool(local.settings.get("transposed", False))
             shared = W.shape[0 if transposed else 1]
             terms = prod(W.shape) // shared if which == 0 else x.shape[0] * prod(self._of(local).smaller)

@@ -1,8 +1,10 @@
 """Convolutions' cotangents by PyTorch's own kernels: for sums on tensors."""
 
+import math
 from math import prod
 from typing import Any
 
+from whygrad.arrays import on_host
 from whygrad.structures.local import Array, Local
 
 # What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
@@ -11,9 +13,9 @@ from whygrad.structures.local import Array, Local
 ROOM = {4: 8 * 1024 * 1024, 8: 20 * 1024 * 1024}
 
 
-def room(itemsize: int) -> int:
-    """Returns how many bytes the rows of a cotangent should take that go back together on the host."""
-    return ROOM.get(itemsize, ROOM[4])
+def room(like: Array) -> float:
+    """Returns how many bytes the rows of a cotangent should take that go back together, by an array like them."""
+    return ROOM.get(like.itemsize, ROOM[4]) if on_host(like) else math.inf
 
 
 def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
@@ -62,12 +64,11 @@ def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arra
         return xp.moveaxis(made, 1, 0).reshape(costs, *shape)
 
     # PyTorch makes float64's windows on the host anew at each call: that takes as long as all the rest.
-    slow = which == 1 and x.device.type == "cpu" and x.dtype == xp.float64
+    slow = which == 1 and on_host(x) and x.dtype == xp.float64
     if which == 1 and not slow:
         return xp.stack([pulled(delta, other.new_empty(shape)) for delta in cotangent])
     bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize
-    at_once = room(cotangent.itemsize) // max(1, bytes_of_row)
-    together = max(1, at_once) if x.device.type == "cpu" else len(cotangent)
+    together = int(max(1, min(len(cotangent), room(cotangent) // max(1, bytes_of_row))))
     make = of_channels if slow else of_examples
     made = [make(cotangent[top : top + together]) for top in range(0, len(cotangent), together)]
     return made[0] if len(made) == 1 else xp.concat(made, axis=0)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy, scatter_sum, searched
+from whygrad.arrays import cast, in_numpy, on_host, scatter_sum, searched
 from whygrad.structures.envelope import strongest_of_others
 from whygrad.structures.local import Array
 
@@ -82,7 +82,7 @@ class Lines(NamedTuple):
     def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
         """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing off the host."""
         shape, n = cotangent.shape, self.q.shape[-1]
-        if xp is not np and cotangent.device.type != "cpu":
+        if not on_host(cotangent):
             return None
         f, g, q, t = map(in_numpy, self)
         rows = in_numpy(cast(cotangent, xp.float64)).reshape(shape[0], -1, n)

@@ -286,7 +286,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not torch.is_grad_enabled():
                 return func(*args, **(kwargs or {}))
             self.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
-        if func is aten.detach.default:  # autograd keeps what it needs this way: as often as there are operations
+        if (
+            func is aten.detach.default
+        ):  # autograd keeps what it needs this way: as often as there are operations
             out = func(*args, **(kwargs or {}))
             self.memory.detach(out)
             return out

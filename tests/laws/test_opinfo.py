@@ -27,7 +27,8 @@ SUPPORTED = frozenset(
     """
     H T __getitem__ __radd__ __rdiv__ __rmatmul__ __rmod__ __rmul__ __rpow__ __rsub__
     _batch_norm_with_update _native_batch_norm_legit _softmax_backward_data _unsafe_masked_index
-    _unsafe_masked_index_put_accumulate abs acos acosh add addcdiv addcmul addmm addmm.decomposed addmv addr
+    _unsafe_masked_index_put_accumulate _upsample_bilinear2d_aa abs acos acosh add addbmm addcdiv addcmul addmm
+    addmm.decomposed addmv addr mvlgamma.mvlgamma_p_1 mvlgamma.mvlgamma_p_3 mvlgamma.mvlgamma_p_5
     alias_copy amax amin aminmax as_strided as_strided_copy asin asinh atan atan2 atanh atleast_1d
     atleast_2d atleast_3d baddbmm bernoulli bfloat16 block_diag bmm broadcast_tensors broadcast_to
     cartesian_prod cat cdist ceil cholesky_inverse cholesky_solve chunk clamp clamp_max clamp_min clone

@@ -254,6 +254,8 @@ class Scalars:
 
     def _check(self, node: Any, out: Tensor, there: Sequence[Tensor]) -> None:
         """Asserts that the PyTorch function makes the recorded value (entries that come from nowhere apart)."""
+        if node.name == "written" and node.op.name == "identity":
+            return  # what autograd doesn't know of changed the values, and no path
         known = node.value.reshape(-1)
         kept = slice(None)
         if type(node.op.structure).__name__ == "Selection":

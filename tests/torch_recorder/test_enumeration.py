@@ -293,7 +293,97 @@ def bag() -> tuple[nn.Module, Any, Costs]:
     return nn.EmbeddingBag(4, 2, mode="mean"), torch.tensor([[0, 1, 1], [3, 0, 2]]), two_costs
 
 
+def experts() -> tuple[nn.Module, Any, Costs]:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        shares, chosen = m.gate(x).softmax(-1).topk(2, -1)
+        shares = shares / shares.sum(-1, keepdim=True)
+        out = torch.zeros(len(x), 1)
+        for number, expert in enumerate(m.experts):
+            rows, slot = torch.where(chosen == number)
+            out.index_add_(0, rows, expert(x[rows]) * shares[rows, slot, None])
+        return out
+
+    parts = nn.ModuleList(nn.Linear(2, 1) for _ in range(3))
+    return Of(run, gate=nn.Linear(2, 3, bias=False), experts=parts), torch.randn(2, 2), one_cost
+
+
+def graph_attention() -> tuple[nn.Module, Any, Costs]:
+    source, target = torch.tensor([0, 1, 2, 2]), torch.tensor([1, 2, 0, 2])
+
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        h = m.layer(x)
+        scores = F.leaky_relu((h * m.a).sum(-1)[source] + (h * m.b).sum(-1)[target], 0.2)
+        largest = torch.full((3,), -math.inf).scatter_reduce(0, target, scores, "amax", include_self=False)
+        shares = (scores - largest.detach()[target]).exp()
+        shares = shares / torch.zeros(3).scatter_add(0, target, shares)[target]
+        return torch.zeros(3, 2).index_add(0, target, h[source] * shares[:, None])
+
+    model = Of(run, layer=nn.Linear(2, 2, bias=False), a=torch.randn(2), b=torch.randn(2))
+    return model, torch.randn(3, 2), one_cost
+
+
+def state_space() -> tuple[nn.Module, Any, Costs]:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        step, into, out = m.project(x).split([1, 2, 2], -1)
+        step = F.softplus(step)
+        kept, state, made = torch.exp(-step * m.decay.exp()), torch.zeros(2), []
+        for at in range(len(x)):
+            state = kept[at] * state + step[at] * into[at] * x[at]
+            made.append((state * out[at]).sum())
+        return torch.stack(made) * m.scale
+
+    parts = {"project": nn.Linear(1, 5, bias=False), "decay": torch.randn(2), "scale": torch.randn(())}
+    return Of(run, **parts), torch.randn(3, 1), one_cost
+
+
+def rotary() -> tuple[nn.Module, Any, Costs]:
+    def turned(x: torch.Tensor) -> torch.Tensor:
+        angle = torch.arange(x.shape[-2])[:, None] * torch.ones(1, 2)
+        return x * angle.cos() + torch.cat([-x[..., 1:], x[..., :1]], -1) * angle.sin()
+
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        h = m.norm(x)
+        q, k, v = (part(h).view(1, 2, -1, 2).transpose(1, 2) for part in (m.q, m.k, m.v))
+        mixed = F.scaled_dot_product_attention(turned(q), turned(k), v, is_causal=True, enable_gqa=True)
+        return x + m.out(mixed.transpose(1, 2).reshape(1, 2, 4))
+
+    sizes = {"q": (2, 4), "k": (2, 2), "v": (2, 2), "out": (4, 2)}
+    parts = {name: nn.Linear(*size, bias=False) for name, size in sizes.items()}
+    return Of(run, norm=nn.RMSNorm(2), **parts), torch.randn(1, 2, 2), one_cost
+
+
+def codebook() -> tuple[nn.Module, Any, Costs]:
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        z = m.before(x)
+        q = m.code(torch.cdist(z, m.code.weight).argmin(1))
+        return {
+            "fit": F.mse_loss(m.after(z + (q - z).detach()), x),
+            "near": F.mse_loss(q, z.detach()) + 0.25 * F.mse_loss(q.detach(), z),
+        }
+
+    parts = {"before": nn.Linear(2, 2), "code": nn.Embedding(3, 2), "after": nn.Linear(2, 2)}
+    return Of(lambda m, x: x, **parts), torch.randn(3, 2), costs
+
+
+def written_behind() -> tuple[nn.Module, Any, Costs]:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        m.b.weight.data.mul_(2)
+        h = m.a(x)
+        with torch.no_grad():
+            h[:, 0] = 0.5
+        h.data.clamp_(-1, 1)
+        return m.b(h**2)
+
+    return Of(run, a=nn.Linear(2, 2), b=nn.Linear(2, 2)), torch.randn(2, 2), two_costs
+
+
 CASES: dict[str, Case] = {
+    "experts that a gate chooses": experts,
+    "attention along the edges of a graph": graph_attention,
+    "a state space that is scanned": state_space,
+    "rotary attention with shared keys": rotary,
+    "a codebook, straight through": codebook,
+    "values written behind autograd's back": written_behind,
     "LSTMCell, two steps": lstm_cell,
     "LSTM": recurrent(nn.LSTM),
     "LSTM of two layers": recurrent(nn.LSTM, num_layers=2, proj_size=1),

@@ -117,6 +117,13 @@ LAYERS: dict[str, Make] = {
     ),
     "upsample bilinear": lambda: (nn.Upsample(scale_factor=2, mode="bilinear"), normal(2, 2, 3, 4)),
     "upsample nearest": lambda: (nn.Upsample(scale_factor=2), normal(2, 2, 3, 4)),
+    **{
+        f"made smaller without aliasing, {mode}": lambda mode=mode: (
+            Of(lambda m, x: F.interpolate(x, scale_factor=(0.6, 0.4), mode=mode, antialias=True)),
+            normal(2, 2, 7, 6),
+        )
+        for mode in ("bilinear", "bicubic")
+    },
     "pixel shuffle": lambda: (nn.PixelShuffle(2), normal(2, 8, 3, 3)),
     "reflection pad": lambda: (nn.ReflectionPad2d((1, 2, 0, 1)), normal(2, 2, 4, 4)),
     "zero pad": lambda: (nn.ZeroPad2d((1, -1, 0, 2)), normal(2, 2, 4, 4)),
@@ -559,6 +566,11 @@ ARRAYS: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
         lambda m, x: torch.where(x > 0, m.w * x, 1.0) * torch.where(x > 0, 2.0, m.w),
         (4, 3),
     ),
+    "products that are added up": (
+        lambda m, x: torch.addbmm(x, m.w.expand(2, 3, 3), x.expand(2, 3, 3), beta=0.5, alpha=2.0),
+        (3, 3),
+    ),
+    "a gamma function of several": (lambda m, x: torch.mvlgamma((m.w * x).abs() + 2, 2), (3, 3)),
     "running products": (lambda m, x: ((m.w * x).cumprod(1), _with_a_zero(m.w * x).cumprod(0)), (4, 3)),
     "running sums of exponentials": (lambda m, x: (m.w * x).logcumsumexp(1), (4, 3)),
     "densities of distributions": (
@@ -774,6 +786,25 @@ def test_other_precisions(name: str, dtype: torch.dtype, tolerance: float) -> No
             lambda m, x: two_costs(lambda x: m(x).float(), x),
             tolerance=tolerance,
         )
+
+
+def test_what_rounds_in_half_precision_is_recorded_or_says_so() -> None:
+    def run(m: Any, x: torch.Tensor) -> torch.Tensor:
+        return F.interpolate(m.w * x, scale_factor=1.7, mode="bicubic")
+
+    x = normal(1, 2, 5, 5).bfloat16()
+    recorded(
+        Of(run, w=normal(1, 2, 5, 5)).bfloat16(),
+        x,
+        lambda m, x: two_costs(lambda x: m(x).float(), x),
+        tolerance=0.03,
+    )
+    grid = F.affine_grid(
+        torch.tensor([[[1.1, 0.3, 0.2], [-0.2, 0.7, 0.1]]]), [1, 2, 40, 40], False
+    ).bfloat16()
+    model = Of(lambda m, x: F.grid_sample(m.w * x, grid, align_corners=False), w=normal(1, 2, 40, 40))
+    with pytest.raises(wg.NotSupportedError, match=r"half precision[\s\S]*float32"):
+        wg.record(model.bfloat16(), normal(1, 2, 40, 40).bfloat16(), two_costs)
 
 
 def test_a_value_that_pytorchs_own_decomposition_gets_wrong_is_refused() -> None:

@@ -24,7 +24,8 @@ entries, and are one kind of operation whatever their name: the partial by an en
 
 Some of PyTorch's operations are recorded as several of these, with autograd's derivative, ties and zeros included:
 embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumexp`, `scatter_reduce` and `index_reduce`,
-the median of all entries, `affine_grid`, `grid_sample`, `interpolate`, max unpooling, attention, recurrent layers.
+the median of all entries, `affine_grid`, `grid_sample` of images, `interpolate`, max unpooling, attention, recurrent
+layers.
 
 Functions of whole matrices have no formula here: `inv`, `pinv`, `solve`, `solve_triangular`, `lstsq`, `det`,
 `slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `qr`, `eigh`, `svd`, `matrix_exp` and

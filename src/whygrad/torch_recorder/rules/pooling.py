@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from whygrad.structures import adaptive_windows, average_windows, axis_numbers
 from whygrad.torch_recorder.rules.entry import OPS, apply, rule
@@ -41,6 +42,20 @@ def _adaptive_pool(call: Call) -> Any:
     x, spatial = call.given["self"], int(call.name[-2])
     axes = range(x.dim() - spatial, x.dim())
     matrices = {axis: adaptive_windows(x.shape[axis], call.out.shape[axis]) for axis in axes}
+    return apply(call, OPS["along_axes"], [x], {"matrices": matrices})
+
+
+@rule("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
+def _antialiased(call: Call) -> Any:
+    given, x = call.given, call.given["self"]
+    sizes, scales = given["output_size"], (given["scales_h"], given["scales_w"])
+    matrices = {}
+    for place in (0, 1):
+        # An image for each entry, that entry a line: what comes of it is a column of the matrix.
+        size = x.shape[2 + place]
+        units = torch.eye(size, dtype=torch.float64, device=x.device)[:, None, :, None].repeat(1, 1, 1, 2)
+        made = call.func(units, [sizes[place], 2], given["align_corners"], scales[place], None)
+        matrices[2 + place] = made[:, 0, :, 0].T.cpu().numpy()
     return apply(call, OPS["along_axes"], [x], {"matrices": matrices})
 
 

@@ -58,6 +58,13 @@ def _trilinear(call: Call) -> Any:
     return written(call, lambda: torch.einsum(*parts, kept))
 
 
+@rule("addbmm")
+def _added_products(call: Call) -> Any:
+    given = call.given
+    base, one, other = given["self"], given["batch1"], given["batch2"]
+    return written(call, lambda: given["beta"] * base + given["alpha"] * torch.bmm(one, other).sum(0))
+
+
 @rule("_cdist_forward", "_euclidean_dist")
 def _distances(call: Call) -> Any:
     one, other, p = call.given["x1"], call.given["x2"], call.given.get("p", 2.0)

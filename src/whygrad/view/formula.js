@@ -23,6 +23,7 @@ function mathml(text) {
   const leaf = (tag, inside, form) => {
     const made = document.createElementNS(MATHML, tag);
     if (form) made.setAttribute("form", form);
+    if (/^[()]$/.test(inside)) made.setAttribute("stretchy", "false");
     made.textContent = inside;
     return made;
   };

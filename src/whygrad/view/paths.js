@@ -4,7 +4,7 @@ import { figures, fold, html, number, percent } from "./dom.js";
 import { hue } from "./picture.js";
 
 const FEW_NEURONS = 16;
-const MOST_LETTERS = 21; // of a path on one line, beside its factors
+const MOST_LETTERS = 20; // of a path on one line, beside its factors
 const SORTS = {
   size: (a, b) => Math.abs(b.c) - Math.abs(a.c),
   signed: (a, b) => b.c - a.c,

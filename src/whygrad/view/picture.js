@@ -172,8 +172,11 @@ export class Picture {
 
   /** Returns a name in a space, smaller where it is long; nothing where it could not be read. */
   label(key, x, y, width, wanted) {
-    const signs = this.formulas.plainName(key).replace(/[_^{},]/g, "").length;
-    const size = Math.min(wanted, width / (0.55 * signs));
+    // Scripts, in braces or of one letter, stand above each other in smaller letters; y_true is a word.
+    const parts = this.formulas.plainName(key).split(/[_^](?=\{|.(?:$|[_^]))/);
+    const [base, ...scripts] = parts.map((part) => part.replace(/[{},]/g, "").length);
+    const letters = base + 0.85 * Math.max(0, ...scripts);
+    const size = Math.min(wanted, width / (0.55 * letters));
     if (size < 7.5) return null;
     const inside = html("div", { class: "label", style: { "font-size": `${size}px` } }, this.formulas.name(key, false));
     return svg("foreignObject", { x: x - width / 2, y: y - 13, width, height: 26 }, inside);
@@ -216,7 +219,8 @@ export class Picture {
   others(layer, many) {
     const { x, y } = this.at(`o${layer}`);
     const r = this.radius + 4;
-    const text = svg("text", { class: "others", x, y: y + r + this.size + 2, "text-anchor": "middle" }, `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")} others`);
+    const said = `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")}`;
+    const text = svg("text", { class: "others", x, y: y + r + this.size + 2, "text-anchor": "middle" }, this.gap < 7.5 * this.size ? said : `${said} others`);
     this.nodes.append(svg("g", { class: "rest", "data-o": layer }, svg("rect", { class: "body", x: x - r, y: y - r * 0.7, width: 2 * r, height: r * 1.4, rx: 7 }), svg("text", { class: "dots", x, y: y + 4, "text-anchor": "middle" }, "···"), text));
   }
 

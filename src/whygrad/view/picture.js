@@ -73,7 +73,7 @@ export class Picture {
     this.svg.style.setProperty("--text", `${this.size}px`);
     this.svg.classList.toggle("tiny", this.radius < 11);
     this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
-    const across = 2 * margin + this.gap * (columns - 1);
+    const across = (this.across = 2 * margin + this.gap * (columns - 1));
     this.full = Math.max(small ? 3 : 4, Math.min(13, this.row * 0.15)); // how wide the widest line is
     this.low = regular ? this.full + 6 : 0; // room below the neurons for the line from a weight to R
     const high = this.row * (rows - 1) + 2 * this.radius + (small ? 8 : 34) + this.low;
@@ -354,6 +354,7 @@ export class Picture {
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */
   reveal(chosen) {
+    if (this.across <= this.width) return;
     const place = this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
     const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
     if (!place || scrollWidth <= clientWidth || chosen === this.revealed) return;

@@ -36,8 +36,7 @@ export class Pinned {
 
   paint() {
     const { view } = this;
-    const wide = this.element.clientWidth;
-    this.strip.hidden = this.gone !== false || !wide || view.page.clientWidth >= NARROW || !view.shown;
+    this.strip.hidden = this.gone !== false || view.roomy || !view.shown || !this.element.clientWidth;
     view.page.classList.toggle("has-pinned", !this.strip.hidden && !this.folded);
     if (this.strip.hidden) return;
     const { explanation, formulas, state } = view;

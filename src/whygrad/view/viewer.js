@@ -22,6 +22,7 @@ const sheetOfStyle = new CSSStyleSheet();
 sheetOfStyle.replaceSync(STYLE);
 const MARKS = [["z", "○", "pre-activation"], ["b", "▢", "bias"], ["y", "◇", "target"]];
 const SIGNED = new Set(["paths", "gradient", "strongest", "extremes"]);
+const SETTLED = 250; // milliseconds after which nothing has to be fast
 const FEW_ITEMS = 70;
 const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, step: null, theme: null };
 
@@ -101,6 +102,7 @@ class View {
   // Building
 
   build() {
+    this.roomy = this.host.clientWidth >= NARROW; // whether there is room beside the text: short parts need not be folded
     this.picture = new Picture(this.document, {
       choose: (key, group, quiet) => this.pick(key, quiet),
       point: (key, group) => this.pointing.at(key, group),
@@ -133,7 +135,12 @@ class View {
   }
 
   listen() {
-    this.observer = new ResizeObserver(() => this.measure());
+    // Widths are asked for here alone: to ask while the page is being changed would lay it out once more.
+    this.observer = new ResizeObserver(() => {
+      this.roomy = this.host.clientWidth >= NARROW;
+      this.width = this.figure.clientWidth;
+      this.measure();
+    });
     this.observer.observe(this.figure);
     this.onpop = () => {
       if (!this.addressed) return;
@@ -144,11 +151,7 @@ class View {
     };
     window.addEventListener("popstate", this.onpop);
     this.pointing.listen(this.page);
-  }
-
-  /** Whether there is room beside the text, so that short parts need not be folded. */
-  get roomy() {
-    return this.host.clientWidth >= NARROW;
+    this.page.addEventListener("toggle", () => this.measure(), true); // what was folded had no width
   }
 
   // The state
@@ -328,12 +331,18 @@ class View {
   }
 
   measure(always = false) {
-    const width = this.figure.clientWidth;
-    if (!width) return;
-    // Only what is wider than its place is scrolled, and a stop for the Tab key.
-    for (const each of this.page.querySelectorAll(".formula")) each.toggleAttribute("tabindex", false);
-    for (const each of this.page.querySelectorAll(".formula")) if (each.scrollWidth > each.clientWidth + 1) each.tabIndex = 0;
-    if (this.picture.resize(width, this.formulas) || always) this.paint();
+    this.width ||= this.figure.clientWidth;
+    if (!this.width) return;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.settled(), SETTLED);
+    if (this.picture.resize(this.width, this.formulas) || always) this.paint();
+  }
+
+  /** Makes formulas that are wider than their places stops for the Tab key: they are scrolled. Widths are known by now. */
+  settled() {
+    const formulas = [...this.page.querySelectorAll(".formula")];
+    const wide = formulas.map((each) => each.scrollWidth > each.clientWidth + 1);
+    formulas.forEach((each, n) => wide[n] !== each.hasAttribute("tabindex") && (wide[n] ? (each.tabIndex = 0) : each.removeAttribute("tabindex")));
   }
 
   /** Shows the state in the picture. */
@@ -367,6 +376,7 @@ class View {
 
   destroy() {
     if (this.asking) this.asking.gone = true;
+    clearTimeout(this.settling);
     this.player.destroy();
     this.pinned.destroy();
     this.observer.disconnect();

@@ -7,6 +7,7 @@ their type: whatever is made here is made like an array that is there.
 import math
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -210,6 +211,17 @@ def scatter_best(kept: str, part: Array, index: Array, size: int, none: float, x
         return made
     heard = xp.zeros_like(made, dtype=xp.float32).index_add_(1, index, cast(~unknown, xp.float32))
     return xp.where(heard > 0, made, math.nan)
+
+
+def unrounded(xp: Any) -> AbstractContextManager[Any]:
+    """Returns a block in which PyTorch's autocast, where a caller has it on, doesn't round what is computed."""
+    made = ExitStack()
+    if xp is not np:
+        torch = sys.modules["torch"]
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                made.enter_context(torch.autocast(device, enabled=False))
+    return made
 
 
 def inner_products(rows: Array, xp: Any) -> Array:

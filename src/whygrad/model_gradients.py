@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.arrays import in_range, inner_products
+from whygrad.arrays import in_range, inner_products, unrounded
 from whygrad.errors import QuantityError
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
@@ -60,7 +60,8 @@ class ModelGradients(Mapping[str, Array]):
                 f"found {name!r}"
             )
         if name not in self._arrays:
-            self._arrays[name] = self._made(name)
+            with unrounded(self._graph.xp):
+                self._arrays[name] = self._made(name)
         return self._arrays[name]
 
     def _made(self, name: str) -> Array:
@@ -178,7 +179,8 @@ class ModelGradients(Mapping[str, Array]):
         made = None
         for name in self._chosen(of):
             if name not in self._squares:
-                self._squares[name] = self._gramian_of(name)
+                with unrounded(self._graph.xp):
+                    self._squares[name] = self._gramian_of(name)
             made = self._squares[name] if made is None else made + self._squares[name]
         return made
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import in_numpy, unrounded
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.graph import Entry, Graph
 from whygrad.model_gradients import ModelGradients
@@ -178,7 +178,8 @@ class Record:
 
     def graph_sweep(self, semiring: str) -> Sweep:
         """Returns the backward sweep over the graph under a semiring."""
-        return self._sweeps[semiring]
+        with unrounded(self.graph.xp):
+            return self._sweeps[semiring]
 
     def paths(self, quantity: str | None = None, cost: str | int | None = None, k: int = 10) -> "Paths":
         """Returns the k strongest paths from a quantity to the costs, strongest first.
@@ -219,14 +220,14 @@ class Record:
             progress: Told what is being worked out, and which share of all is done. Where there is nothing, a terminal
                 shows a bar if it takes longer than a second.
         """
+        from whygrad.render.progress import progress as bar
         from whygrad.report import report
 
-        if progress is not None:
-            return report(self, semirings, progress)
-        from whygrad.render.progress import progress as bar
-
-        with bar() as tell:
-            return report(self, semirings, tell)
+        with unrounded(self.graph.xp):
+            if progress is not None:
+                return report(self, semirings, progress)
+            with bar() as tell:
+                return report(self, semirings, tell)
 
     def branches(self, module: str | None = None) -> "tuple[Parts, ...]":
         """Returns, for each value that is used several times, what each user sends back, with norms and cosines.

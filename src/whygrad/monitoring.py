@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import in_numpy, unrounded
 from whygrad.errors import NotSupportedError, ShapeError, WhygradError
 from whygrad.recorders import record
 from whygrad.report.build import report
@@ -124,7 +124,8 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
                 cosine = float(np.clip(gramian[i, j] / scale, -1, 1)) if scale else math.nan
                 made[f"cosine {names[i]} {names[j]}{where}"] = cosine
         if self._cancellation is not False:
-            numbers = report(recorded, ("total",) if self._cancellation else None).model.numbers
+            with unrounded(recorded.graph.xp):
+                numbers = report(recorded, ("total",) if self._cancellation else None).model.numbers
             # Decided once: batches of other sizes keep the columns.
             self._cancellation = numbers.total is not None
             if self._cancellation:

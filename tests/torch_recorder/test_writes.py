@@ -302,6 +302,31 @@ def test_hooks_of_the_backward_pass_are_told_of(where: str) -> None:
         torch.testing.assert_close(record.gradients()[name], wanted)
 
 
+@pytest.mark.parametrize("what", ["weights of the costs", "an output", "a loss", "a buffer"])
+def test_what_comes_from_outside_with_a_gradient_is_told_of(what: str) -> None:
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    weights, before = nn.Parameter(torch.ones(2)), model(x)
+    lost = before.square().sum()
+    model.register_buffer("scale", torch.ones(2, requires_grad=True))
+
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        fresh = x.detach().clone().requires_grad_()  # made within the costs, as gradient penalties do
+        made = m(x).square().mean() + fresh.sum() + x.detach().requires_grad_().sum()
+        if what == "weights of the costs":
+            return {"a": (weights * m(x)).sum() + made}
+        if what == "a buffer":
+            return {"a": (m.scale * m(x)).sum() + made}
+        return {"a": made, "b": before.square().mean() if what == "an output" else lost}
+
+    shape = {"an output": r"\(4, 2\)", "a loss": r"\(\)"}.get(what, r"\(2,\)")
+    with pytest.warns(UserWarning, match=rf"of shape {shape}\) are no parameters[\s\S]*within the costs"):
+        wg.record(model, x, costs)
+    known = {"model": model, "costs": nn.ParameterDict({"weights": weights})}
+    if what == "weights of the costs":
+        record = wg.record(known, x, lambda m, x: {"a": (weights * m["model"](x)).sum()})
+        torch.testing.assert_close(record.gradients()["costs.weights"][0], model(x).sum(0))
+
+
 def test_a_hook_that_is_taken_away_again_is_not_told_of() -> None:
     def costs(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
         h = model(x)
@@ -309,6 +334,24 @@ def test_a_hook_that_is_taken_away_again_is_not_told_of() -> None:
         return {"size": h.square().sum()}
 
     recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+
+
+# Casts of weights
+
+
+def test_casts_that_autocast_made_before_the_run_are_made_anew() -> None:
+    torch.set_default_dtype(torch.float32)
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), torch.randn(5, 3)
+    right = by_autograd(model, x, plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        model(x)  # its casts are kept for the rest of the block
+        record = wg.record(model, x, lambda m, x: {"size": m(x).float().square().sum()})
+        found, norms = record.gradients(), record.gradients().norms()
+    for name, wanted in right.items():
+        torch.testing.assert_close(found[name], wanted, rtol=0.05, atol=0.05)
+        # what is made of gradients isn't rounded by the caller's autocast
+        torch.testing.assert_close(norms[name], found[name].flatten(1).norm(dim=1), rtol=1e-5, atol=0.0)
+        assert norms[name].dtype == torch.float32
 
 
 # What a record keeps of indices, masks and targets, which others go on to use

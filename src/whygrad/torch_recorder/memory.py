@@ -116,6 +116,10 @@ class Memory:
         self._detached[id(tensor)] = (tensor, -1 - len(self._detached))
         self._twins.add(self.place(tensor))
 
+    def is_detached(self, tensor: Tensor) -> bool:
+        """Returns whether a tensor was detached, or is a view of one that was."""
+        return id(tensor) in self._detached
+
     def inherit(self, inputs: Iterable[Tensor], made: Iterable[Tensor]) -> None:
         """Notes that views of a detached tensor are of its family."""
         if not self._detached:

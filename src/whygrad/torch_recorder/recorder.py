@@ -67,6 +67,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         held.enter_context(torch.enable_grad())
         held.enter_context(_plain_kernels())
         held.enter_context(_as_written())
+        held.enter_context(_own_casts())
         held.enter_context(_detached_in_place(tracer))
         held.enter_context(_custom_functions(tracer))
         held.enter_context(_whole_normalisation(tracer))
@@ -82,7 +83,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
             raise
         entries, names = _entries(tracer, losses)
         tracer.take_apart(outside)  # before what the run wrote is taken back
-    _warn_of_hooks(tracer, modules)
+    _warn(tracer, modules)
     graph = tracer.graph(tuple(entries), tuple(names))
     heads = {path: _heads(module) for path, module in _paths(modules)}
     made = tuple(Made(path, heads.get(path, 0)) for path in tracer.modules)
@@ -181,21 +182,33 @@ def _entries(tracer: Tracer, losses: Any) -> tuple[list[Entry], list[str]]:
     return entries, names
 
 
-def _warn_of_hooks(tracer: Tracer, modules: Mapping[str, nn.Module]) -> None:
-    """Warns of hooks that act on gradients in PyTorch's backward pass."""
+def _warn(tracer: Tracer, modules: Mapping[str, nn.Module]) -> None:
+    """Warns of what has a part in PyTorch's backward pass and none in the record: hooks, and tensors from elsewhere."""
     nodes = tracer.recording.nodes
-    places = [nodes[number].name for number in tracer.memory.hooked()]
+    hooked = [nodes[number].name for number in tracer.memory.hooked()]
     for path, module in _paths(modules):
         if module._backward_hooks or module._backward_pre_hooks:
-            places.append(path or "the model")
-    if places:
-        shown = ", ".join(dict.fromkeys(places[:6])) + (", …" if len(places) > 6 else "")
-        warnings.warn(
-            f"record: hooks of PyTorch's backward pass ({shown}) are not run: what is recorded is the derivative "
-            "itself, without what they do to gradients",
-            UserWarning,
-            stacklevel=4,
+            hooked.append(path or "the model")
+    told = []
+    if hooked:
+        told.append(
+            f"record: hooks of PyTorch's backward pass ({_some(hooked)}) are not run: what is recorded is the "
+            "derivative itself, without what they do to gradients"
         )
+    if tracer.strangers:
+        shapes = [str(tuple(tensor.shape)) for tensor in tracer.strangers.values()]
+        told.append(
+            f"record: tensors that autograd follows (of shape {_some(shapes)}) are no parameters of the model and come "
+            "from outside of the costs: they are constants here, and nothing is recorded of what led to them\n"
+            'try:      compute them within the costs; or record {"model": model, "other": module} with the module '
+            "that they belong to"
+        )
+    for words in told:
+        warnings.warn(words, UserWarning, stacklevel=4)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names[:6])) + (", …" if len(names) > 6 else "")
 
 
 @contextmanager
@@ -221,6 +234,17 @@ def _plain_kernels() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def _own_casts() -> Iterator[None]:
+    """Keeps autocast from casts of weights that it made before the run: no path leads from those to the weights."""
+    cached = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(cached)
 
 
 @contextmanager

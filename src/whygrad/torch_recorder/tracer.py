@@ -164,6 +164,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._held: dict[int, list[Held]] = {}  # by storage, as the next two
         self._own: set[int] = set()
         self._foreign: dict[int, Tensor] = {}
+        self.strangers: dict[
+            int, Tensor
+        ] = {}  # by identity: autograd follows them, and they are constants here
         self._calls: dict[str, int] = {}
         self._named: set[int] = set()
         self.refusal: NotSupportedError | None = None
@@ -266,6 +269,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         place = Memory.place(tensor)
         if place not in self._own:
             self._foreign[place] = tensor
+            if tensor.requires_grad and not self.memory.is_detached(tensor):
+                self.strangers[id(tensor)] = tensor
         return place
 
     def take_apart(self, outside: Sequence[Tensor]) -> None:
@@ -327,6 +332,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = tensors(out)
         if made:
             there = tensors(given)
+            if torch.is_grad_enabled():
+                for value in there:
+                    if value.requires_grad:
+                        self._look_at(value)
             self.memory.inherit(there, made)
             self._own.update({Memory.place(t) for t in made} - {Memory.place(t) for t in there})
         return out
@@ -342,6 +351,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return out
         if known.name in DRAWN_IN_PLACE:
             self._rescue(target)
+            self._own.add(Memory.place(target))
             out = func(*args, **kwargs)
             self.memory.write(target, None)
             return out

@@ -215,3 +215,13 @@ def test_names_are_text_in_mathml_whatever_they_say():
     assert tree[0] in ("mtext", "mrow")
     assert "<img" in re.sub(r"\\u00a0|\xa0", " ", json.dumps(tree, ensure_ascii=False))
     assert parts("a\ue000b") == ["a", 0, "b"]
+
+
+def test_the_other_outputs_of_a_wide_layer_lead_to_the_total():
+    run = wg.Network([3, 4, 30], "tanh", seed=0).run()
+    made = document(run, chosen="w1.0.0")
+    flow = made["scenes"]["all"]["explanations"]["w1.0.0|total"]["flow"]
+    rest = [line[2:] for line in flow["lines"] if line[:2] == ["o2", "total"]]
+    shown = made["picture"]["layers"][-1]
+    hidden = sum(run.gradient("w^0_{0,1}", cost=k) for k in range(30) if k not in shown)
+    assert sum(rest[0]) == pytest.approx(hidden, rel=1e-6)

@@ -37,6 +37,7 @@ SHOW = """(parts, addresses) => {
   return addresses.map((address) => {
     history.replaceState(null, "", address);
     window.dispatchEvent(new PopStateEvent("popstate"));
+    window.dispatchEvent(new Event("beforeprint")); // what is made later is made now
     const shown = parts.map((part) => [...root.querySelectorAll(part)].map((each) => each.textContent).join("\\n"));
     const links = [...root.querySelectorAll("a.why")].map((link) => link.getAttribute("href"));
     return [address, ...shown, links.join(" "), root.querySelectorAll(".strand").length];

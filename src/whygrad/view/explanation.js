@@ -3,6 +3,8 @@
 import { fold, html, number, parsed } from "./dom.js";
 import { hue } from "./picture.js";
 
+const MANY = 8; // of more steps or cards, those out of sight are laid out when they come into sight
+
 /** Returns the paths with their stations and cards. */
 export function pathsOf(sheet, explanation) {
   return explanation.paths.rows.map((row) => ({ stations: row.q, cards: row.k.map((card) => (typeof card === "number" ? sheet.cards[card] : card)), ...row }));
@@ -91,7 +93,7 @@ export function cards(view, path, place) {
   );
   return html(
     "section",
-    { class: "cards", "aria-labelledby": "cards-title" },
+    { class: path.cards.length > MANY ? "cards many" : "cards", "aria-labelledby": "cards-title" },
     html("h2", { id: "cards-title" }, place === 0 ? "The strongest path, factor by factor" : `Path ${place + 1}, factor by factor`),
     html("p", { class: "route" }, path.stations.map((key, n) => [n ? html("span", { class: "arrow" }, " → ") : null, formulas.name(key)])),
     html("ol", { class: shown.length === 4 ? "even" : shown.length === 3 ? "odd" : null }, shown),
@@ -112,6 +114,12 @@ export function line(view, place) {
   return html("div", { class: "line" }, html("div", { class: "formula", role: "group", "aria-label": "formula" }, formulas.broken(place)), copy);
 }
 
+/** Fills something folded when it is opened. */
+function filledLater(view, folded, inside, place = folded) {
+  const fill = view.later.keep(() => place.append(...inside()));
+  folded.addEventListener("toggle", fill, { once: true });
+}
+
 /** The steps of the derivation. */
 export function steps(view, explanation) {
   const { document, formulas } = view;
@@ -119,12 +127,15 @@ export function steps(view, explanation) {
   if (!numbers.length) return null;
   const items = numbers.map((n, place) => {
     const step = stepOf(document.sheet, n);
-    const inside = [html("p", {}, formulas.words(step.says)), html("div", { class: "lines" }, step.lines.map(([formula]) => line(view, formula)))];
+    const inside = () => [html("p", {}, formulas.words(step.says)), html("div", { class: "lines" }, step.lines.map(([formula]) => line(view, formula)))];
     const title = html("h3", {}, html("span", { class: "count", "aria-hidden": "true" }, place + 1), step.title);
-    if (numbers.length <= 8) return html("li", {}, title, inside);
-    return html("li", {}, html("details", { open: place < 3 || place === numbers.length - 1 }, html("summary", {}, title), inside));
+    if (numbers.length <= MANY) return html("li", {}, title, inside());
+    const open = place < 3 || place === numbers.length - 1;
+    const made = html("details", { open }, html("summary", {}, title), open ? inside() : null);
+    if (!open) filledLater(view, made, inside);
+    return html("li", {}, made);
   });
-  return html("section", { class: "steps" }, html("h2", {}, "Step by step"), html("ol", {}, items));
+  return html("section", { class: numbers.length > MANY ? "steps many" : "steps" }, html("h2", {}, "Step by step"), html("ol", {}, items));
 }
 
 /** Returns a line of the layer-wise form: by its number, with the entry that is marked in it, or as it stands. */
@@ -137,19 +148,24 @@ function lineOf(sheet, place) {
 export function further(view, explanation) {
   const { formulas, document, state } = view;
   const kind = document.notations.find(([name]) => name === state.notation)?.[2];
-  const layers = (explanation.layers[kind] ?? []).map((place) => {
+  const lines = explanation.layers[kind] ?? [];
+  const written = (place) => {
     const { f, grid, mark } = lineOf(document.sheet, place);
     const rows = grid?.map((row, i) =>
       html("tr", {}, row.map((value, j) => html("td", { class: mark && mark[0] === i && mark[1] === j ? "marked" : null }, number(value, 4)))),
     );
     return html("div", { class: "layer" }, line(view, f), rows ? html("table", { class: "matrix", role: "presentation" }, html("tbody", {}, rows)) : null);
-  });
+  };
   const notes = explanation.notes.map((words) => html("li", {}, formulas.words(words)));
   const says = document.notations.find(([name]) => name === state.notation)?.[1];
+  const place = html("div", { class: "layers" });
+  const layers = fold(view, "layers", "The same in whole layers", place);
+  if (layers.open) place.append(...lines.map(written));
+  else filledLater(view, layers, () => lines.map(written), place);
   return html(
     "section",
     { class: "further" },
-    layers.length ? fold(view, "layers", "The same in whole layers", html("div", { class: "layers" }, layers)) : null,
+    lines.length ? layers : null,
     fold(view, "notation", `What ${state.notation} means`, html("p", {}, says)),
     html("ul", { class: "notes" }, notes, html("li", {}, `Network: ${document.title}.`)),
   );

@@ -4,6 +4,7 @@ import { html, number, parsed, svg } from "./dom.js";
 import { columnsOf, moved } from "./moves.js";
 
 const HUES = 6;
+const AT_ONCE = 300; // so many items are told to screen readers before anything else happens
 
 /** The hue of a cost: one of a few that everybody can tell apart, then again from the first. */
 export function hue(key) {
@@ -16,8 +17,9 @@ export function hue(key) {
  * With `small`, a height in pixels, everything fits into it and nothing is told.
  */
 export class Picture {
-  constructor(document, { choose, point, leave, small = 0 }) {
+  constructor(document, { choose, point, leave, later, small = 0 }) {
     this.document = document;
+    this.later = later;
     this.handlers = { choose, point, leave };
     this.small = small;
     this.svg = svg("svg", { class: "network", role: "group", "aria-roledescription": "network" });
@@ -72,7 +74,8 @@ export class Picture {
     this.size = Math.max(11, this.radius * 0.53);
     this.svg.style.setProperty("--text", `${this.size}px`);
     this.svg.classList.toggle("tiny", this.radius < 11);
-    this.svg.classList.toggle("dense", this.document.picture.items.length > 700);
+    this.dense = this.document.picture.items.length > 700; // too many lines to paint one by one, frame by frame
+    this.svg.classList.toggle("dense", this.dense);
     const across = (this.across = 2 * margin + this.gap * (columns - 1));
     this.full = Math.max(small ? 3 : 4, Math.min(13, this.row * 0.15)); // how wide the widest line is
     this.low = regular ? this.full + 6 : 0; // room below the neurons for the line from a weight to R
@@ -139,6 +142,8 @@ export class Picture {
 
   draw() {
     this.groups.clear();
+    this.before = {}; // what was shown last
+    this.through = null;
     const { layers, hidden, items } = this.document.picture;
     this.edges = svg("g", { class: "edges" });
     this.glow = svg("g", { class: "strands", "aria-hidden": "true" });
@@ -149,20 +154,31 @@ export class Picture {
     if (this.place.has("total"))
       for (const key of [...layers[last].map((k) => `C${k}`), ...(this.place.has("R") ? ["R"] : [])])
         this.edges.append(svg("path", { class: "wire", d: this.curve(key, "total") }));
+    if (this.place.has("total") && hidden[last]) this.edges.append(svg("path", { class: "wire", d: this.curve(`o${last}`, "total") }));
     for (const [key] of items) if (key.startsWith("w")) this.edge(key);
+    if (this.dense) this.edges.prepend(...this.ground());
     layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
     this.marked = items.some(([key]) => key.startsWith("z")); // a mark at the rim, where long names would begin
     const bodies = items.filter(([key]) => /^[aCR]/.test(key));
     for (const [key] of [...bodies, ...items.filter(([key]) => /^[zby]/.test(key))]) this.node(key);
     if (this.place.has("total")) this.node("total");
+    this.texts = new Map();
+    for (const [key, group] of this.groups) if (group.querySelector(".value")) this.texts.set(key, group.querySelector(".value"));
     this.columns = columnsOf(this.document.picture, (key) => this.at(key));
     this.svg.replaceChildren(this.edges, this.glow, this.nodes, this.chips);
   }
 
   group(key, ...children) {
-    const made = svg("g", { class: "item", "data-q": key, role: "button", tabindex: "-1" }, ...children);
+    const made = svg("g", { class: "item", "data-q": key, role: "button", tabindex: "-1", "aria-pressed": "false" }, ...children);
     this.groups.set(key, made);
     return made;
+  }
+
+  /** Returns the lines of each layer as one path: thousands of their own would be painted again and again. */
+  ground() {
+    const layers = new Map();
+    for (const [key] of this.document.picture.items) if (key.startsWith("w")) layers.set(key.split(".")[0], `${layers.get(key.split(".")[0]) ?? ""}${this.curve(...this.ends(key))}`);
+    return [...layers.values()].map((d) => svg("path", { class: "wire", d }));
   }
 
   edge(key) {
@@ -226,34 +242,71 @@ export class Picture {
 
   // What is shown
 
-  /** Shows values, what is chosen, and lights the flow or a colouring. */
+  /** Shows values, what is chosen, and lights the flow or a colouring; of the items, only what is other than before is touched. */
   show({ chosen, of, values, flow, colours, path, lit, missing, marks, describe, label }) {
-    const items = this.document.picture.items;
-    items.forEach(([key], place) => {
-      const group = this.groups.get(key);
-      const value = values[place];
-      const text = group.querySelector(".value");
-      if (text) text.textContent = value === null ? "" : `${key[0] === "y" ? " = " : ""}${number(value, 4)}`;
-      group.classList.toggle("chosen", key === chosen);
-      group.classList.toggle("lit", Boolean(lit?.has(key)));
-      if (!this.small) {
-        group.setAttribute("aria-label", describe(key, place));
-        group.setAttribute("aria-pressed", String(key === chosen));
-        group.setAttribute("tabindex", key === chosen ? "0" : "-1");
-      }
-      const mark = marks?.get(key);
-      group.classList.toggle("wrong", mark === "wrong");
-      group.classList.toggle("right", mark === "right");
-    });
-    this.groups.get("total")?.setAttribute("aria-label", describe("total", -1));
-    this.groups.get("total")?.classList.toggle("lit", Boolean(lit?.has("total")));
-    if (!this.svg.querySelector('[tabindex="0"]')) this.groups.get(items[0][0])?.setAttribute("tabindex", "0");
+    const { items } = this.document.picture;
+    const before = this.before;
+    this.before = { chosen, of, values, lit, marks };
+    if (values !== before.values) this.write(values);
+    if (!this.small && (values !== before.values || of !== before.of)) this.tell(describe);
+    if (chosen !== before.chosen) {
+      this.turn(before.chosen ?? items[0][0], false);
+      this.turn(chosen, true);
+    }
+    this.mark("lit", before.lit, lit);
+    if (marks || before.marks) {
+      const those = (all, kind) => all && new Set([...all].filter(([, found]) => found === kind).map(([key]) => key));
+      for (const kind of ["wrong", "right"]) this.mark(kind, those(before.marks, kind), those(marks, kind));
+    }
     this.svg.setAttribute("aria-label", label);
     this.svg.classList.toggle("playing", Boolean(lit));
     this.strands(chosen, lit ? null : colours ? this.coloured(colours, of) : flow, colours ? null : flow);
     if (!colours && !lit) this.flows(`${chosen}|${of}`);
     this.marks(path, lit ? null : chosen, missing);
     this.reveal(chosen);
+  }
+
+  /** Writes the values that stand in the picture. */
+  write(values) {
+    this.document.picture.items.forEach(([key], place) => {
+      const text = this.texts.get(key);
+      const value = values[place];
+      if (text) text.textContent = value === null ? "" : `${key[0] === "y" ? " = " : ""}${number(value, 4)}`;
+    });
+  }
+
+  /** Says what each item is to those who don't see it: what has the focus at once, the others when there is time. */
+  tell(describe) {
+    const { items } = this.document.picture;
+    this.describe = describe;
+    this.unsaid = new Map([...items.map(([key], place) => [key, place]), ["total", -1]]);
+    if (items.length <= AT_ONCE) for (const key of [...this.unsaid.keys()]) this.say(key);
+    else for (let start = 0; start <= items.length; start += AT_ONCE) this.later.add(() => [...items.slice(start, start + AT_ONCE), ["total"]].forEach(([key]) => this.say(key)));
+  }
+
+  say(key) {
+    if (!this.unsaid?.has(key)) return;
+    this.groups.get(key)?.setAttribute("aria-label", this.describe(key, this.unsaid.get(key)));
+    this.unsaid.delete(key);
+  }
+
+  /** Chooses an item, or no longer. */
+  turn(key, is) {
+    const group = this.groups.get(key) ?? (is ? this.groups.get(this.document.picture.items[0][0]) : null);
+    if (!group) return;
+    group.classList.toggle("chosen", is && this.groups.has(key));
+    if (this.small) return;
+    this.say(key);
+    group.setAttribute("aria-pressed", String(is && this.groups.has(key)));
+    group.setAttribute("tabindex", is ? "0" : "-1");
+  }
+
+  /** Gives a class to the items of a set, and takes it from those of the set before. */
+  mark(name, before, now) {
+    if (before === now) return;
+    const element = (key) => (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key));
+    for (const key of before ?? []) if (!now?.has(key)) element(key)?.classList.remove(name);
+    for (const key of now ?? []) if (!before?.has(key)) element(key)?.classList.add(name);
   }
 
   /** Every weight's own value of a semiring as a line. */
@@ -277,14 +330,16 @@ export class Picture {
   flows(what) {
     const other = this.flowing && this.flowing !== what;
     this.flowing = what;
-    if (!other || this.small || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (!other || this.small || this.dense || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
     const from = (right) => ({ clipPath: `inset(-20px ${right} -20px -20px)` });
     this.glow.animate([from("100%"), from("-20px")], { duration: 420, easing: "ease-out" });
   }
 
   strands(chosen, flow, nodesOf) {
     this.glow.replaceChildren();
-    this.nodes.querySelectorAll(".through").forEach((each) => each.classList.remove("through"));
+    const through = new Set(flow ? (nodesOf?.nodes ?? []).map(([key]) => key) : []);
+    this.mark("through", this.through, through);
+    this.through = through;
     if (!flow) return;
     const widest = Math.max(flow.widest, Math.abs(flow.regular ?? 0)) || 1;
     if (chosen.startsWith("w")) {
@@ -305,9 +360,6 @@ export class Picture {
     }
     const d = flow.regular && this.curve(chosen, "R");
     if (d) this.glow.append(strand("hueR", flow.regular < 0, d, Math.max(1.3, (this.full * Math.abs(flow.regular)) / widest)));
-    for (const [key] of nodesOf?.nodes ?? []) {
-      (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key))?.classList.add("through");
-    }
   }
 
   /** Labels the factors of a path on its edges, in the colours of their cards. */
@@ -356,8 +408,9 @@ export class Picture {
   reveal(chosen) {
     if (this.across <= this.width) return;
     const place = this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
+    if (!place || chosen === this.revealed) return;
     const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
-    if (!place || scrollWidth <= clientWidth || chosen === this.revealed) return;
+    if (scrollWidth <= clientWidth) return;
     this.revealed = chosen;
     if (place.x < scrollLeft + 40 || place.x > scrollLeft + clientWidth - 40) this.scroll.scrollLeft = place.x - clientWidth / 2;
   }

@@ -175,6 +175,9 @@ class Picture:
             start = key(q) if q.kind == "y" else f"a{net.depth}.{k}"
             if q.kind not in ("y", "C") or k == q.to:
                 lines.append((start, f"C{k}", flow.last[:, k] if q.kind != "C" else flow.last[:, k] * 0))
+        if len(self.shown[-1]) < net.outputs and q.kind not in ("y", "C"):
+            hidden = flow.last.sum(axis=1) - flow.last[:, list(self.shown[-1])].sum(axis=1)
+            lines.append((f"o{net.depth}", "total", hidden))
         made = self._drawn(lines, nodes, self.strands(of)[0])
         if net.l2 and q.kind == "w" and of.kind in ("total", "R"):
             row = self._run.cost_quantities.index(Quantity("R"))

@@ -1,36 +1,19 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
-from collections.abc import Callable, Container, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Container
+from typing import Any
 
 import numpy as np
 
 from whygrad.arrays import in_numpy
-from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
 from whygrad.paths import Walker
 from whygrad.report.record import Numbers
 from whygrad.view.modules import Modules
 
-Array: TypeAlias = Any
-
 # Parameters beyond these, those with the shortest gradients, are left out: each takes a search.
 MOST_PARAMETERS = 90
 MOST_COSTS = 6
-
-
-class _Remembering(Walker):
-    """Remembers the steps from an entry: the strongest paths of different parameters meet and go on together."""
-
-    def __init__(self, graph: Graph, rows: tuple[int, ...]) -> None:
-        super().__init__(graph, rows)
-        self._known: dict[Entry, list[tuple[int, Array, Array]]] = {}
-
-    def steps(self, entry: Entry) -> Iterator[tuple[int, Array, Array]]:
-        """Yields (user, flat positions, partials) for each use of an entry."""
-        if entry not in self._known:
-            self._known[entry] = list(super().steps(entry))
-        yield from self._known[entry]
 
 
 class StrongestPaths:
@@ -48,7 +31,7 @@ class StrongestPaths:
         self.found: list[list[Any]] = []
         self._count = record.graph_sweep("count")
         rows = range(min(len(record.cost_names), MOST_COSTS))
-        self._walkers = [_Remembering(record.graph, (row,)) for row in rows]
+        self._walkers = [Walker(record.graph, (row,)) for row in rows]
 
     def json(
         self,

@@ -7,6 +7,7 @@ import { controls, page } from "./controls.js";
 import { html, number } from "./dom.js";
 import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js";
 import { Formulas } from "./formula.js";
+import { Later } from "./later.js";
 import { Live } from "./live.js";
 import { pathsTable } from "./paths.js";
 import { Picture } from "./picture.js";
@@ -103,7 +104,10 @@ class View {
 
   build() {
     this.roomy = this.host.clientWidth >= NARROW; // whether there is room beside the text: short parts need not be folded
+    this.later = new Later();
+    this.parts = new Map(); // what a part of the page was made from
     this.picture = new Picture(this.document, {
+      later: this.later,
       choose: (key, group, quiet) => this.pick(key, quiet),
       point: (key, group) => this.pointing.at(key, group),
       leave: () => this.pointing.leave(),
@@ -151,7 +155,7 @@ class View {
     };
     window.addEventListener("popstate", this.onpop);
     this.pointing.listen(this.page);
-    this.page.addEventListener("toggle", () => this.measure(), true); // what was folded had no width
+    for (const event of ["toggle", "contentvisibilityautostatechange"]) this.page.addEventListener(event, () => this.measure(), true); // what was folded or out of sight had no width
   }
 
   // The state
@@ -258,10 +262,11 @@ class View {
     if (this.addressed) document.documentElement.style.colorScheme = theme || "light dark";
     const had = this.root.activeElement;
     const focus = had ? this.focusKey(had) : null;
-    const title = html("div", { class: "brand" }, html("strong", {}, "whygrad"), html("span", {}, this.document.title));
-    this.top.replaceChildren(title, page(this));
-    this.controlRow.replaceChildren(controls(this));
-    this.renderLegend();
+    this.later.clear();
+    const title = () => html("div", { class: "brand" }, html("strong", {}, "whygrad"), html("span", {}, this.document.title));
+    this.renew(this.top, [this.document, this.formulas, state.theme], () => [title(), page(this)]);
+    this.renew(this.controlRow, [this.document, this.formulas, state.of, state.example, state.show], () => [controls(this)]);
+    this.renew(this.legend, [this.document, state.show], () => this.legendOf());
     const { explanation } = this;
     if (explanation) {
       this.answer.replaceChildren(heading(this, explanation));
@@ -272,9 +277,9 @@ class View {
       this.steps.replaceChildren();
       this.further.replaceChildren();
     }
-    this.renderPaths();
     this.player.show();
     this.fillTables();
+    this.renderPaths();
     this.alternative.textContent = alternative(this);
     if (focus) this.restore(focus);
   }
@@ -313,16 +318,24 @@ class View {
     this.measure(true);
   }
 
-  renderLegend() {
+  /** Makes a part of the page again where what it is made from has changed. */
+  renew(host, from, make) {
+    const before = this.parts.get(host);
+    if (before && from.every((each, n) => each === before[n])) return;
+    this.parts.set(host, from);
+    host.replaceChildren(...make());
+  }
+
+  legendOf() {
     const { document, state } = this;
     const says = state.show === "paths" ? "line width: how much of it goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
     const kinds = new Set(document.picture.items.map(([key]) => key[0]));
-    this.legend.replaceChildren(
+    return [
       ...(SIGNED.has(state.show) ? [html("span", {}, html("span", { class: "sample" }), "adds"), html("span", {}, html("span", { class: "sample negative" }), "takes away")] : []),
       html("span", { class: "says" }, says),
       ...MARKS.filter(([kind]) => kinds.has(kind)).map(([, mark, name]) => html("span", {}, html("span", { class: "mark" }, mark), name)),
       html("span", { class: "hint" }, "choose any line or neuron"),
-    );
+    ];
   }
 
   fillTables() {
@@ -340,7 +353,7 @@ class View {
 
   /** Makes formulas that are wider than their places stops for the Tab key: they are scrolled. Widths are known by now. */
   settled() {
-    const formulas = [...this.page.querySelectorAll(".formula")];
+    const formulas = [...this.page.querySelectorAll(".formula")].filter((each) => each.checkVisibility({ contentVisibilityAuto: true }));
     const wide = formulas.map((each) => each.scrollWidth > each.clientWidth + 1);
     formulas.forEach((each, n) => wide[n] !== each.hasAttribute("tabindex") && (wide[n] ? (each.tabIndex = 0) : each.removeAttribute("tabindex")));
   }
@@ -378,6 +391,7 @@ class View {
     if (this.asking) this.asking.gone = true;
     clearTimeout(this.settling);
     this.player.destroy();
+    this.later.destroy();
     this.pinned.destroy();
     this.observer.disconnect();
     window.removeEventListener("popstate", this.onpop);

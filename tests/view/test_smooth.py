@@ -45,9 +45,9 @@ def test_another_choice_touches_few_items_and_makes_its_explanation(page):
     assert total > 5000
     page.locator('.network [tabindex="0"]').focus()
     page.evaluate(READ)
-    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowUp"):
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-        page.wait_for_function("window.touched.items.size > 1")
+        page.wait_for_function("() => window.touched.items.size > 1")
         items, made = page.evaluate(READ)
         assert items <= 40  # what is chosen, and the neurons of a layer that are no longer on the way
         assert made < 0.75 * total  # the explanation, and none of the picture

@@ -300,3 +300,23 @@ def test_anything_makes_a_network_or_is_refused(sizes: Any, options: Any) -> Non
     except wg.WhygradError as error:
         refused = str(error)
     assert refused is None or len(refused) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("cost {a", "this bracket is never closed"),
+        ("a}b", "this brace closes nothing"),
+        ("}{", "closes nothing"),
+    ],
+)
+def test_a_name_with_a_bracket_alone_is_refused_when_the_network_is_made(name, says, tmp_path):
+    with pytest.raises(wg.EquationError) as refused:
+        wg.Network([2, 3, 2], names={"fine {x}": "w^0_{0,2}", name: "w^0_{0,1}"})
+    assert f"names: expected a name whose brackets are in pairs, found {name!r}" in str(refused.value)
+    assert says in str(refused.value)
+    assert refused.value.position == (name.index("}") if "}" in name else name.index("{"))
+    file = tmp_path / "net.toml"
+    file.write_text(f'sizes = [2, 3, 2]\n[names]\n"{name}" = "w^0_{{0,1}}"\n')
+    with pytest.raises(wg.WhygradError, match=r"net\.toml.*names"):
+        wg.Network.load(file)

@@ -11,8 +11,16 @@ import numpy as np
 
 from whygrad.codegen import scalar_program
 from whygrad.codegen.layered import Activation, Layered
-from whygrad.errors import NetworkFileError, NotSupportedError, QuantityError, ShapeError, WhygradError
+from whygrad.errors import (
+    EquationError,
+    NetworkFileError,
+    NotSupportedError,
+    QuantityError,
+    ShapeError,
+    WhygradError,
+)
 from whygrad.notation import Layout, Notation, Quantity, notation, with_names
+from whygrad.notation.canonical import canonical
 from whygrad.ops import ACTIVATIONS, COSTS
 
 if TYPE_CHECKING:
@@ -111,6 +119,7 @@ class Network:
         for name, meaning in self.names.items():
             if not isinstance(meaning, str):
                 raise ShapeError(f"names: expected {name!r} to stand for a name as text, found {meaning!r}")
+            _check_brackets(name)
         self.layout = Layout(checked, tuple(str(a) for a in activations), bool(bias), strength > 0)
         self.notation = self.in_notation(notation)
         self.dtype = next(iter(self.parameters.values())).dtype
@@ -369,6 +378,19 @@ def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     if weights > MOST_WEIGHTS:
         raise ShapeError(f"sizes: expected at most {MOST_WEIGHTS:,} weights, found {weights:,}")
     return checked
+
+
+def _check_brackets(name: str) -> None:
+    """Raises where a name's brackets aren't in pairs: no formula could be read or set with it."""
+    try:
+        canonical(name)
+    except EquationError as error:
+        says = str(error).split("\n")[0]
+        raise EquationError(
+            f"names: expected a name whose brackets are in pairs, found {name!r}: {says}",
+            name,
+            error.position,
+        ) from None
 
 
 def _table(what: str, given: Any) -> Mapping[str, Any] | None:

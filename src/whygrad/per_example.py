@@ -146,7 +146,8 @@ def where(structure: Structure, local: Local, which: int, at: Where, examples: i
 class PerExample(NamedTuple):
     """A graph whose costs are one for each example (of one or several losses), and where the examples are.
 
-    ``places`` says where the examples are in each node between the parameters and the costs.
+    ``places`` says where the examples are in each node between the parameters and the costs; ``products`` keeps the
+    inner products of an operation's cotangents, which its weight and its bias have in common.
     """
 
     graph: Graph
@@ -154,6 +155,7 @@ class PerExample(NamedTuple):
     places: dict[int, Where]
     examples: int
     losses: int
+    products: dict[int, Array]
 
     @staticmethod
     def of(graph: Graph) -> "PerExample | None":
@@ -177,7 +179,7 @@ class PerExample(NamedTuple):
         )
         entries = tuple(Entry(len(graph.nodes) + place, 0) for place in range(len(nodes)))
         summed = Graph(graph.nodes + sums, entries, (), 0, graph.xp)
-        return PerExample(graph, Sweep(summed, "gradient"), places, shape[0], len(nodes))
+        return PerExample(graph, Sweep(summed, "gradient"), places, shape[0], len(nodes), {})
 
     def gradient(self, node: int) -> Array:
         """Returns each cost's gradient by a parameter: (costs, *shape)."""
@@ -315,10 +317,7 @@ class PerExample(NamedTuple):
         if at.inner != 1 or part.shape[1 + at.axis] != self.examples:
             return None
         if which == 2:
-            if len(part.shape) != 3:
-                return None
-            rows = part.reshape((-1, part.shape[2]))
-            return rows @ rows.T
+            return self._products(user, part) if len(part.shape) == 3 else None
         labels = product.labels
         example = labels[2][at.axis]
         own, others = set(labels[2]) - set(labels[which]), set(labels[1 - which]) - set(labels[which])
@@ -326,14 +325,20 @@ class PerExample(NamedTuple):
             return None
         other = xp.moveaxis(local.inputs[1 - which], labels[1 - which].index(example), 0)
         other = other.reshape((self.examples, -1))
-        delta = xp.moveaxis(part, 1 + labels[2].index(example), 1).reshape((self.losses * self.examples, -1))
-        made = delta @ delta.T
+        made = self._products(user, xp.moveaxis(part, 1 + labels[2].index(example), 1))
         similar = other @ other.T
         if self.losses == 1:
-            made *= similar
-            return made
+            similar *= made
+            return similar
         wide = made.reshape((self.losses, self.examples, self.losses, self.examples))
         return (wide * similar[None, :, None, :]).reshape(made.shape)
+
+    def _products(self, user: int, part: Array) -> Array:
+        """Returns the inner products of all examples' cotangents (losses, examples, …) at an operation."""
+        if user not in self.products:
+            rows = part.reshape((self.losses * self.examples, -1))
+            self.products[user] = rows @ rows.T
+        return self.products[user]
 
 
 def _inserted(labels: tuple[str, ...], place: int, split: tuple[str, ...]) -> tuple[str, ...]:

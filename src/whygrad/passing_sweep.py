@@ -44,7 +44,8 @@ class PassingSweep(Sweep):
         self._leaves = leaves
         self._room = room
         self._overwriting = sums._replace(overwrites=True)
-        self._shared: dict[int, Local] = {}  # nodes that costs go through in turns: they share the partials
+        self._in_turns = -1  # nodes up to this one are gone through by some costs after the others
+        self._shared: dict[int, Local] = {}  # of those, with the partials that all turns share
         super().__init__(graph, sums, restart=False)
 
     def _run(self, pending: dict[int, Cotangent]) -> None:
@@ -86,9 +87,7 @@ class PassingSweep(Sweep):
         """Goes on from a node with some costs at a time, and puts the leaves' cotangents together."""
         rows = sorted({row for cotangent in pending.values() for row in cotangent.rows})
         before, found = self._ends, []
-        for node in range(number + 1):
-            if self.graph.nodes[node].op is not None:
-                self._shared.setdefault(node, self.graph.local(node)._replace(kept={}))
+        self._in_turns = max(self._in_turns, number)
         for first in range(0, len(rows), together):
             turn = set(rows[first : first + together])
             self._ends = {}
@@ -105,13 +104,20 @@ class PassingSweep(Sweep):
         rows = tuple(row for cotangent in turns for row in cotangent.rows)
         return Cotangent(rows, tuple(self.graph.xp.concat(part, axis=0) for part in parts), exponent)
 
+    def _local(self, number: int) -> Local:
+        if number > self._in_turns:
+            return self.graph.local(number)
+        if number not in self._shared:
+            self._shared[number] = self.graph.local(number)._replace(kept={})
+        return self._shared[number]
+
     def _pull(
         self, cotangent: Cotangent, number: int, wanted: list[tuple[int, int]], pending: dict[int, Cotangent]
     ) -> bool:
         """Pulls a node's cotangent back, the last time over it if it may be, and returns whether an input shares it."""
         nodes, op = self.graph.nodes, self.graph.nodes[number].op
         assert op is not None
-        local = self._shared.get(number) or self.graph.local(number)
+        local = self._local(number)
         made: list[Cotangent] = []
         shared: list[bool] = []
         for which, _ in wanted:

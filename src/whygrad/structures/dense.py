@@ -173,7 +173,6 @@ class _Pairs(NamedTuple):
 
     def factors(self, parts: Separated) -> _Factors:
         """Returns the same partials as a sum of products."""
-
         xp, n = self.xp, self.output.shape[-1]
 
         def array(tree: Tree) -> Array:

@@ -39,7 +39,7 @@ class Lines(NamedTuple):
 
     @staticmethod
     def of(left: Array, right: Array, xp: Any) -> "Lines | None":
-        """Returns the lines of products left (groups, n, 2) and right (groups, 2, n); nothing where both have zeros."""
+        """Returns the lines of products left (groups, n, 2) and right (groups, 2, n); nothing if neither divides."""
         left, right = cast(left, xp.float64), cast(right, xp.float64)
         for one, other in ((0, 1), (1, 0)):
             q = _divided(left[..., other], left[..., one], xp)

@@ -116,7 +116,7 @@ class Recording:
         An input that an elementwise operation takes twice is one input: x*x is one edge 2x, not two edges x.
         """
         op, inputs = _merged(op, inputs)
-        settings = dict(op.settings) | dict(settings or {})
+        settings = {**op.settings, **(settings or {})}
         if value is None:
             value = op.structure.value(tuple(self._nodes[i].value for i in inputs), settings, self._xp)
         self._nodes.append(Node(name, value, op, inputs, settings, marked))
@@ -129,11 +129,13 @@ class Recording:
 
     def replace_value(self, number: int, value: Array) -> None:
         """Gives a node a copy of its value, whose memory is about to be written to."""
-        self._nodes[number] = self._nodes[number]._replace(value=value)
+        node = self._nodes[number]
+        self._nodes[number] = Node(node.name, value, *node[2:])
 
     def rename(self, number: int, name: str) -> None:
         """Gives a node another name."""
-        self._nodes[number] = self._nodes[number]._replace(name=name)
+        node = self._nodes[number]
+        self._nodes[number] = Node(name, *node[1:])
 
     def graph(self, costs: tuple[Entry, ...], cost_names: tuple[str, ...] = (), examples: int = 0) -> Graph:
         """Returns the finished graph."""
@@ -143,7 +145,7 @@ class Recording:
 def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
     """Returns an elementwise operation with each of its inputs once; any other as it is."""
     structure = op.structure
-    once = tuple(dict.fromkeys(inputs))
+    once = dict.fromkeys(inputs)
     if len(once) == len(inputs) or not isinstance(structure, Elementwise):
         return op, inputs
     first = {number: op.arguments[inputs.index(number)] for number in once}
@@ -158,4 +160,4 @@ def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
     }
     arguments = tuple(first.values())
     merged = Elementwise(arguments, said(structure.of), partials)
-    return op._replace(arguments=arguments, structure=merged), once
+    return op._replace(arguments=arguments, structure=merged), tuple(once)

@@ -56,7 +56,7 @@ def unchanged(model: nn.Module, batch: Any = None) -> Iterator[None]:
             torch.get_rng_state().tolist(),
             random.getstate(),
             drawn[1].tolist(),
-            drawn[2],
+            drawn[2:],
         )
         return made
 

@@ -71,6 +71,19 @@ def test_a_cost_for_each_example_comes_out_of_one_sweep() -> None:
     assert record.cost_names[:2] == ("kind[0]", "kind[1]")
 
 
+def test_a_module_with_several_names_goes_by_its_first() -> None:
+    body = nn.Linear(3, 3)
+    record = wg.record(
+        {"body": body, "whole": nn.Sequential(body, nn.Tanh())},
+        torch.randn(2, 3),
+        lambda models, x: {"size": models["whole"](x).square().sum()},
+    )
+    assert record.leaves["body.weight"].aliases == ("whole.0.weight",)
+    assert {"body", "whole.1"} <= set(record.modules)
+    assert "whole.0" not in record.modules
+    assert record.at("body") == (record.graph.number("body"), None)
+
+
 def test_tied_weights_are_one_parameter_with_both_names() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:

@@ -104,6 +104,24 @@ def test_random_numbers_of_python_and_numpy() -> None:
     assert not all(reached)
 
 
+@pytest.mark.parametrize("generator", [np.random.MT19937, np.random.PCG64])
+def test_what_is_drawn_from_numpy_is_drawn_again_afterwards(generator: Any) -> None:
+    own = np.random.get_bit_generator()
+    np.random.set_bit_generator(generator(3))
+    try:
+        np.random.standard_normal()  # a second one is kept back for the next call
+        drawn: list[float] = []
+
+        def costs(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            drawn.extend(np.random.standard_normal(700))
+            return {"size": model(x).square().sum() * drawn[0]}
+
+        wg.record(nn.Linear(2, 2), torch.ones(1, 2), costs)
+        assert list(np.random.standard_normal(700)) == drawn
+    finally:
+        np.random.set_bit_generator(own)
+
+
 def test_a_record_stays_what_it_was_when_the_model_is_trained_on() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1))
     data = torch.randn(50, 3)

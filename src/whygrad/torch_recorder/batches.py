@@ -18,17 +18,22 @@ def named_tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
         >>> [name for name, _ in named_tensors(held, "batch")]
         ["batch['x']", "batch['more'][0].mask"]
     """
-    flat, _ = tree_flatten_with_path(value)
-    for key, item in flat:
-        here = name + keystr(key)
-        if isinstance(item, Tensor):
-            yield here, item
-        elif isinstance(item, Mapping):  # one that PyTorch doesn't know, as tokenizers return
-            for word, inner in item.items():
-                yield from named_tensors(inner, f"{here}[{word!r}]")
-        elif isinstance(item, SimpleNamespace):
-            for word, inner in vars(item).items():
-                yield from named_tensors(inner, f"{here}.{word}")
-        elif dataclasses.is_dataclass(item) and not isinstance(item, type):
-            for field in dataclasses.fields(item):
-                yield from named_tensors(getattr(item, field.name, None), f"{here}.{field.name}")
+    if isinstance(value, Tensor):
+        yield name, value
+    elif type(value) in (tuple, list):
+        for place, inner in enumerate(value):
+            yield from named_tensors(inner, f"{name}[{place}]")
+    elif isinstance(value, Mapping):  # also those that PyTorch doesn't know, as tokenizers return
+        for word, inner in value.items():
+            yield from named_tensors(inner, f"{name}[{word!r}]")
+    elif isinstance(value, SimpleNamespace):
+        for word, inner in vars(value).items():
+            yield from named_tensors(inner, f"{name}.{word}")
+    else:
+        flat, _ = tree_flatten_with_path(value)
+        for key, inner in flat:
+            if key:  # a class of which PyTorch knows what it holds
+                yield from named_tensors(inner, name + keystr(key))
+            elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+                for field in dataclasses.fields(value):
+                    yield from named_tensors(getattr(value, field.name, None), f"{name}.{field.name}")

@@ -40,8 +40,13 @@ def apart(values: Sequence[Tensor], outside: Sequence[Tensor]) -> dict[int, Tens
     for numbers in found.values():
         for stretch in _stretches(values, numbers):
             first = values[stretch.members[0]]
-            copy = first.as_strided((stretch.stop - stretch.start,), (1,), stretch.start).clone()
-            for number in stretch.members:
+            if first.is_contiguous() and first.numel() == stretch.stop - stretch.start:
+                copy = made[stretch.members[0]] = first.clone()
+                others = stretch.members[1:]
+            else:
+                copy = first.as_strided((stretch.stop - stretch.start,), (1,), stretch.start).clone()
+                others = stretch.members
+            for number in others:
                 value = values[number]
                 made[number] = copy.as_strided(
                     value.shape, value.stride(), value.storage_offset() - stretch.start
@@ -55,8 +60,13 @@ def _stretches(values: Sequence[Tensor], numbers: Sequence[int]) -> Iterator[_St
     for number in numbers:
         value = values[number]
         start = int(value.storage_offset())
-        reach = sum(stride * (size - 1) for size, stride in zip(value.shape, value.stride(), strict=True))
-        spans.append((start, start + reach + 1, number))
+        if value.is_contiguous():
+            reach = value.numel()
+        else:
+            reach = 1 + sum(
+                stride * (size - 1) for size, stride in zip(value.shape, value.stride(), strict=True)
+            )
+        spans.append((start, start + reach, number))
     spans.sort()
     start, stop, members = spans[0][0], spans[0][1], [spans[0][2]]
     for low, high, number in spans[1:]:

@@ -5,29 +5,24 @@ others on the same storage show. The recorded graph is functional, so a tensor t
 selection of entries from the nodes that were written there last.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
+# The geometry of a tensor on its storage: sizes, strides, offset.
+Window: TypeAlias = tuple[torch.Size, tuple[int, ...], int | torch.SymInt]
 
-class Window(NamedTuple):
-    """The geometry of a tensor on its storage."""
 
-    size: torch.Size
-    stride: tuple[int, ...]
-    offset: int
+def window(tensor: Tensor) -> Window:
+    """Returns a tensor's window."""
+    return tensor.size(), tensor.stride(), tensor.storage_offset()
 
-    @staticmethod
-    def of(tensor: Tensor) -> "Window":
-        """Returns a tensor's window."""
-        return Window(tensor.size(), tensor.stride(), int(tensor.storage_offset()))
 
-    def places(self, length: int) -> Tensor:
-        """Returns the places in the storage of the tensor's entries, in order."""
-        every = torch.arange(length, dtype=torch.int64)
-        return every.as_strided(self.size, self.stride, self.offset).reshape(-1)
+def places(window: Window, length: int) -> Tensor:
+    """Returns the places in the storage of the entries that a window shows, in order."""
+    return torch.arange(length, dtype=torch.int64).as_strided(*window).reshape(-1)
 
 
 class Known(NamedTuple):
@@ -36,7 +31,8 @@ class Known(NamedTuple):
     tensor: Tensor  # kept, so that nobody else gets its identity
     node: int | None
     version: int
-    family: int
+    storage: "_Storage"
+    place: int
 
 
 class Source(NamedTuple):
@@ -50,8 +46,7 @@ class Source(NamedTuple):
 class _Storage:
     """The writes to one storage, and where each of its entries comes from."""
 
-    def __init__(self, length: int) -> None:
-        self.length = length
+    def __init__(self) -> None:
         self.version = 0
         self._waiting: list[tuple[Window, int | None]] = []
         self._owner: Tensor | None = None
@@ -60,20 +55,26 @@ class _Storage:
     def put(self, window: Window, node: int | None) -> None:
         self._waiting.append((window, node))
 
-    def source(self, window: Window) -> Source:
+    def source(self, tensor: Tensor) -> Source:
         if self._owner is None or self._place is None:
-            self._owner = torch.full((self.length,), -1, dtype=torch.int64)
-            self._place = torch.zeros(self.length, dtype=torch.int64)
+            length = tensor.untyped_storage().nbytes() // max(1, tensor.element_size())
+            self._owner = torch.full((length,), -1, dtype=torch.int64)
+            self._place = torch.zeros(length, dtype=torch.int64)
+        length = len(self._owner)
         for written, node in self._waiting:
-            places = written.places(self.length)
-            self._owner[places] = -1 if node is None else node
-            self._place[places] = torch.arange(len(places))
+            at = places(written, length)
+            self._owner[at] = -1 if node is None else node
+            self._place[at] = torch.arange(len(at))
         self._waiting.clear()
-        places = window.places(self.length)
-        owner = self._owner[places]
+        at = places(window(tensor), length)
+        owner = self._owner[at]
         nodes, which = torch.unique(owner, return_inverse=True)
         constants = int(len(nodes) > 0 and nodes[0] == -1)
-        return Source(tuple(nodes[constants:].tolist()), which - constants, self._place[places])
+        return Source(tuple(nodes[constants:].tolist()), which - constants, self._place[at])
+
+
+# What tells one storage from another (it is missing in PyTorch's stubs).
+_storage_id: Callable[[Tensor], int] = torch._C._storage_id  # type: ignore[attr-defined]
 
 
 class Memory:
@@ -96,19 +97,23 @@ class Memory:
     @staticmethod
     def place(tensor: Tensor) -> int:
         """Returns what tells a tensor's storage from others; 0 for a sparse tensor, which has none."""
-        place: int = torch._C._storage_id(tensor) if tensor.layout == torch.strided else 0  # type: ignore[attr-defined]  # not in the stubs
-        return place
+        return _storage_id(tensor) if tensor.layout == torch.strided else 0
 
     def _family(self, tensor: Tensor) -> int:
         detached = self._detached.get(id(tensor))
         return self.place(tensor) if detached is None else detached[1]
 
-    def _storage(self, tensor: Tensor, family: int) -> _Storage:
-        found = self._storages.get(family)
-        if found is None:
-            length = tensor.untyped_storage().nbytes() // max(1, tensor.element_size())
-            self._storages[family] = found = _Storage(length)
-        return found
+    def _put(self, tensor: Tensor, node: int | None, writes: int) -> None:
+        """Notes what a tensor holds after some more writes to its family."""
+        place = self.place(tensor)
+        detached = self._detached.get(id(tensor))
+        family = place if detached is None else detached[1]
+        storage = self._storages.get(family)
+        if storage is None:
+            storage = self._storages[family] = _Storage()
+        storage.version += writes
+        storage.put(window(tensor), node)
+        self._known[id(tensor)] = Known(tensor, node, storage.version, storage, place)
 
     def detach(self, tensor: Tensor) -> None:
         """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
@@ -137,18 +142,11 @@ class Memory:
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
-            family = self._family(tensor)
-            storage = self._storage(tensor, family)
-            self._known[id(tensor)] = Known(tensor, node, storage.version, family)
-            storage.put(Window.of(tensor), node)
+            self._put(tensor, node, 0)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
         """Notes what was written into a tensor: the others of its family show it too."""
-        family = self._family(tensor)
-        storage = self._storage(tensor, family)
-        storage.version += 1
-        storage.put(Window.of(tensor), node)
-        self._known[id(tensor)] = Known(tensor, node, storage.version, family)
+        self._put(tensor, node, 1)
         if self.place(tensor) in self._twins:
             self.doubt(tensor)
 
@@ -162,20 +160,32 @@ class Memory:
         """Returns whether a tensor that holds a node may have other values than that node."""
         return bool(self._doubtful) and self.place(tensor) in self._doubtful
 
+    def sure(self, tensor: Tensor) -> int | None:
+        """Returns the node that a tensor holds, where no write came since; of any other :meth:`node` knows more."""
+        known = self._known.get(id(tensor))
+        if (
+            known is None
+            or known.version != known.storage.version
+            or known.place != _storage_id(tensor)
+            or known.place in self._doubtful
+        ):
+            return None
+        return known.node
+
     def node(self, tensor: Tensor) -> int | Source | None:
         """Returns the node that a tensor holds, or where its entries come from; nothing where it is a constant."""
         known = self._known.get(id(tensor))
         family = self._family(tensor)
         storage = self._storages.get(family)
-        if known is not None and known.family != family:  # its .data was set, which changes no path
+        if known is not None and known.storage is not storage:  # its .data was set, which changes no path
             self._doubtful.add(family)
             return known.node
-        if known is not None and (storage is None or known.version == storage.version):
+        if known is not None and known.version == known.storage.version:
             return known.node
         # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients).
         if storage is None or storage.version == 0:
             return None
-        source = storage.source(Window.of(tensor))
+        source = storage.source(tensor)
         return source if source.nodes else None
 
     def hooked(self) -> list[int]:

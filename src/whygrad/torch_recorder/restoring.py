@@ -1,7 +1,7 @@
 """A run leaves no trace: what it wrote to a model, its batch and the random states is taken back."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from whygrad.model_record import Leaf
+from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
-from whygrad.torch_recorder.tracer import Tracer
 
 
 @contextmanager
-def values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
+def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
     """Restores the values of parameters and of the batch that the run wrote to, in the memory where they were."""
     kept = [(tensor, tensor.data, leaf) for tensor, leaf in leaves]
     try:
@@ -23,22 +23,22 @@ def values_left(tracer: Tracer, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
         for tensor, first, leaf in kept:
             if Memory.place(tensor) != Memory.place(first):
                 tensor.data = first
-            if leaf.node in tracer.rescued:
-                first.copy_(tracer.recording.nodes[leaf.node].value)
+            if leaf.node in ledger.rescued:
+                first.copy_(ledger.recording.nodes[leaf.node].value)
 
 
 @contextmanager
 def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
     """Restores buffers, gradients, which modules train and which parameters, every random state, and other tensors."""
-    parameters = {id(p): p for module in modules for p in module.parameters(recurse=False)}.values()
-    buffers = {id(b): b for module in modules for b in module.buffers(recurse=False)}.values()
+    parameters = _once(module._parameters for module in modules)
+    buffers = _once(module._buffers for module in modules)
     kept = [(t, t.data, t.detach().clone()) for t in (*buffers, *others) if t.layout == torch.strided]
     grads = [(t, t.grad) for t in (*parameters, *buffers)]
     trained = [(p, p.requires_grad) for p in parameters]
-    attributes = [(module, dict(module._buffers)) for module in modules]
+    attributes = [(module, dict(module._buffers)) for module in modules if module._buffers]
     modes = [(module, module.training) for module in modules]
     devices = sorted({t.device.index for t in (*parameters, *buffers) if t.is_cuda})
-    drawn = random.getstate(), np.random.get_state()
+    drawn = random.getstate(), np.random.get_state(legacy=False)
     for tensor, grad in grads:
         if grad is not None:
             tensor.grad = grad.clone()  # a backward pass within the costs adds to it
@@ -47,9 +47,12 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
             yield
         finally:
             random.setstate(drawn[0])
+            if drawn[1]["bit_generator"] == "MT19937":  # a list is read in a tenth of the time
+                drawn[1]["state"]["key"] = drawn[1]["state"]["key"].tolist()
             np.random.set_state(drawn[1])
             for module, mode in modes:
-                module.training = mode
+                if module.training != mode:
+                    module.training = mode
             for parameter, train in trained:
                 if parameter.requires_grad != train:
                     parameter.requires_grad_(train)
@@ -61,6 +64,13 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
                     if not torch.equal(tensor, value):
                         first.copy_(value)
                 for tensor, grad in grads:
-                    tensor.grad = grad
+                    if tensor.grad is not grad:
+                        tensor.grad = grad
                 for module, there in attributes:
                     module._buffers.update(there)
+
+
+def _once(tables: Iterable[Mapping[str, Tensor | None]]) -> list[Tensor]:
+    """Returns the tensors in some tables, each once."""
+    found = {id(tensor): tensor for table in tables for tensor in table.values() if tensor is not None}
+    return list(found.values())

@@ -16,7 +16,7 @@ from whygrad.structures import Selection
 from whygrad.torch_recorder.memory import Source
 
 if TYPE_CHECKING:
-    from whygrad.torch_recorder.tracer import Tracer
+    from whygrad.torch_recorder.ledger import Ledger
 
 
 def _apply(*arrays: Any, apply: Callable[..., Any]) -> Any:
@@ -31,10 +31,10 @@ def moved(name: str, inputs: int) -> Op:
 
 
 def selected(
-    tracer: "Tracer", name: str, run: Callable[..., Tensor], nodes: Sequence[int], out: Tensor
+    ledger: "Ledger", name: str, run: Callable[..., Tensor], nodes: Sequence[int], out: Tensor
 ) -> int:
     """Returns the node of an operation that moves entries; ``run`` does it with positions in the place of values."""
-    return tracer.apply(name, moved(name, len(nodes)), nodes, {"apply": run}, out)
+    return ledger.apply(name, moved(name, len(nodes)), nodes, {"apply": run}, out)
 
 
 def picked(source: Source, like: Tensor) -> Op:

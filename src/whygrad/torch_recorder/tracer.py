@@ -8,26 +8,20 @@ each is. What has no rule is taken apart further by PyTorch's own decompositions
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import array_api_compat.torch as torch_namespace
 import torch
 from torch import Tensor
 from torch._ops import HigherOrderOperator
-from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from whygrad.errors import NotSupportedError
-from whygrad.graph import Graph, Recording
-from whygrad.ops import OPS, Op
-from whygrad.torch_recorder.again import Held, again
-from whygrad.torch_recorder.copies import apart
+from whygrad.torch_recorder.again import again
 from whygrad.torch_recorder.decompositions import decomposition
-from whygrad.torch_recorder.memory import Memory, Source
+from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.opaque import opaque
-from whygrad.torch_recorder.schema import Info, info
-from whygrad.torch_recorder.selections import picked, selected
+from whygrad.torch_recorder.schema import Info, info, tensors
+from whygrad.torch_recorder.selections import selected
 
 aten = torch.ops.aten
-
+DETACH = aten.detach.default
 
 # These write no entry: the tensor looks at its memory in another way.
 RESHAPED_IN_PLACE = (
@@ -48,17 +42,22 @@ class Call(NamedTuple):
     given: Mapping[str, Any]
     out: Any
 
+    @property
+    def ledger(self) -> Ledger:
+        """Which node each tensor is."""
+        return self.tracer.ledger
+
     def default(self, name: str) -> Any:
         """Returns an argument's default in the schema."""
         return info(self.func).defaults[name]
 
     def live(self, value: Any) -> bool:
         """Returns whether an argument is a tensor through which paths go."""
-        return isinstance(value, Tensor) and self.tracer.node(value) is not None
+        return isinstance(value, Tensor) and self.ledger.node(value) is not None
 
     def again(self, inputs: Sequence[Tensor]) -> Callable[..., Any]:
         """Returns a function that does the operation with new tensors in the place of some of its arguments."""
-        return again(self.func, self.given, inputs, self.tracer.held)
+        return again(self.func, self.given, inputs, self.ledger.held)
 
 
 Rule = Callable[[Call], Any]
@@ -101,210 +100,80 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.recording = Recording(torch_namespace)
-        self.memory = Memory()
+        self.ledger = Ledger(where, WRITES if allow_opaque else OTHERWISE)
         self.stops: list[int] = []
-        self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
-        self.modules: list[str] = []  # for each node, the module that made it
         self._rules = rules
-        self._where = where
         self._allow_opaque = allow_opaque
-        self._on_storage: dict[int, list[int]] = {}
-        self._constants: dict[int, tuple[Tensor, int]] = {}
-        self._constant_of: dict[int, int] = {}
-        self._held: dict[int, list[Held]] = {}  # by storage, as the next two
-        self._own: set[int] = set()
-        self._foreign: dict[int, Tensor] = {}
-        self.strangers: dict[
-            int, Tensor
-        ] = {}  # by identity: autograd follows them, and they are constants here
-        self._calls: dict[str, int] = {}
-        self._named: set[int] = set()
-        self.refusal: NotSupportedError | None = None
-        self._untold: dict[int, tuple[Tensor, str]] = {}
-        self._trained: set[int] = set()
-
-    # Nodes
-
-    def leaf(self, name: str, tensor: Tensor) -> int:
-        """Returns the number of a new leaf that a tensor of the outside is."""
-        number = self._noted(self.recording.leaf(name, tensor.detach()))
-        self.memory.hold(tensor, number)
-        self._protect(tensor, number)
-        if tensor.requires_grad:
-            self._trained.add(id(tensor))
-        return number
-
-    def node(self, tensor: Tensor) -> int | None:
-        """Returns the node that a tensor is, or nothing where it is a constant."""
-        if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            return None
-        if id(tensor) in self._trained and not tensor.requires_grad:
-            return None  # frozen for a while: adversarial losses do so with each other's networks
-        if id(tensor) in self._untold:
-            self.refuse(self._untold[id(tensor)][1])
-        found = self.memory.node(tensor)
-        if not isinstance(found, Source):
-            return self._up_to_date(tensor, found)
-        number = self.apply("written", picked(found, tensor), found.nodes, {}, tensor.detach().clone())
-        self.memory.hold(tensor, number)
-        return number
-
-    def _up_to_date(self, tensor: Tensor, number: int | None) -> int | None:
-        """Returns the node of a tensor as it is now: what autograd knew nothing of changed values, and no path."""
-        if number is None or not self.memory.is_doubtful(tensor):
-            return number
-        with no_dispatch():
-            known = self.recording.nodes[number].value
-            if known.shape != tensor.shape:
-                self.refuse("an assignment to .data (of another shape)", "make a new tensor of that shape")
-            if not torch.allclose(known, tensor, rtol=0, atol=0, equal_nan=True):
-                number = self.apply("written", OPS["identity"], [number], {}, tensor.detach().clone())
-            self.memory.hold(tensor, number)
-        return number
-
-    def input(self, value: Any, like: Tensor) -> int:
-        """Returns the node of an operand: a new constant leaf where it is a number or carries no path."""
-        if not isinstance(value, Tensor):
-            value = torch.tensor(value, dtype=like.dtype, device=like.device)
-            return self._noted(self.recording.leaf("constant", value))
-        number = self.node(value)
-        if number is not None:
-            return number
-        kept = self._constants.get(id(value))
-        if kept is None or self.memory.seen(value):
-            constant = value.detach()
-            if like.is_floating_point() and not value.is_floating_point():
-                constant = constant.to(like.dtype)  # 1/n of an integer n were float32
-            number = self._noted(self.recording.leaf("constant", constant))
-            self._protect(value, number)
-            self._look_at(value)
-            self._constants[id(value)] = kept = (value, number)
-            self._constant_of[number] = id(value)
-        return kept[1]
-
-    def constant(self, value: Tensor) -> int:
-        """Returns the node of a new constant."""
-        return self._noted(self.recording.leaf("constant", value))
-
-    def apply(
-        self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
-    ) -> int:
-        """Returns the number of a new node."""
-        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=value.detach()))
-
-    def _noted(self, number: int) -> int:
-        self.modules.append(self._where())
-        return number
-
-    def _protect(self, tensor: Tensor, number: int) -> None:
-        """Notes that a node's value lies in a tensor's memory: it is copied before that is written to."""
-        self._on_storage.setdefault(Memory.place(tensor), []).append(number)
-
-    def _rescue(self, tensor: Tensor) -> None:
-        for number in self._on_storage.pop(Memory.place(tensor), ()):
-            self.recording.replace_value(number, self.recording.nodes[number].value.clone())
-            self.rescued.add(number)
-            self._constants.pop(self._constant_of.get(number, 0), None)
-        for held in self._held.pop(Memory.place(tensor), ()):
-            held.tensor = held.tensor.clone()
-
-    def held(self, tensor: Tensor) -> Held:
-        """Returns a holder of a constant, which will have the values of now."""
-        made = Held(tensor)
-        self._held.setdefault(self._look_at(tensor), []).append(made)
-        return made
-
-    def _look_at(self, tensor: Tensor) -> int:
-        """Returns a constant's storage, after noting where it isn't of this run: who knows what becomes of it."""
-        place = Memory.place(tensor)
-        if place not in self._own:
-            self._foreign[place] = tensor
-            if tensor.requires_grad and not self.memory.is_detached(tensor):
-                self.strangers[id(tensor)] = tensor
-        return place
-
-    def take_apart(self, outside: Sequence[Tensor]) -> None:
-        """Copies what the record keeps of tensors that live on: those of the model, the batch and everywhere else."""
-        outside = [*outside, *self._foreign.values()]
-        held = [one for place in self._foreign for one in self._held.get(place, ())]
-        with no_dispatch():
-            for number, value in apart([node.value for node in self.recording.nodes], outside).items():
-                self.recording.replace_value(number, value)
-            for number, value in apart([one.tensor for one in held], outside).items() if held else ():
-                held[number].tensor = value
-
-    # Calls
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if isinstance(func, HigherOrderOperator):
-            if not torch.is_grad_enabled():
-                return func(*args, **(kwargs or {}))
-            self.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
-        if (
-            func is aten.detach.default
-        ):  # autograd keeps what it needs this way: as often as there are operations
-            out = func(*args, **(kwargs or {}))
-            self.memory.detach(out)
+        kwargs = kwargs or {}
+        if func is DETACH:  # autograd keeps what it needs this way: as often as there are operations
+            out = func(*args, **kwargs)
+            self.ledger.memory.detach(out)
             return out
+        follows = torch.is_grad_enabled()
+        if isinstance(func, HigherOrderOperator):
+            if not follows:
+                return func(*args, **kwargs)
+            self.ledger.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
         known = info(func)
-        given = known.defaults.copy()
-        given.update(zip(given, args, strict=False))
-        given.update(kwargs or {})
-        there = tensors(given)
-        if not torch.is_grad_enabled() or not self._carry(there):
-            return self._plain(func, known, given, args, kwargs or {})
+        given = known.named(args, kwargs)
+        there = known.tensors(given)
+        if not follows or not self._carry(there):
+            return self._plain(func, known, given, there, args, kwargs)
         for value in there:
             if value.layout != torch.strided:
-                self.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
+                self.ledger.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
         if known.writes and known.name not in self._rules:
-            return self._in_place(func, known, given, args, kwargs or {})
+            return self._in_place(func, known, given, args, kwargs)
         for name in known.writes:  # running statistics
             if isinstance(given[name], Tensor):
-                self._rescue(given[name])
-        return self._functional(func, known.name, given, args, kwargs or {})
+                self.ledger.rescue(given[name])
+        return self._functional(func, known, given, there, args, kwargs)
 
     def _carry(self, values: Iterable[Tensor]) -> bool:
-        return any(self.node(value) is not None for value in values)
+        node = self.ledger.node
+        return any(node(value) is not None for value in values)
 
-    def _plain(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
+    def _plain(self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
+        ledger = self.ledger
         targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
         for target in targets:
-            self._rescue(target)
+            ledger.rescue(target)
         out = func(*args, **kwargs)
         for target in targets:
-            if torch.is_grad_enabled() and self.memory.seen(target):
-                self.memory.write(target, None)
+            if torch.is_grad_enabled() and ledger.memory.seen(target):
+                ledger.memory.write(target, None)
             else:  # autograd knows nothing of it: paths stay, with the new values
-                self.memory.doubt(target)
+                ledger.memory.doubt(target)
         made = tensors(out)
         if made:
-            there = tensors(given)
             if torch.is_grad_enabled():
                 for value in there:
                     if value.requires_grad:
-                        self._look_at(value)
-            self.memory.inherit(there, made)
-            self._own.update({Memory.place(t) for t in made} - {Memory.place(t) for t in there})
+                        ledger.look_at(value)
+            ledger.memory.inherit(there, made)
+            ledger.own(made, there)
         return out
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""
+        ledger = self.ledger
         target = given[known.writes[0]]
         functional = known.functional
         if known.name in RESHAPED_IN_PLACE:
-            node = self.node(self.__torch_dispatch__(functional, (), args, kwargs))
+            node = ledger.node(self.__torch_dispatch__(functional, (), args, kwargs))
             out = func(*args, **kwargs)
-            self.memory.hold(target, node)
+            ledger.memory.hold(target, node)
             return out
         if known.name in DRAWN_IN_PLACE:
-            self._rescue(target)
-            self._own.add(Memory.place(target))
+            ledger.rescue(target)
+            ledger.own([target])
             out = func(*args, **kwargs)
-            self.memory.write(target, None)
+            ledger.memory.write(target, None)
             return out
         if functional is None or len(known.writes) > 1 or not isinstance(target, Tensor):
             self._refuse(func)
@@ -313,20 +182,23 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             others = {name: value for name, value in kwargs.items() if name not in known.writes}
             made = self.__torch_dispatch__(functional, (), args, others)
-        node = self.node(made)
-        self._rescue(target)
+        node = ledger.node(made)
+        ledger.rescue(target)
         target.copy_(made)
         if node is not None and (made.shape != target.shape or made.dtype != target.dtype):
             node = self._cast(made, node, target)
-        self.memory.write(target, node)
+        ledger.memory.write(target, node)
         return target
 
     def _cast(self, made: Tensor, node: int, target: Tensor) -> int:
         """Returns the node of what a tensor becomes when it is copied into another."""
         size = list(target.shape)
-        return selected(self, "copy", lambda x: aten.expand.default(x, size), (node,), target.clone())
+        return selected(self.ledger, "copy", lambda x: aten.expand.default(x, size), (node,), target.clone())
 
-    def _functional(self, func: Any, name: str, given: Any, args: Any, kwargs: Any) -> Any:
+    def _functional(
+        self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any
+    ) -> Any:
+        name = known.name
         rule = self._rules.get(name)
         out = None
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
@@ -334,14 +206,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             outs = tensors(out)
             for made in outs:
                 if made.is_complex():
-                    self.refuse(f"{name} (complex numbers)", REAL)
+                    self.ledger.refuse(f"{name} (complex numbers)", REAL)
                 if made.layout != torch.strided:
-                    self.refuse(f"{name} (a {_kind(made)})", DENSE)
-            if not any(t.is_floating_point() for t in outs):
+                    self.ledger.refuse(f"{name} (a {_kind(made)})", DENSE)
+            if not any(made.is_floating_point() for made in outs):
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:
-                self.memory.inherit(tensors(given), outs)
+                self.ledger.memory.inherit(there, outs)
                 self._hold(name, out, nodes)
                 return out
         written = decomposition(func)
@@ -350,7 +222,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 made = written(*args, **kwargs)
             if not _alike(made, out):
                 if all(t.itemsize < 4 for t in tensors(out) if t.is_floating_point()):
-                    self.refuse(f"{func} in half precision (whose value steps of its own don't give)", SINGLE)
+                    self.ledger.refuse(
+                        f"{func} in half precision (whose value steps of its own don't give)", SINGLE
+                    )
                 self._refuse(func)
             return made
         with self:
@@ -381,29 +255,19 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Notes an operation that nobody declared, and what it made."""
         self._hold(name, out, self.opaque(name, func, given, out))
 
-    def name_output(self, out: Tensor, path: str, start: int) -> None:
-        """Names a node after the module whose output it is, unless it is that of a module inside."""
-        if torch._C._functorch.is_functorch_wrapped_tensor(out):
-            return  # one example of several that torch.vmap runs at once
-        number = self.node(out)
-        if number is None or number < start or not path or number in self._named:
-            return
-        calls = self._calls[path] = self._calls.get(path, 0) + 1
-        self.recording.rename(number, path if calls == 1 else f"{path} (call {calls})")
-        self._named.add(number)
-
     def opaque(self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any) -> Any:
         """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
-        inputs = [value for value in tensors(given) if self.node(value) is not None]
+        ledger = self.ledger
+        inputs = [value for value in tensors(given) if ledger.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
         nodes: list[int | None] = []
         for place, made in enumerate(outs):
             if not (isinstance(made, Tensor) and made.is_floating_point()):
                 nodes.append(None)
                 continue
-            run = again(func, given, inputs, self.held)
+            run = again(func, given, inputs, ledger.held)
             op = opaque(name, run, len(inputs), None if isinstance(out, Tensor) else place)
-            number = self.apply(name, op, [self.input(x, made) for x in inputs], {}, made)
+            number = ledger.apply(name, op, [ledger.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)
             nodes.append(number)
         return nodes[0] if isinstance(out, Tensor) else nodes
@@ -417,31 +281,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             numbers += [None] * (len(outs) - len(numbers))
         for tensor, number in zip(outs, numbers, strict=True):
             if number == UNTOLD:
-                self._untold[id(tensor)] = (tensor, f"{name} (its statistics)")
+                self.ledger.untold(tensor, f"{name} (its statistics)")
             elif isinstance(tensor, Tensor):
-                self.memory.hold(tensor, number)
-                if number is not None:
-                    self._protect(tensor, number)
-                else:  # indices of what was found
-                    self._own.add(Memory.place(tensor))
-
-    def refuse(self, name: str, instead: str = "") -> None:
-        """Raises the error for an operation that isn't in the table; ``instead`` says what to do where opaque won't."""
-        place = self._where() or "the costs"
-        self.refusal = NotSupportedError(
-            f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
-            f"expected: an operation of the table in docs/operations.md\n"
-            f"found:    {name}\n"
-            f"try:      {instead or (WRITES if self._allow_opaque else OTHERWISE)}"
-        )
-        raise self.refusal
+                self.ledger.hold(tensor, number)
 
     def _refuse(self, func: Any) -> None:
-        self.refuse(str(func))
-
-    def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
-        """Returns what was written down."""
-        return self.recording.graph(costs, names)
+        self.ledger.refuse(str(func))
 
 
 def _kind(tensor: Tensor) -> str:
@@ -458,18 +303,3 @@ def _alike(made: Any, out: Any) -> bool:
             if not torch.allclose(one, other, equal_nan=True, **near):
                 return False
     return True
-
-
-def tensors(value: Any) -> list[Tensor]:
-    """Returns the tensors in a nest of tuples, lists and mappings, each once."""
-    if isinstance(value, Tensor):
-        return [value]
-    found: dict[int, Tensor] = {}
-    for item in (
-        value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, Mapping) else ()
-    ):
-        if isinstance(item, Tensor):
-            found[id(item)] = item
-        elif isinstance(item, (list, tuple, dict)):
-            found.update((id(tensor), tensor) for tensor in tensors(item))
-    return list(found.values())

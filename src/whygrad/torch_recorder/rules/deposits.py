@@ -44,12 +44,12 @@ def _deposit(call: Call) -> Any:
         targets = aten.index.Tensor(places, list(indices))
     shape = np.broadcast_shapes(tuple(targets.shape), tuple(source.shape))
     op = application(call.name, ("base", "x"), Deposit(targets.expand(shape)))
-    made = call.tracer.input(source, source)
+    made = call.ledger.input(source, source)
     if tuple(source.shape) != shape:
         made = selected(
-            call.tracer, "expand", lambda t: t.expand(shape), [made], source.detach().expand(shape)
+            call.ledger, "expand", lambda t: t.expand(shape), [made], source.detach().expand(shape)
         )
-    return call.tracer.apply(call.name, op, [call.tracer.input(base, base), made], {}, call.out)
+    return call.ledger.apply(call.name, op, [call.ledger.input(base, base), made], {}, call.out)
 
 
 @rule("col2im")
@@ -63,10 +63,10 @@ def _fold(call: Call) -> Any:
     moved = aten.im2col.default(places, given["kernel_size"], given["dilation"], [0, 0], given["stride"])
     op = application(call.name, ("base", "x"), Deposit(moved.long()))
     value = op.structure.value((base, x.detach()), {}, xp)
-    inputs = [call.tracer.constant(base), call.tracer.input(x, x)]
-    node = call.tracer.apply(call.name, op, inputs, {}, value)
+    inputs = [call.ledger.constant(base), call.ledger.input(x, x)]
+    node = call.ledger.apply(call.name, op, inputs, {}, value)
     return selected(
-        call.tracer,
+        call.ledger,
         "slice",
         lambda t: t[..., above : above + height, left : left + width],
         [node],

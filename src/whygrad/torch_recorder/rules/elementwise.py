@@ -14,19 +14,21 @@ from whygrad.torch_recorder.tracer import Call, Rule
 
 def _matched(call: Call, op: Op, spelled: Any) -> tuple[list[Any], dict[str, Any], int] | None:
     """Returns the operands, the settings and how a loss is joined, where a call is this operation."""
-    given = list(call.given.items())
-    values, others = given[: len(op.arguments)], given[len(op.arguments) :]
-    if any(name in spelled.settings for name, _ in values):
-        return None
-    if any(not isinstance(value, (Tensor, int, float)) or isinstance(value, bool) for _, value in values):
-        return None
-    settings, reduction = {}, 0
-    for name, value in others:
-        if name in spelled.settings:
+    values: list[Any] = []
+    settings: dict[str, Any] = {}
+    reduction, missing = 0, len(spelled.settings)
+    for name, value in call.given.items():
+        if len(values) < len(op.arguments):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if name in spelled.settings or not (number or isinstance(value, Tensor)):
+                return None
+            values.append(value)
+        elif name in spelled.settings:
             if isinstance(value, (Tensor, list)):
                 return None
             if value is not None:
                 settings[spelled.settings[name]] = value
+            missing -= 1
         elif name in spelled.fixed:
             if value != spelled.fixed[name]:
                 return None
@@ -34,14 +36,7 @@ def _matched(call: Call, op: Op, spelled: Any) -> tuple[list[Any], dict[str, Any
             reduction = value
         elif isinstance(value, Tensor) or value != call.default(name):
             return None
-    if len(set(spelled.settings) - {name for name, _ in others}) > 0:
-        return None
-    if any(
-        isinstance(value, Tensor) and not value.is_floating_point() and call.live(value)
-        for _, value in values
-    ):
-        return None
-    return [value for _, value in values], settings, reduction
+    return None if missing else (values, settings, reduction)
 
 
 def _one_of(candidates: list[tuple[Op, Any]]) -> Rule:
@@ -54,10 +49,10 @@ def _one_of(candidates: list[tuple[Op, Any]]) -> Rule:
             if not reduction:
                 return apply(call, op, values, settings)
             out = first(call.out)
-            nodes = [call.tracer.input(value, out) for value in values]
-            whole = tuple(call.tracer.recording.nodes[node].value for node in nodes)
+            nodes = [call.ledger.input(value, out) for value in values]
+            whole = tuple(call.ledger.recording.nodes[node].value for node in nodes)
             value = op.structure.value(whole, dict(op.settings) | settings, xp)
-            node = call.tracer.apply(call.name, op, nodes, settings, value)
+            node = call.ledger.apply(call.name, op, nodes, settings, value)
             return joined(call, node, reduction)
         return NotImplemented
 

@@ -36,16 +36,16 @@ def first(out: Any) -> Tensor:
 def apply(call: Call, op: Op, inputs: Sequence[Any], settings: dict[str, Any] | None = None) -> int:
     """Returns the node of a call that is one operation of the table."""
     out = first(call.out)
-    nodes = [call.tracer.input(value, out) for value in inputs]
-    return call.tracer.apply(call.name, op, nodes, settings or {}, out)
+    nodes = [call.ledger.input(value, out) for value in inputs]
+    return call.ledger.apply(call.name, op, nodes, settings or {}, out)
 
 
 def written(call: Call, make: Callable[[], Tensor]) -> int | None:
     """Returns the node of what simpler operations make."""
     with call.tracer:
         made = make()
-    node, out = call.tracer.node(made), first(call.out)
+    node, out = call.ledger.node(made), first(call.out)
     assert made.shape == out.shape, call.name
     if node is not None:
-        call.tracer.recording.replace_value(node, out.detach())  # PyTorch's own, with which the run goes on
+        call.ledger.recording.replace_value(node, out.detach())  # PyTorch's own, with which the run goes on
     return node

@@ -4,7 +4,6 @@ from typing import Any
 
 import array_api_compat.torch as xp
 import torch
-from torch.nn import functional
 
 from whygrad.ops import application
 from whygrad.structures import Reduction
@@ -17,7 +16,7 @@ def joined(call: Call, node: int, reduction: int) -> int:
     if reduction == 0:
         return node
     op = OPS["mean" if reduction == 1 else "sum"]
-    return call.tracer.apply(call.name, op, [node], {"axis": None}, first(call.out))
+    return call.ledger.apply(call.name, op, [node], {"axis": None}, first(call.out))
 
 
 @rule("nll_loss_forward", "nll_loss2d_forward")
@@ -29,28 +28,28 @@ def _nll(call: Call) -> Any:
     live = target != ignored
     every = bool(live.all())
     at = target if every else target.where(live, torch.zeros_like(target))
-    hot = torch.zeros_like(x, requires_grad=False).scatter_(axis, at.unsqueeze(axis), 1.0)
+    hot = torch.zeros_like(x).scatter_(axis, at.unsqueeze(axis), 1.0)
     if weight is not None:
         hot *= weight.detach().reshape(-1, *(1,) * (x.dim() - 1 - axis))
     if not every:
         hot *= live.unsqueeze(axis)
-    tracer = call.tracer
-    node = tracer.node(x)
-    made = tracer.recording.nodes[node] if node is not None else None
+    ledger = call.ledger
+    node = ledger.node(x)
+    made = ledger.recording.nodes[node] if node is not None else None
     if made is not None and made.op is OPS["log_softmax"] and made.settings["axis"] % x.dim() == axis:
         op, source = OPS["softmax_cross_entropy"], made.inputs[0]
     else:
-        op, source = application("nll", ("x", "t"), NLL), tracer.input(x, x)
+        op, source = application("nll", ("x", "t"), NLL), ledger.input(x, x)
     settings = {"axis": (axis,)}
-    value = functional.nll_loss(x.detach(), target, weight, ignore_index=ignored, reduction="none")
-    entry = tracer.apply("cross_entropy", op, [source, tracer.constant(hot)], settings, value)
+    value = call.func(x, target, weight, 0, ignored)[0]
+    entry = ledger.apply("cross_entropy", op, [source, ledger.constant(hot)], settings, value)
     if given["reduction"] == 0:
         return entry
     if given["reduction"] == 2 or (weight is None and every):
         return joined(call, entry, given["reduction"])
     # the mean is over the weights of the targets
-    total = tracer.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())
-    return tracer.apply(call.name, OPS["div"], [total, tracer.constant(hot.sum())], {}, first(call.out))
+    total = ledger.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())
+    return ledger.apply(call.name, OPS["div"], [total, ledger.constant(hot.sum())], {}, first(call.out))
 
 
 NLL = Reduction(("x", "t"), "-t*x", {"x": "-t", "t": "-x"})
@@ -58,7 +57,7 @@ NLL = Reduction(("x", "t"), "-t*x", {"x": "-t", "t": "-x"})
 
 @rule("binary_cross_entropy", "binary_cross_entropy_with_logits")
 def _binary(call: Call) -> Any:
-    given, tracer = call.given, call.tracer
+    given, ledger = call.given, call.ledger
     values = [given["self"], given["target"]]
     if call.name == "binary_cross_entropy":
         op = OPS["clamped_binary_cross_entropy"]
@@ -68,10 +67,10 @@ def _binary(call: Call) -> Any:
         op = OPS["weighted_binary_cross_entropy_with_logits"]
         values.append(given["pos_weight"])
     value = op.structure.value(tuple(v.detach() for v in values), {}, xp)
-    node = tracer.apply(call.name, op, [tracer.input(v, v) for v in values], {}, value)
+    node = ledger.apply(call.name, op, [ledger.input(v, v) for v in values], {}, value)
     if given["weight"] is not None:
         value = value * given["weight"].detach()
-        node = tracer.apply(call.name, OPS["mul"], [node, tracer.input(given["weight"], value)], {}, value)
+        node = ledger.apply(call.name, OPS["mul"], [node, ledger.input(given["weight"], value)], {}, value)
     return joined(call, node, given["reduction"])
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 from whygrad.ops import application
 from whygrad.torch_recorder.matrix_function import MatrixFunction
 from whygrad.torch_recorder.rules.entry import rule
-from whygrad.torch_recorder.tracer import UNTOLD, Call, tensors
+from whygrad.torch_recorder.schema import tensors
+from whygrad.torch_recorder.tracer import UNTOLD, Call
 
 # For each output: D has a derivative, C is constant, U is only there for PyTorch's backward pass.
 MATRIX_FUNCTIONS = {
@@ -46,5 +47,5 @@ def _matrix_function(call: Call) -> Any:
         at = None if isinstance(call.out, Tensor) else place
         structure = MatrixFunction(call.again(live), at, matrices, {})
         op = application(name, tuple(f"x{number}" for number in range(len(live))), structure)
-        nodes.append(call.tracer.apply(name, op, [call.tracer.input(value, out) for value in live], {}, out))
+        nodes.append(call.ledger.apply(name, op, [call.ledger.input(value, out) for value in live], {}, out))
     return nodes if len(nodes) > 1 else nodes[0]

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
+from whygrad.torch_recorder.schema import info, tensors
 from whygrad.torch_recorder.selections import selected
-from whygrad.torch_recorder.tracer import Call, tensors
+from whygrad.torch_recorder.tracer import Call
 
 SELECTIONS = """
     view reshape _unsafe_view _reshape_alias t transpose permute expand slice select squeeze unsqueeze
@@ -29,10 +30,12 @@ WRITTEN_NUMBERS = ("value", "fill_value", "padding_value", "self", "other")
 @rule(*SELECTIONS)
 def selection(call: Call) -> Any:
     """Returns the nodes of what is made of a call's entries alone."""
+    if info(call.func).views and "dtype" not in call.given:
+        return _view(call)
     if not any(t.is_floating_point() for t in tensors(call.out)):
         return NotImplemented
     if call.given.get("reduce") is not None:
-        call.tracer.refuse(f"{call.name} (with reduce)", "call scatter_reduce, which has a derivative")
+        call.ledger.refuse(f"{call.name} (with reduce)", "call scatter_reduce, which has a derivative")
     values = [value for value in tensors(call.given) if value.is_floating_point()]
     live = [value for value in values if call.live(value)]
     dead = [value for value in values if not call.live(value)]
@@ -42,22 +45,33 @@ def selection(call: Call) -> Any:
     }
     given = {name: value for name, value in given.items() if name not in ("dtype", "memory_format")}
     again = call._replace(given=given).again([*live, *dead])
-    nodes = [call.tracer.input(value, value) for value in live]
+    nodes = [call.ledger.input(value, value) for value in live]
     blank = [(value.shape, value.device) for value in dead]
 
-    def run(place: int | None) -> Callable[..., Tensor]:
-        def made(*places: Tensor) -> Tensor:
-            nowhere = (torch.zeros(shape, dtype=torch.float64, device=device) for shape, device in blank)
-            found = again(*places, *nowhere)
-            one: Tensor = found if place is None else found[place]
-            return one
+    def run(*places: Tensor) -> Any:
+        nowhere = (torch.zeros(shape, dtype=torch.float64, device=device) for shape, device in blank)
+        return again(*places, *nowhere)
 
-        return made
+    return _each(call, run, nodes)
 
+
+def _view(call: Call) -> Any:
+    """Returns the nodes of windows onto an array: whatever is given beside it says which."""
+    view, others = call.func, dict(call.given)
+    x = others.pop("self")
+    return _each(call, lambda places: view(places, **others), [call.ledger.input(x, x)])
+
+
+def _each(call: Call, run: Callable[..., Any], nodes: list[int]) -> Any:
+    """Returns the node of each result of a call, which ``run`` makes of positions."""
     if isinstance(call.out, Tensor):
-        return selected(call.tracer, call.name, run(None), nodes, call.out)
+        return selected(call.ledger, call.name, run, nodes, call.out)
+
+    def one(place: int) -> Callable[..., Tensor]:
+        return lambda *places: run(*places)[place]
+
     return [
-        selected(call.tracer, call.name, run(place), nodes, out) if out.is_floating_point() else None
+        selected(call.ledger, call.name, one(place), nodes, out) if out.is_floating_point() else None
         for place, out in enumerate(call.out)
     ]
 
@@ -65,7 +79,7 @@ def selection(call: Call) -> Any:
 @rule("clone", "contiguous", "alias", "lift_fresh")
 def _copy(call: Call) -> Any:
     x = call.given["self"]
-    return selected(call.tracer, call.name, _same, [call.tracer.input(x, x)], call.out)
+    return selected(call.ledger, call.name, _same, [call.ledger.input(x, x)], call.out)
 
 
 def _same(places: Tensor) -> Tensor:
@@ -76,16 +90,16 @@ def _same(places: Tensor) -> Tensor:
 def _embedding(call: Call) -> Any:
     given = call.given
     if given["scale_grad_by_freq"]:
-        call.tracer.refuse("embedding (scale_grad_by_freq, which isn't a derivative)", "leave it out")
+        call.ledger.refuse("embedding (scale_grad_by_freq, which isn't a derivative)", "leave it out")
     if given["padding_idx"] < 0:
         return selection(call)
-    held, padding = call.tracer.held(given["indices"]), given["padding_idx"]
+    held, padding = call.ledger.held(given["indices"]), given["padding_idx"]
 
     def run(places: Tensor) -> Tensor:
         indices = held.tensor
         return places[indices].masked_fill((indices == padding).unsqueeze(-1), 0)  # constants, says PyTorch
 
-    return selected(call.tracer, call.name, run, [call.tracer.input(given["weight"], call.out)], call.out)
+    return selected(call.ledger, call.name, run, [call.ledger.input(given["weight"], call.out)], call.out)
 
 
 @rule("_to_copy", "to")
@@ -102,7 +116,7 @@ def by_indices(call: Call) -> Any:
         return NotImplemented
     indices, dim = call.out[1], call.given.get("dim", -1)
     keeps = call.given.get("keepdim", True) or indices.dim() == call.given["self"].dim()
-    held = call.tracer.held(indices)
+    held = call.ledger.held(indices)
 
     def run(places: Tensor) -> Tensor:
         if places.dim() == 0:
@@ -121,7 +135,7 @@ def by_indices(call: Call) -> Any:
     "fractional_max_pool2d",
 )
 def _max_pool(call: Call) -> Any:
-    held = call.tracer.held(call.out[1])
+    held = call.ledger.held(call.out[1])
     spatial = 3 if "3d" in call.name else 2
 
     def run(places: Tensor) -> Tensor:
@@ -134,4 +148,4 @@ def _max_pool(call: Call) -> Any:
 def _at_indices(call: Call, run: Callable[[Tensor], Tensor]) -> int:
     """Returns the node of the entries at the indices that PyTorch returns beside them."""
     out = first(call.out)
-    return selected(call.tracer, call.name, run, [call.tracer.input(call.given["self"], out)], out)
+    return selected(call.ledger, call.name, run, [call.ledger.input(call.given["self"], out)], out)

@@ -25,20 +25,20 @@ def _normalised(call: Call, op: Op, x: Tensor, axes: tuple[int, ...], eps: float
     """Returns the node of what is normalised over some axes, and its value."""
     settings = {"axis": axes, "eps": eps}
     value = op.structure.value((x.detach(),), settings, xp)
-    return call.tracer.apply(call.name, op, [call.tracer.input(x, x)], settings, value), value
+    return call.ledger.apply(call.name, op, [call.ledger.input(x, x)], settings, value), value
 
 
 def _scaled(call: Call, node: int, value: Tensor, weight: Any, bias: Any, shape: Sequence[int]) -> int:
     """Returns the node of a normalised array times a weight plus a bias, each of which may be missing."""
     for op, factor in ((OPS["mul"], weight), (OPS["add"], bias)):
         if factor is not None:
-            source = call.tracer.input(factor, factor)
+            source = call.ledger.input(factor, factor)
             if tuple(factor.shape) != tuple(shape):
                 wide = factor.detach().reshape(shape)
-                source = selected(call.tracer, "view", lambda t: t.reshape(shape), [source], wide)
+                source = selected(call.ledger, "view", lambda t: t.reshape(shape), [source], wide)
             value = op.structure.value((value, factor.detach().reshape(shape)), {}, xp)
-            node = call.tracer.apply(call.name, op, [node, source], {}, value)
-    call.tracer.recording.replace_value(node, first(call.out).detach())
+            node = call.ledger.apply(call.name, op, [node, source], {}, value)
+    call.ledger.recording.replace_value(node, first(call.out).detach())
     return node
 
 
@@ -58,13 +58,13 @@ def _group_norm(call: Call) -> Any:
     x, groups = given["input"], given["group"]
     wide = (x.shape[0], groups, x.numel() // max(1, x.shape[0] * groups))
     flat = x.detach().reshape(wide)
-    apart = selected(call.tracer, "view", lambda t: t.reshape(wide), [call.tracer.input(x, x)], flat)
+    apart = selected(call.ledger, "view", lambda t: t.reshape(wide), [call.ledger.input(x, x)], flat)
     settings = {"axis": (2,), "eps": given["eps"]}
     value = OPS["normalise"].structure.value((flat,), settings, xp)
-    node = call.tracer.apply(call.name, OPS["normalise"], [apart], settings, value)
+    node = call.ledger.apply(call.name, OPS["normalise"], [apart], settings, value)
     full = x.shape
     value = value.reshape(full)
-    node = selected(call.tracer, "view", lambda t: t.reshape(full), [node], value)
+    node = selected(call.ledger, "view", lambda t: t.reshape(full), [node], value)
     shape = (x.shape[1], *(1,) * (x.dim() - 2))
     return [_scaled(call, node, value, given["weight"], given["bias"], shape), UNTOLD, UNTOLD]
 
@@ -91,9 +91,9 @@ def _batch_norm(call: Call) -> Any:
         return _scaled(call, node, value, given["weight"], given["bias"], shape)
     mean = given["running_mean"].detach().reshape(shape)
     factor = torch.rsqrt(given["running_var"].detach() + eps).reshape(shape)
-    node = call.tracer.input(x, x)
+    node = call.ledger.input(x, x)
     value = x.detach()
     for name, constant in (("sub", mean), ("mul", factor)):
         value = value - mean if name == "sub" else value * factor
-        node = call.tracer.apply(call.name, OPS[name], [node, call.tracer.constant(constant)], {}, value)
+        node = call.ledger.apply(call.name, OPS[name], [node, call.ledger.constant(constant)], {}, value)
     return _scaled(call, node, value, given["weight"], given["bias"], shape)

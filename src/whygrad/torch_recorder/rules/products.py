@@ -12,40 +12,40 @@ from whygrad.torch_recorder.tracer import Call
 
 
 @cache
-def _contraction(name: str, pattern: str) -> Op:
-    return application(name, ("A", "B"), Contraction(("A", "B"), labels(pattern)))
+def _contraction(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
+    """Returns the product of a pattern with the labels of some of its factors turned round."""
+    *factors, out = labels(pattern)
+    one, two = (said[::-1] if turn else said for said, turn in zip(factors, turned, strict=True))
+    return application(name, ("A", "B"), Contraction(("A", "B"), (one, two, out)))
 
 
 @cache
-def _affine(name: str, pattern: str) -> Op:
-    return application(name, ("A", "B", "b"), Affine(_contraction(name, pattern).structure))
+def _affine(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
+    return application(name, ("A", "B", "b"), Affine(_contraction(name, pattern, turned).structure))
 
 
-def _matrix(call: Call, value: Tensor, labels: str) -> tuple[Any, str]:
-    """Returns a matrix and its labels, without the transposition that PyTorch's layers put around a weight."""
-    node = call.tracer.node(value)
-    if node is not None:
-        made = call.tracer.recording.nodes[node]
-        if made.op is not None and made.op.name in ("t", "transpose", "permute") and value.dim() == 2:
-            source = call.tracer.recording.nodes[made.inputs[0]]
-            if source.op is None and tuple(source.value.shape) == tuple(value.shape)[::-1]:
-                return made.inputs[0], " ".join(reversed(labels.split()))
-    return value, labels
+def _matrix(call: Call, value: Tensor) -> tuple[int, bool]:
+    """Returns the node of a matrix, without the transposition that PyTorch's layers put around a weight, and whether
+    there was one."""
+    node = call.ledger.node(value)
+    if node is None:
+        return call.ledger.input(value, call.out), False
+    nodes = call.ledger.recording.nodes
+    made = nodes[node]
+    if made.op is not None and made.op.name in ("t", "transpose", "permute") and value.dim() == 2:
+        source = nodes[made.inputs[0]]
+        if source.op is None and tuple(source.value.shape) == tuple(value.shape)[::-1]:
+            return made.inputs[0], True
+    return node, False
 
 
 def _product(call: Call, first: Tensor, second: Tensor, pattern: str, bias: Any = None) -> int:
-    left, _, out = pattern.partition("->")
-    one, two = left.split(",")
-    values, labels = [], []
-    for value, said in ((first, one), (second, two)):
-        found, spelled = _matrix(call, value, said)
-        values.append(found if isinstance(found, int) else call.tracer.input(found, call.out))
-        labels.append(" ".join(spelled.split()))
-    made = f"{labels[0]}, {labels[1]} -> {out.strip()}"
+    one, other = _matrix(call, first), _matrix(call, second)
+    inputs, turned = [one[0], other[0]], (one[1], other[1])
     if bias is None:
-        return call.tracer.apply(call.name, _contraction(call.name, made), values, {}, call.out)
-    values.append(call.tracer.input(bias, call.out))
-    return call.tracer.apply(call.name, _affine(call.name, made), values, {}, call.out)
+        return call.ledger.apply(call.name, _contraction(call.name, pattern, turned), inputs, {}, call.out)
+    inputs.append(call.ledger.input(bias, call.out))
+    return call.ledger.apply(call.name, _affine(call.name, pattern, turned), inputs, {}, call.out)
 
 
 @rule("mm")

@@ -24,12 +24,12 @@ def _reduced(
     out = first(call.out) if out is None else out
     keep = bool(call.given.get("keepdim"))
     shape = tuple(size for axis, size in enumerate(inputs[0].shape) if axis not in axes)
-    nodes = [call.tracer.input(value, out) for value in inputs]
-    made = call.tracer.apply(call.name, op, nodes, {"axis": axes, **settings}, out.reshape(shape))
+    nodes = [call.ledger.input(value, out) for value in inputs]
+    made = call.ledger.apply(call.name, op, nodes, {"axis": axes, **settings}, out.reshape(shape))
     if not keep:
         return made
     full = out.shape
-    return selected(call.tracer, "view", lambda x: x.reshape(full), [made], out)
+    return selected(call.ledger, "view", lambda x: x.reshape(full), [made], out)
 
 
 @rule("sum", "mean", "logsumexp", "prod", "amax", "amin")

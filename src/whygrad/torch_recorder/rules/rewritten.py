@@ -20,7 +20,7 @@ def _embedding_bag(call: Call) -> Any:
     given, (out, _, sizes, largest) = call.given, call.out
     weight, indices, padding = given["weight"], given["indices"], given["padding_idx"]
     if given["scale_grad_by_freq"]:
-        call.tracer.refuse("_embedding_bag (scale_grad_by_freq, which isn't a derivative)", "leave it out")
+        call.ledger.refuse("_embedding_bag (scale_grad_by_freq, which isn't a derivative)", "leave it out")
     if given["mode"] == 2:
 
         def make() -> Tensor:
@@ -91,7 +91,7 @@ def _own_distances(call: Call) -> Any:
 def _fused_attention(call: Call) -> Any:
     given = call.given
     if given["dropout_p"]:
-        call.tracer.refuse(
+        call.ledger.refuse(
             f"{call.name} (with dropout, whose mask the kernel keeps to itself)",
             "leave out sdpa_kernel around it while it is recorded: another kernel is chosen then, which shows the mask",
         )
@@ -169,7 +169,7 @@ def _unpooled(call: Call) -> Any:
     flat = indices.flatten(-spatial)
     ordered = flat.sort(-1).values
     if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
-        call.tracer.refuse(f"{call.name} (of windows that overlap: autograd's gradient is no derivative)")
+        call.ledger.refuse(f"{call.name} (of windows that overlap: autograd's gradient is no derivative)")
     lead = x.shape[: x.dim() - spatial]
     size = call.out.shape[x.dim() - spatial :].numel()
     blank = torch.zeros(*lead, size, dtype=x.dtype, device=x.device)

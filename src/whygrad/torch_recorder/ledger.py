@@ -1,0 +1,203 @@
+"""Which node of the graph each tensor of a run is, and the values that nodes keep while memory is written to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import array_api_compat.torch as torch_namespace
+import torch
+from torch import Tensor
+from torch.utils._mode_utils import no_dispatch
+
+from whygrad.errors import NotSupportedError
+from whygrad.graph import Graph, Recording
+from whygrad.ops import OPS, Op
+from whygrad.torch_recorder.again import Held
+from whygrad.torch_recorder.copies import apart
+from whygrad.torch_recorder.memory import Memory, Source
+from whygrad.torch_recorder.selections import picked
+
+
+class Ledger:
+    """The graph that is written down, by the tensors that hold its nodes.
+
+    Args:
+        where: Says in which module a call is made: its path, for names and errors.
+        otherwise: What an error says is to be done about an operation that can't be written down.
+    """
+
+    def __init__(self, where: Callable[[], str], otherwise: str) -> None:
+        self.recording = Recording(torch_namespace)
+        self.memory = Memory()
+        self.modules: list[str] = []  # for each node, the module that made it
+        self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
+        self.strangers: dict[
+            int, Tensor
+        ] = {}  # by identity: autograd follows them, and they are constants here
+        self.refusal: NotSupportedError | None = None
+        self._where = where
+        self._otherwise = otherwise
+        self._trained: set[int] = set()
+        self._untold: dict[int, tuple[Tensor, str]] = {}
+        self._constants: dict[int, tuple[Tensor, int]] = {}
+        self._constant_of: dict[int, int] = {}
+        self._on_storage: dict[int, list[int]] = {}  # by storage, as the next three
+        self._held: dict[int, list[Held]] = {}
+        self._own: set[int] = set()
+        self._foreign: dict[int, Tensor] = {}
+        self._calls: dict[str, int] = {}
+        self._named: set[int] = set()
+
+    def leaf(self, name: str, tensor: Tensor) -> int:
+        """Returns the number of a new leaf that a tensor of the outside is."""
+        number = self._noted(self.recording.leaf(name, tensor.detach()))
+        self.hold(tensor, number)
+        if tensor.requires_grad:
+            self._trained.add(id(tensor))
+        return number
+
+    def node(self, tensor: Tensor) -> int | None:
+        """Returns the node that a tensor is, or nothing where it is a constant."""
+        sure = self.memory.sure(tensor)
+        if sure is None and (not tensor.is_floating_point() or tensor.layout != torch.strided):
+            return None
+        if id(tensor) in self._trained and not tensor.requires_grad:
+            return None  # frozen for a while: adversarial losses do so with each other's networks
+        if sure is not None:
+            return sure
+        if id(tensor) in self._untold:
+            self.refuse(self._untold[id(tensor)][1])
+        found = self.memory.node(tensor)
+        if not isinstance(found, Source):
+            return self._up_to_date(tensor, found)
+        number = self.apply("written", picked(found, tensor), found.nodes, {}, tensor.detach().clone())
+        self.memory.hold(tensor, number)
+        return number
+
+    def _up_to_date(self, tensor: Tensor, number: int | None) -> int | None:
+        """Returns the node of a tensor as it is now: what autograd knew nothing of changed values, and no path."""
+        if number is None or not self.memory.is_doubtful(tensor):
+            return number
+        with no_dispatch():
+            known = self.recording.nodes[number].value
+            if known.shape != tensor.shape:
+                self.refuse("an assignment to .data (of another shape)", "make a new tensor of that shape")
+            if not torch.allclose(known, tensor, rtol=0, atol=0, equal_nan=True):
+                number = self.apply("written", OPS["identity"], [number], {}, tensor.detach().clone())
+            self.memory.hold(tensor, number)
+        return number
+
+    def input(self, value: Any, like: Tensor) -> int:
+        """Returns the node of an operand: a new constant leaf where it is a number or carries no path."""
+        if not isinstance(value, Tensor):
+            value = torch.tensor(value, dtype=like.dtype, device=like.device)
+            return self._noted(self.recording.leaf("constant", value))
+        number = self.node(value)
+        if number is not None:
+            return number
+        kept = self._constants.get(id(value))
+        if kept is None or self.memory.seen(value):
+            constant = value.detach()
+            if like.is_floating_point() and not value.is_floating_point():
+                constant = constant.to(like.dtype)  # 1/n of an integer n were float32
+            number = self._noted(self.recording.leaf("constant", constant))
+            self._protect(value, number)
+            self.look_at(value)
+            self._constants[id(value)] = kept = (value, number)
+            self._constant_of[number] = id(value)
+        return kept[1]
+
+    def constant(self, value: Tensor) -> int:
+        """Returns the node of a new constant."""
+        return self._noted(self.recording.leaf("constant", value))
+
+    def apply(
+        self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
+    ) -> int:
+        """Returns the number of a new node."""
+        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=value.detach()))
+
+    def _noted(self, number: int) -> int:
+        self.modules.append(self._where())
+        return number
+
+    def hold(self, tensor: Tensor, number: int | None) -> None:
+        """Notes that a tensor that was just made is a node; or constants, such as indices of what was found."""
+        if number is None:
+            self.own([tensor])
+        else:
+            self.memory.hold(tensor, number)
+            self._protect(tensor, number)
+
+    def untold(self, tensor: Tensor, name: str) -> None:
+        """Notes a result with a derivative that isn't known: whoever reads it is refused."""
+        self._untold[id(tensor)] = (tensor, name)
+
+    def own(self, made: Iterable[Tensor], there: Iterable[Tensor] = ()) -> None:
+        """Notes that the memory of what was made is this run's, where it isn't that of what was there before."""
+        self._own.update(
+            {Memory.place(tensor) for tensor in made} - {Memory.place(tensor) for tensor in there}
+        )
+
+    def _protect(self, tensor: Tensor, number: int) -> None:
+        """Notes that a node's value lies in a tensor's memory: it is copied before that is written to."""
+        self._on_storage.setdefault(Memory.place(tensor), []).append(number)
+
+    def rescue(self, tensor: Tensor) -> None:
+        """Copies what is kept of a tensor's memory, which is about to be written to."""
+        for number in self._on_storage.pop(Memory.place(tensor), ()):
+            self.recording.replace_value(number, self.recording.nodes[number].value.clone())
+            self.rescued.add(number)
+            self._constants.pop(self._constant_of.get(number, 0), None)
+        for held in self._held.pop(Memory.place(tensor), ()):
+            held.tensor = held.tensor.clone()
+
+    def held(self, tensor: Tensor) -> Held:
+        """Returns a holder of a constant, which will have the values of now."""
+        made = Held(tensor)
+        self._held.setdefault(self.look_at(tensor), []).append(made)
+        return made
+
+    def look_at(self, tensor: Tensor) -> int:
+        """Returns a constant's storage, after noting where it isn't of this run: who knows what becomes of it."""
+        place = Memory.place(tensor)
+        if place not in self._own:
+            self._foreign[place] = tensor
+            if tensor.requires_grad and not self.memory.is_detached(tensor):
+                self.strangers[id(tensor)] = tensor
+        return place
+
+    def take_apart(self, outside: Sequence[Tensor]) -> None:
+        """Copies what the record keeps of tensors that live on: those of the model, the batch and everywhere else."""
+        outside = [*outside, *self._foreign.values()]
+        held = [one for place in self._foreign for one in self._held.get(place, ())]
+        with no_dispatch():
+            for number, value in apart([node.value for node in self.recording.nodes], outside).items():
+                self.recording.replace_value(number, value)
+            for number, value in apart([one.tensor for one in held], outside).items() if held else ():
+                held[number].tensor = value
+
+    def name_output(self, out: Tensor, path: str, start: int) -> None:
+        """Names a node after the module whose output it is, unless it is that of a module inside."""
+        if torch._C._functorch.is_functorch_wrapped_tensor(out):
+            return  # one example of several that torch.vmap runs at once
+        number = self.node(out)
+        if number is None or number < start or not path or number in self._named:
+            return
+        calls = self._calls[path] = self._calls.get(path, 0) + 1
+        self.recording.rename(number, path if calls == 1 else f"{path} (call {calls})")
+        self._named.add(number)
+
+    def refuse(self, name: str, instead: str = "") -> None:
+        """Raises the error for an operation that isn't in the table; ``instead`` says what to do about it."""
+        place = self._where() or "the costs"
+        self.refusal = NotSupportedError(
+            f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
+            f"expected: an operation of the table in docs/operations.md\n"
+            f"found:    {name}\n"
+            f"try:      {instead or self._otherwise}"
+        )
+        raise self.refusal
+
+    def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
+        """Returns what was written down."""
+        return self.recording.graph(costs, names)

@@ -1,0 +1,228 @@
+"""What PyTorch does otherwise during a run that is recorded: all of it comes by, and in pieces that have a rule."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules._functions import BackwardHookFunction
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._mode_utils import no_dispatch
+from torch.utils.checkpoint import CheckpointFunction
+
+from whygrad.torch_recorder.tracer import Tracer
+
+_of: Any = torch._C
+# How each is read, how it is set, and what it is during the run.
+SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = (
+    # attention in pieces, rather than in kernels that can't be looked into
+    (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, False),
+    (_of._get_flash_sdp_enabled, _of._set_sdp_use_flash, False),
+    (_of._get_mem_efficient_sdp_enabled, _of._set_sdp_use_mem_efficient, False),
+    (_of._get_cudnn_sdp_enabled, _of._set_sdp_use_cudnn, False),
+    (_of._get_overrideable_sdp_enabled, _of._set_sdp_use_overrideable, False),
+    (_of._get_math_sdp_enabled, _of._set_sdp_use_math, True),
+    # no casts of weights that autocast made before the run: no path leads from those to the weights
+    (torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, False),
+)
+
+
+@contextmanager
+def in_pieces() -> Iterator[None]:
+    """Keeps PyTorch from kernels that can't be looked into, and from what it made before."""
+    before = [read() for read, _, _ in SETTINGS]
+    try:
+        for _, write, value in SETTINGS:
+            write(value)
+        yield
+    finally:
+        for (_, write, _), value in zip(SETTINGS, before, strict=True):
+            write(value)
+
+
+@contextmanager
+def by_modules(tracer: Tracer, paths: Mapping[int, str], stack: list[str]) -> Iterator[None]:
+    """Keeps the path of the module that is running on the stack, and names its output after it.
+
+    Recurrent layers run in pieces: oneDNN has a kernel for all of one.
+    """
+    starts: list[int] = []
+    fused = torch._C._get_mkldnn_enabled()
+
+    def before(module: nn.Module, inputs: Any) -> None:
+        path = paths.get(id(module))
+        if path is not None:
+            stack.append(path)
+            starts.append(len(tracer.ledger.recording.nodes))
+        if isinstance(module, nn.RNNBase):
+            torch._C._set_mkldnn_enabled(False)
+
+    def after(module: nn.Module, inputs: Any, out: Any) -> None:
+        if isinstance(module, nn.RNNBase):
+            torch._C._set_mkldnn_enabled(fused)
+        if id(module) in paths and stack:
+            path, start = stack.pop(), starts.pop()
+            if isinstance(out, (tuple, list)) and out:
+                out = out[0]
+            if isinstance(out, Tensor):
+                tracer.ledger.name_output(out, path, start)
+
+    hooks = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Runs what is compiled as it was written."""
+    functions: Any = torch
+    plain = functions.compile
+    with ExitStack() as held:
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            functions.compile = plain
+            held.enter_context(_eager())
+            return plain(*args, **kwargs)
+
+        if "torch._dynamo" in sys.modules:
+            held.enter_context(_eager())
+        else:  # nothing was compiled yet; importing the compiler takes seconds
+            functions.compile = compiled
+        try:
+            yield
+        finally:
+            functions.compile = plain
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+        # Our hooks, which name the modules, fire for the wrapper too: it has a path of its own.
+        warnings.filterwarnings("ignore", message="Using `torch.compile", category=UserWarning)
+        yield
+
+
+# What no operation comes by for
+
+
+class _Stand(NamedTuple):
+    """What stands in the place of an attribute of PyTorch's during the run."""
+
+    owner: Any
+    name: str
+    made: Any
+
+
+@contextmanager
+def all_seen(tracer: Tracer) -> Iterator[None]:
+    """Sees to what doesn't come by as an operation, or comes by too late."""
+    following = [
+        tracer
+    ]  # none afterwards: PyTorch lists its functions once, and keeps those of then for good
+    stands = (
+        *_detached_in_place(tracer),
+        _custom_functions(tracer),
+        _whole_normalisation(following),
+        _gradients_within(tracer),
+    )
+    before = [vars(stand.owner).get(stand.name) for stand in stands]
+    try:
+        for stand in stands:
+            setattr(stand.owner, stand.name, stand.made)
+        yield
+    finally:
+        for stand, own in zip(stands, before, strict=True):
+            if own is None:
+                delattr(stand.owner, stand.name)
+            else:
+                setattr(stand.owner, stand.name, own)
+        following.clear()
+
+
+def _detached_in_place(tracer: Tracer) -> Iterator[_Stand]:
+    """Yields ``detach_``, which never comes by, as one that is noted."""
+    plain = torch.Tensor.detach_
+
+    def detach_(tensor: Tensor) -> Tensor:
+        out = plain(tensor)
+        tracer.ledger.memory.detach(out)
+        return out
+
+    for owner in (torch.Tensor, torch):
+        yield _Stand(owner, "detach_", detach_)
+
+
+def _custom_functions(tracer: Tracer) -> _Stand:
+    """Returns what applies functions with a backward pass of their own: their insides run without gradients."""
+    # One class below Function: its own apply comes here even where it was given another name before (f = F.apply).
+    base: Any = torch.autograd.function._SingleLevelFunction
+    before = vars(base).get("apply")  # there is one in a record within a record
+
+    def plain(cls: Any) -> Any:
+        return super(base, cls).apply if before is None else before.__get__(None, cls)
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        ledger = tracer.ledger
+        live = [value for value in args if isinstance(value, Tensor) and ledger.node(value) is not None]
+        if not live or not torch.is_grad_enabled():
+            return plain(cls)(*args, **kwargs)
+        if cls is CheckpointFunction:
+            run, _, *inputs = args
+            return run(*inputs)
+        if cls is BackwardHookFunction:  # what the hooks of modules hang on: it passes its arguments on
+            passed = plain(cls)(*args)
+            for value, made in zip(args, passed, strict=True):
+                ledger.memory.hold(made, ledger.node(value))
+            return passed
+        if not tracer.allows_opaque:
+            ledger.refuse(f"{cls.__name__} (a torch.autograd.Function)")
+        out = plain(cls)(*args, **kwargs)
+
+        run = plain(cls)
+        tracer.note_opaque(cls.__name__, lambda args: run(*args), {"args": args}, out)
+        return out
+
+    return _Stand(base, "apply", classmethod(apply))
+
+
+def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
+    """Returns RMS normalisation in one piece: PyTorch takes it apart on some devices before it can be seen."""
+    plain = torch.rms_norm
+
+    def whole(
+        input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+    ) -> Any:
+        given: Any = {"input": input, "normalized_shape": normalized_shape, "weight": weight, "eps": eps}
+        each = [x for x in (input, weight) if x is not None]
+        wrapped = any(map(torch._C._functorch.is_functorch_wrapped_tensor, each))
+        if wrapped or not any(of.follows(each) for of in following):
+            return plain(**given)
+        with no_dispatch():
+            out = plain(**given)
+            following[0].note(torch.ops.aten._fused_rms_norm.default, given, out)
+        return out
+
+    return _Stand(torch, "rms_norm", whole)
+
+
+def _gradients_within(tracer: Tracer) -> _Stand:
+    """Returns what refuses gradients that the costs themselves are made of: the backward pass isn't recorded."""
+    engine: Any = torch.autograd
+    # what autograd.grad and backward call, by whatever name they were imported
+    plain = engine._engine_run_backward
+
+    def run(outputs: Any, given: Any, retain_graph: Any, create_graph: Any, *rest: Any, **more: Any) -> Any:
+        if create_graph:
+            tracer.ledger.refuse(
+                "torch.autograd.grad (create_graph=True)",
+                "write the derivative that the cost is made of as a formula, or leave this cost out of the record",
+            )
+        return plain(outputs, given, retain_graph, create_graph, *rest, **more)
+
+    return _Stand(engine, "_engine_run_backward", run)

@@ -91,12 +91,31 @@ def multiplied_onto(array: Array, factor: Array) -> Array:
         >>> multiplied_onto(array, np.array([2.0, 3.0])) is array
         True
     """
-    contiguous = array.flags.c_contiguous if isinstance(array, np.ndarray) else array.is_contiguous()
-    fits = np.broadcast_shapes(array.shape, factor.shape) == array.shape and array.dtype == factor.dtype
-    if not (contiguous and fits):
+    if not _holds(array, factor):
         return array * factor
     array *= factor
     return array
+
+
+def added_onto(array: Array, term: Array) -> Array:
+    """Returns array + term, written over the array where each entry has a place of its own and the sum fits.
+
+    Example:
+        >>> array = np.ones(2)
+        >>> added_onto(array, np.array([2.0, 3.0])) is array
+        True
+    """
+    if not _holds(array, term):
+        return array + term
+    array += term
+    return array
+
+
+def _holds(array: Array, other: Array) -> bool:
+    """Returns whether what is made of two arrays, entry by entry, can be written over the first."""
+    contiguous = array.flags.c_contiguous if isinstance(array, np.ndarray) else array.is_contiguous()
+    fits = np.broadcast_shapes(array.shape, other.shape) == array.shape and array.dtype == other.dtype
+    return bool(contiguous and fits)
 
 
 def log_onto(array: Array, xp: Any) -> Array:

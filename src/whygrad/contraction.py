@@ -54,22 +54,36 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
         >>> contract_sum(delta, W, (("r", "n", "o"), ("o", "i"), ("r", "n", "i")), np).shape
         (2, 5, 4)
     """
+    layout = _layout(labels, tuple(first.shape), tuple(second.shape))
     plan = _plan(labels)
-    sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], second.shape, strict=True))
-    joined = prod(sizes[label] for label in plan.joined)
     a = _arranged(first, labels[0], plan.both + plan.left + plan.joined, xp)
     b = _arranged(second, labels[1], plan.both + plan.joined + plan.right, xp)
+    made = xp.matmul(xp.reshape(a, layout.first), xp.reshape(b, layout.second))
+    return _arranged(xp.reshape(made, layout.result), plan.both + plan.left + plan.right, labels[2], xp)
+
+
+class _Layout(NamedTuple):
+    """The shapes of the factors of a matrix product, and of its result with its axes apart."""
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    result: tuple[int, ...]
+
+
+@lru_cache(4096)
+def _layout(labels: Labels, first: tuple[int, ...], second: tuple[int, ...]) -> _Layout:
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first, strict=True)) | dict(zip(labels[1], second, strict=True))
+    joined = prod(sizes[label] for label in plan.joined)
     stack = tuple(sizes[label] for label in plan.both)
     left = tuple(sizes[label] for label in plan.left)
     right = tuple(sizes[label] for label in plan.right)
-    b = xp.reshape(b, (*stack, joined, prod(right)))
     # Rows that aren't next to each other in memory stay stacked: reshaping them would copy the cotangent. But many
     # products of a few rows each would take longer than a copy that is small beside the result.
     apart = not stack and len(left) > 1 and labels[0][-len(plan.joined) :] != plan.joined
     stacked_rows = apart and not (left[-1] < FEW_ROWS and joined < prod(right))
-    a = xp.reshape(a, (*left, joined) if stacked_rows else (*stack, prod(left), joined))
-    made = xp.reshape(xp.matmul(a, b), (*stack, *left, *right))
-    return _arranged(made, plan.both + plan.left + plan.right, labels[2], xp)
+    rows = (*left, joined) if stacked_rows else (*stack, prod(left), joined)
+    return _Layout(rows, (*stack, joined, prod(right)), (*stack, *left, *right))
 
 
 # A block of the result with the running bests should stay in the second-level cache.

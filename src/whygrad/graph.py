@@ -145,9 +145,9 @@ class Recording:
 def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
     """Returns an elementwise operation with each of its inputs once; any other as it is."""
     structure = op.structure
-    once = dict.fromkeys(inputs)
-    if len(once) == len(inputs) or not isinstance(structure, Elementwise):
+    if not isinstance(structure, Elementwise) or len(set(inputs)) == len(inputs):
         return op, inputs
+    once = tuple(dict.fromkeys(inputs))
     first = {number: op.arguments[inputs.index(number)] for number in once}
     renamed = {argument: first[number] for argument, number in zip(op.arguments, inputs, strict=True)}
 
@@ -160,4 +160,4 @@ def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
     }
     arguments = tuple(first.values())
     merged = Elementwise(arguments, said(structure.of), partials)
-    return op._replace(arguments=arguments, structure=merged), tuple(once)
+    return op._replace(arguments=arguments, structure=merged), once

@@ -92,6 +92,7 @@ def _tree(node: ast.expr, text: str) -> Tree:
     )
 
 
+@cache
 def symbols(tree: Tree) -> frozenset[str]:
     """Returns the names that a formula depends on.
 

@@ -1,6 +1,7 @@
 """Operations that pick, move or repeat entries: reshape, transpose, index, gather, padding, concatenation."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,21 +21,6 @@ class Window(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int
-
-    def once(self) -> bool:
-        """Returns whether no two places show the same entry, axes along which entries are repeated apart."""
-        reach = 0
-        for stride, size in sorted(zip(self.strides, self.shape, strict=True)):
-            if size > 1 and stride:
-                if stride <= reach:
-                    return False
-                reach += stride * (size - 1)
-        return all(stride >= 0 for stride in self.strides)
-
-    def repeated(self) -> tuple[int, ...]:
-        """Returns the axes along which one entry is shown again and again."""
-        axes = enumerate(zip(self.strides, self.shape, strict=True))
-        return tuple(axis for axis, (stride, size) in axes if stride == 0 and size > 1)
 
     def whole(self, size: int) -> bool:
         """Returns whether all of an array's entries are shown, in their order."""
@@ -80,7 +66,7 @@ class Selection(NamedTuple):
         (x,), out = local.inputs, local.output
         if local.xp is not np and x.is_contiguous() and shares_memory(out, x):
             window = Window(tuple(out.shape), out.stride(), out.storage_offset() - x.storage_offset())
-            return window if window.once() else None
+            return window if _once(window) else None
         blank = local.xp.empty(x.shape, dtype=local.xp.float64, device=x.device)
         made = self.select(blank, **local.settings)
         if local.xp is np:
@@ -93,7 +79,7 @@ class Selection(NamedTuple):
             if made.untyped_storage().data_ptr() != blank.untyped_storage().data_ptr():
                 return None
             window = Window(tuple(made.shape), made.stride(), made.storage_offset())
-        return window if window.once() else None
+        return window if _once(window) else None
 
     def pull(
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
@@ -139,13 +125,13 @@ class Selection(NamedTuple):
 
 def _seen_back(semiring: "Semiring", cotangent: "Element", window: Window, size: int, xp: Any) -> "Element":
     """Returns what a view's cotangent is for the entries of the memory that it shows."""
-    again = window.repeated()
+    again, window, order = _way_back(window, size)
     if again:
-        cotangent = semiring.reduce(cotangent, tuple(axis + 1 for axis in again), xp)
-        shape = tuple(1 if axis in again else n for axis, n in enumerate(window.shape))
-        window = window._replace(shape=shape)
-    if window.whole(size):
+        cotangent = semiring.reduce(cotangent, again, xp)
+    if order == ():
         return cotangent
+    if order is not None:  # nothing moves in memory
+        return each(cotangent, lambda part: xp.permute_dims(part, order))
     absent = semiring.absent()
 
     def placed(number: int, part: Array) -> Array:
@@ -160,6 +146,35 @@ def _seen_back(semiring: "Semiring", cotangent: "Element", window: Window, size:
         return made
 
     return tuple(None if part is None else placed(number, part) for number, part in enumerate(cotangent))
+
+
+@lru_cache(4096)
+def _once(window: Window) -> bool:
+    """Returns whether no two places show the same entry, axes along which entries are repeated apart."""
+    reach = 0
+    for stride, size in sorted(zip(window.strides, window.shape, strict=True)):
+        if size > 1 and stride:
+            if stride <= reach:
+                return False
+            reach += stride * (size - 1)
+    return all(stride >= 0 for stride in window.strides)
+
+
+@lru_cache(4096)
+def _way_back(window: Window, size: int) -> tuple[tuple[int, ...], Window, tuple[int, ...] | None]:
+    """Returns over which axes of a cotangent to join, the window that is left, and how to turn its axes then so that an
+    array's entries are in their order: not at all (), or nothing where they aren't all there.
+    """
+    axes = range(len(window.shape))
+    again = [axis for axis in axes if window.strides[axis] == 0 and window.shape[axis] > 1]
+    left = window._replace(shape=tuple(1 if axis in again else window.shape[axis] for axis in axes))
+    joined = tuple(1 + axis for axis in again)
+    if left.whole(size):
+        return joined, left, ()
+    order = sorted(axes, key=lambda axis: -left.strides[axis])
+    shape, strides = (tuple(of[axis] for axis in order) for of in (left.shape, left.strides))
+    turned = Window(shape, strides, left.offset).whole(size)
+    return joined, left, (0, *(1 + axis for axis in order)) if turned else None
 
 
 def _run(sources: Array, shape: tuple[int, ...], full: tuple[int, ...], xp: Any) -> int:

@@ -134,8 +134,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._functional(func, known, given, there, args, kwargs)
 
     def _carry(self, values: Iterable[Tensor]) -> bool:
-        node = self.ledger.node
-        return any(node(value) is not None for value in values)
+        for value in values:  # noqa: SIM110 - twice as fast as any()
+            if self.ledger.node(value) is not None:
+                return True
+        return False
 
     def _plain(self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
@@ -204,12 +206,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
             outs = tensors(out)
+            real = False
             for made in outs:
+                real |= made.is_floating_point()
                 if made.is_complex():
                     self.ledger.refuse(f"{name} (complex numbers)", REAL)
                 if made.layout != torch.strided:
                     self.ledger.refuse(f"{name} (a {_kind(made)})", DENSE)
-            if not any(made.is_floating_point() for made in outs):
+            if not real:
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
             if nodes is not NotImplemented:

@@ -21,24 +21,29 @@ def _softmax(call: Call) -> Any:
     return apply(call, op, [call.given["self"]], {"axis": call.given["dim"]})
 
 
-def _normalised(call: Call, op: Op, x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[int, Tensor]:
-    """Returns the node of what is normalised over some axes, and its value."""
+def _normalised(
+    call: Call, op: Op, x: Tensor, axes: tuple[int, ...], eps: float, value: Tensor | None = None
+) -> tuple[int, Tensor]:
+    """Returns the node of what is normalised over some axes, and its value, which may be known."""
     settings = {"axis": axes, "eps": eps}
-    value = op.structure.value((x.detach(),), settings, xp)
+    if value is None:
+        value = op.structure.value((x.detach(),), settings, xp)
     return call.ledger.apply(call.name, op, [call.ledger.input(x, x)], settings, value), value
 
 
 def _scaled(call: Call, node: int, value: Tensor, weight: Any, bias: Any, shape: Sequence[int]) -> int:
     """Returns the node of a normalised array times a weight plus a bias, each of which may be missing."""
-    for op, factor in ((OPS["mul"], weight), (OPS["add"], bias)):
-        if factor is not None:
-            source = call.ledger.input(factor, factor)
-            if tuple(factor.shape) != tuple(shape):
-                wide = factor.detach().reshape(shape)
-                source = selected(call.ledger, "view", lambda t: t.reshape(shape), [source], wide)
-            value = op.structure.value((value, factor.detach().reshape(shape)), {}, xp)
-            node = call.ledger.apply(call.name, op, [node, source], {}, value)
-    call.ledger.recording.replace_value(node, first(call.out).detach())
+    out = first(call.out)
+    steps = [("mul", weight), ("add", bias)]
+    steps = [(name, factor) for name, factor in steps if factor is not None]
+    if not steps:
+        call.ledger.recording.replace_value(node, out.detach())
+    for place, (name, factor) in enumerate(steps):
+        source, wide = call.ledger.input(factor, factor), factor.detach().reshape(shape)
+        if tuple(factor.shape) != tuple(shape):
+            source = selected(call.ledger, "view", lambda t: t.reshape(shape), [source], wide)
+        value = out if place == len(steps) - 1 else value * wide
+        node = call.ledger.apply(call.name, OPS[name], [node, source], {}, value)
     return node
 
 
@@ -47,8 +52,13 @@ def _of_each_example(call: Call) -> Any:
     given = call.given
     x, shape, eps = given["input"], tuple(given["normalized_shape"]), given["eps"]
     axes = tuple(range(x.dim() - len(shape), x.dim()))
-    op = OPS["normalise" if call.name == "native_layer_norm" else "rms_normalise"]
-    node, value = _normalised(call, op, x, axes, torch.finfo(x.dtype).eps if eps is None else eps)
+    if call.name == "native_layer_norm":
+        _, mean, factor = call.out
+        known = ((x.detach() - mean) * factor).to(x.dtype)
+        node, value = _normalised(call, OPS["normalise"], x, axes, eps, known)
+    else:
+        eps = torch.finfo(x.dtype).eps if eps is None else eps
+        node, value = _normalised(call, OPS["rms_normalise"], x, axes, eps)
     return _scaled(call, node, value, given["weight"], given.get("bias"), shape)
 
 

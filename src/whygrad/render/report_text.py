@@ -77,15 +77,16 @@ def _columns(report: Report, look: _Look) -> _Columns:
     many, numbers = len(report.costs), report.model.numbers
     each = many <= COLUMNS_UP_TO
     room = look.width - 2 - NAMES - (10 if many > 1 else 0)
-    room -= sum(max(len(look.short(cost)), 9) + 2 for cost in report.costs) if each else 25
+    room -= sum(max(len(look.short(cost)), 8) + 2 for cost in report.costs) if each else 25
     cancels = numbers.total is not None and room >= 9
     room -= 9 * cancels
     longest = max(len(a) + len(b) + 2 for a in report.costs for b in report.costs)
     pair = min(longest, room - 2) if many > 2 and room >= 15 else 0
     room -= pair + 2 if pair else 0
-    paths = numbers.surprise is not None and room >= 9
+    least = 8 if many > 1 and each else 0  # of the bars
+    paths = numbers.surprise is not None and room >= 9 + least
     room -= 9 * paths
-    bar = min(24, room - 2) if many > 1 and each and room >= 10 else 0
+    bar = min(24, room - 2) if least and room >= least else 0
     return _Columns(each, bar, pair, cancels, paths)
 
 

@@ -176,7 +176,7 @@ def remarks(report: Report) -> list[str]:
             "before them are not known, and the spectrum stops there."
         )
     if report.omitted:
-        made.append(f'{report.omitted}, or ask for it: report(semirings=("total",)).')
+        made.append(report.omitted)
     made.append("One batch: another may say something else. Look at several before you change a model.")
     return made
 

@@ -15,14 +15,18 @@ from whygrad.report.idle import idle
 from whygrad.report.record import Layer, Numbers, Part, Report
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
+from whygrad.structures import DenseAlongAxis
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
 Progress: TypeAlias = Callable[[str, float], None]
 
 SEMIRINGS = ("total", "entropy", "spectrum")
-# With more costs than these (one for each example, mostly) the sum of absolute contributions is left out by default.
+# With more costs than these (one for each example, mostly) only the gradients are worked out by default.
 COSTS_WITH_TOTAL = 12
+# With more entries than these in normalisations and softmaxes, counted for each cost, the entropy is left out by
+# default: it takes a logarithm or some for each of them, about a microsecond.
+ENTRIES_WITH_ENTROPY = 20_000_000
 # What the recorder adds to the name of a module's output when the module is called again.
 LATER_CALL = re.compile(r" \(call \d+\)$")
 
@@ -36,8 +40,9 @@ def report(
         record: What was computed.
         semirings: What is worked out beside the gradients, each by a sweep of its own: ``total`` (for the
             cancellation), ``entropy`` (for the effective number of paths; brings ``total`` along), ``spectrum`` (by
-            number of residual blocks). Default: ``total``, and nothing where there are more than 12 costs; the report
-            then says so.
+            number of residual blocks). Default: ``entropy``; ``total`` alone where that would take long (more than 20
+            million entries of normalisations and softmaxes); nothing where there are more than 12 costs. The report
+            says what it leaves out.
         progress: Told what is being worked out, and which share of all is done.
 
     Raises:
@@ -90,8 +95,16 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
     if semirings is None:
         many = len(record.graph.costs)
         if many > COSTS_WITH_TOTAL:
-            return (), f"Cancellation is left out with more than {COSTS_WITH_TOTAL} costs"
-        return ("total",), ""
+            return (), (
+                f"With more than {COSTS_WITH_TOTAL} costs cancellation and numbers of paths are left out; "
+                'report(semirings=("entropy",)) finds them.'
+            )
+        if many * _normalised(record) > ENTRIES_WITH_ENTROPY:
+            return ("total",), (
+                "The effective number of paths is left out: through so many entries of normalisations and softmaxes "
+                'it takes long; report(semirings=("entropy",)) finds it.'
+            )
+        return ("total", "entropy"), ""
     chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
     for name in chosen:
         if name not in SEMIRINGS:
@@ -100,6 +113,16 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
             )
     needed = (*chosen, "total") if "entropy" in chosen else chosen
     return tuple(name for name in SEMIRINGS if name in needed), ""
+
+
+def _normalised(record: Record) -> int:
+    """Returns how many entries the normalisations and softmaxes of a model have."""
+    nodes = enumerate(record.graph.nodes)
+    return sum(
+        record.graph.size(number)
+        for number, node in nodes
+        if node.op is not None and isinstance(node.op.structure, DenseAlongAxis)
+    )
 
 
 def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
@@ -138,7 +161,8 @@ def _read(sweep: Sweep, node: int, absent: float) -> Array:
     cotangent = sweep.cotangent(node)
     if cotangent is not None:
         parts = tuple(None if part is None else _wide(part) for part in cotangent.parts)
-        values = sweep.semiring.read(parts, cotangent.exponent, np)
+        with np.errstate(invalid="ignore"):  # what isn't finite is reported as that
+            values = sweep.semiring.read(parts, cotangent.exponent, np)
         made[list(cotangent.rows)] = values.reshape(len(cotangent.rows), -1)
     return made
 

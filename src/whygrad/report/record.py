@@ -223,7 +223,7 @@ class Report(NamedTuple):
         findings: What the numbers say, the most important first.
         stops: Operations without a declaration, at which all but the plain gradient stops.
         spectrum: The gradient by number of blocks, where that was asked for.
-        omitted: Why the cancellation is not there, where nobody asked for that; mostly empty.
+        omitted: Why cancellation or numbers of paths aren't there, where nobody asked for that; mostly empty.
     """
 
     costs: Mapping[str, float]

@@ -23,6 +23,8 @@ BLOCK_BYTES = 1024 * 1024
 SORTED_FROM = 256
 # And from so many on the strongest is looked for among lines.
 ENVELOPE_FROM = 512
+# And from so many on logarithms of partials are added up by clusters.
+CLUSTERED_FROM = 640
 
 
 class DenseAlongAxis(NamedTuple):
@@ -228,15 +230,18 @@ def _from_others(
         return semiring.times(others, semiring.lift(g, xp), xp, marked)
     many = shape[-1]
     strongest = isinstance(semiring, OrderSemiring) and len(moved) == 1 and many >= ENVELOPE_FROM
+    clustered = semiring.logarithmic and many >= CLUSTERED_FROM
     if factors.left.shape[-1] != 2 or not (
-        semiring.live or strongest or (semiring.absolute and many >= SORTED_FROM)
+        semiring.live or strongest or clustered or (semiring.absolute and many >= SORTED_FROM)
     ):
         return None
     lines = Lines.of(factors.left, factors.right, xp)
-    (part,) = moved
-    assert part is not None
     if lines is None:
         return None
+    if clustered:
+        return lines.logarithms_of_others(moved, xp)
+    (part,) = moved
+    assert part is not None
     if semiring.absolute:
         return (lines.sizes_of_others(part, xp),)
     if strongest:

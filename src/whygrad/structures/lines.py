@@ -10,23 +10,27 @@ normalisation's partials are of that form: (-1/n - y(i) y(j)/n) / std, with q = 
 (docs/mathematics.md).
 """
 
+import math
 from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy, on_host, scatter_sum, searched
+from whygrad.arrays import ascending, cast, in_numpy, on_host, scatter_sum, searched
+from whygrad.structures.clusters import sums_over_pairs
 from whygrad.structures.envelope import strongest_of_others
 from whygrad.structures.local import Array
 
+if TYPE_CHECKING:
+    from whygrad.semirings import Element
+
 # What the running sums of some groups may take: more of them leave the caches.
 BLOCK_BYTES = 4 * 1024 * 1024
-PAIRS_BYTES = 1024 * 1024
+# What the entries of some groups may take whose logarithms are added up at once.
+CLUSTERED_BYTES = 256 * 1024
 # So many pairs that are nearly 0 are looked at one by one for each entry; where there are more, nothing is won.
 NEARLY = 4
-# Groups of fewer entries are gone through pair by pair sooner than they are sorted.
-PAIRED_BELOW = 256
 
 
 class Lines(NamedTuple):
@@ -50,24 +54,45 @@ class Lines(NamedTuple):
 
     def sizes_of_others(self, cotangent: Array, xp: Any) -> Array:
         """Returns for each j the sum over all i but j of cotangent(i), not below 0, times |partial(i, j)|."""
-        shape, n = cotangent.shape, self.q.shape[-1]
-        height = max(1, BLOCK_BYTES // (8 * n))
-        rows = cast(xp.reshape(cotangent, (shape[0], -1, n)), xp.float64)
-        made = [
-            xp.concat(
-                [self._sizes(row[top : top + height], top, xp) for top in range(0, len(row), height)], axis=0
-            )
-            for row in rows
-        ]
-        return cast(xp.reshape(xp.stack(made), shape), cotangent.dtype)
+        found = self._from_others(self._by_rows(cotangent, xp) * xp.abs(self.f), xp).clip(0.0)
+        return cast(xp.reshape(xp.abs(self.g) * found, cotangent.shape), cotangent.dtype)
 
-    def _sizes(self, cotangent: Array, top: int, xp: Any) -> Array:
-        f, g, q, t = (array[top : top + len(cotangent)] for array in self)
-        sizes, order = cotangent * xp.abs(f), xp.argsort(q, axis=-1)
-        weights = xp.take_along_axis(sizes, order, axis=-1)
+    def logarithms_of_others(self, cotangent: "Element", xp: Any) -> "Element | None":
+        """Returns for each j an entropy's two sums over all i but j; nothing off the host.
+
+        With s = |partial(i, j)|, weights c(i) and products d(i) these are the sums of c s and of d s + c s log s. The
+        logarithm of s is that of |f(i)|, of |g(j)| and of |1 + q(i) t(j)|.
+        """
+        weight, product = cotangent
+        if weight is None or product is None or not on_host(weight):
+            return None
+        left, right = xp.abs(self.f), xp.abs(self.g)
+        sizes = self._by_rows(weight, xp) * left
+        rest = self._by_rows(product, xp) * left + sizes * _logarithm(left, xp)
+        found = self._from_others(xp.concat([sizes, rest], axis=0), xp)
+        weights = found[: len(sizes)].clip(0.0)
+        products = found[len(sizes) :] + weights * _logarithm(right, xp)
+        products += self._logarithms(sizes, 8 if weight.dtype == xp.float64 else 4, xp)
+        return tuple(
+            cast(xp.reshape(right * each, weight.shape), weight.dtype) for each in (weights, products)
+        )
+
+    def _by_rows(self, cotangent: Array, xp: Any) -> Array:
+        return cast(xp.reshape(cotangent, (cotangent.shape[0], *self.q.shape)), xp.float64)
+
+    def _from_others(self, sizes: Array, xp: Any) -> Array:
+        """Returns for each j the sum over all i but j of sizes(i) |1 + q(i) t(j)|, for sizes (rows, groups, n)."""
+        height = max(1, BLOCK_BYTES // (8 * self.q.shape[-1]))
+        tops = range(0, len(self.q), height)
+        return xp.concat([self._block(sizes, slice(top, top + height), xp) for top in tops], axis=1)
+
+    def _block(self, sizes: Array, groups: slice, xp: Any) -> Array:
+        sizes, q, t = sizes[:, groups], self.q[groups], self.t[groups]
+        order = xp.argsort(q, axis=-1)
         sorted_q = xp.take_along_axis(q, order, axis=-1)
+        weights = xp.take_along_axis(sizes, xp.broadcast_to(order, sizes.shape), axis=-1)
         at = searched(sorted_q, -1 / xp.where(t == 0, 1.0, t), xp)
-        at = xp.where(t == 0, 0, at)  # 1 for every i
+        at = xp.broadcast_to(xp.where(t == 0, 0, at), sizes.shape)  # 1 for every i
 
         def on_both_sides(array: Array) -> tuple[Array, Array]:
             # From behind by sums of its own: a difference would leave rounding where one place has nearly everything.
@@ -76,8 +101,24 @@ class Lines(NamedTuple):
             return xp.take_along_axis(before, at, axis=-1), xp.take_along_axis(behind, at, axis=-1)
 
         ones, slopes = on_both_sides(weights), on_both_sides(weights * sorted_q)
-        every = sum(xp.abs(one + t * slope) for one, slope in zip(ones, slopes, strict=True))
-        return xp.abs(g) * (every - sizes * xp.abs(1 + q * t)).clip(0.0)
+        ones_before, ones_behind = (one + t * slope for one, slope in zip(ones, slopes, strict=True))
+        # 1 + q t has one sign before the place and the other behind it
+        every = xp.where(t < 0, ones_before - ones_behind, ones_behind - ones_before)
+        return every - sizes * xp.abs(1 + q * t)
+
+    def _logarithms(self, sizes: Array, precision: int, xp: Any) -> Array:
+        """Returns for each j the sum over all i but j of sizes(i) s log s with s = |1 + q(i) t(j)|."""
+        every, lines, places = (in_numpy(array) for array in (sizes, self.q, self.t))
+        made = np.empty_like(every)
+        height = max(1, CLUSTERED_BYTES // (8 * lines.shape[-1]))
+        # what isn't a number, or too large for one, goes on as that
+        with np.errstate(over="ignore", invalid="ignore"):
+            for top in range(0, len(lines), height):
+                groups = slice(top, top + height)
+                some, q, t = every[:, groups], lines[groups], places[groups]
+                made[:, groups] = sums_over_pairs(some, q, t, _surprise, precision)
+                made[:, groups] -= some * _surprise(1 + q * t)
+        return xp.asarray(made)
 
     def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
         """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing off the host."""
@@ -103,7 +144,7 @@ class Lines(NamedTuple):
             xp: The array namespace.
         """
         shape, n = cotangent.shape, self.q.shape[-1]
-        found = (self._by_pairs if n < PAIRED_BELOW else self._by_order)(32 * eps, xp)
+        found = self._nearly_zero(32 * eps, xp)
         if found is None:
             return None
         group, i, j = found
@@ -112,28 +153,26 @@ class Lines(NamedTuple):
         made = scatter_sum(flat[:, (group * n + i)[none]], (group * n + j)[none], prod(shape[1:]), xp)
         return xp.reshape(made, shape)
 
-    def _by_pairs(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
+    def _nearly_zero(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
         """Returns the groups, i and j of the pairs with |1 + q(i) t(j)| below a number; nothing if they are many.
 
-        Most groups have none. Where that isn't so they are sorted.
+        Most groups have none: then no two of all q and -1/t, put in order, lie next to each other. Where a few may
+        have some their pairs are gone through; where many have, all are searched in order.
         """
         groups, n = self.q.shape
         kind = xp.float32 if near > 1e-7 else xp.float64
         q, t = cast(self.q, kind), cast(self.t, kind)
-        height = max(1, PAIRS_BYTES // (4 * n * n))
-        least = []
-        for top in range(0, groups, height):
-            sizes = q[top : top + height, :, None] * t[top : top + height, None, :]
-            sizes += 1
-            least.append(xp.min(xp.reshape(xp.abs(sizes), (len(sizes), -1)), axis=-1))
-        (some,) = xp.nonzero(xp.concat(least, axis=0) < near)
+        places = xp.where(t == 0, math.nan, -1 / xp.where(t == 0, 1.0, t))
+        every = ascending(xp.concat([q, places], axis=-1), xp)
+        close = every[:, 1:] - every[:, :-1] < 2 * near * xp.abs(every[:, 1:])
+        (some,) = xp.nonzero(xp.any(close, axis=-1))
         if len(some) * n > NEARLY * groups:
             return self._by_order(near, xp)
         group, i, j = xp.nonzero(xp.abs(q[some][:, :, None] * t[some][:, None, :] + 1) < near)
         return some[group], i, j
 
     def _by_order(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
-        """Returns the same for groups of many entries, which are sorted."""
+        """Returns the same by a search for each -1/t among all q."""
         groups, n = self.q.shape
         order = xp.argsort(self.q, axis=-1)
         sorted_q = xp.take_along_axis(self.q, order, axis=-1)
@@ -157,6 +196,18 @@ def _divided(array: Array, by: Array, xp: Any) -> Array | None:
     if not bool(xp.any(nothing)):
         return array / by
     return None if bool(xp.any(nothing & (array != 0))) else array / xp.where(nothing, 1.0, by)
+
+
+def _logarithm(array: Array, xp: Any) -> Array:
+    """Returns the natural logarithms of numbers that aren't negative, 0 for 0."""
+    return xp.log(xp.where(array > 0, array, 1.0))
+
+
+def _surprise(array: Array) -> Array:
+    """Returns |x| log |x|."""
+    made = np.abs(array)
+    made *= np.log(np.maximum(made, np.finfo(float).smallest_normal))
+    return made
 
 
 def _running(array: Array, xp: Any) -> Array:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whygrad as wg
-from whygrad.network import numbers
+from whygrad.arguments import numbers
 
 
 def test_the_network_of_the_question() -> None:

@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arguments import numbers
 from whygrad.codegen import engine
 from whygrad.errors import NotSupportedError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
-from whygrad.network import Network, numbers
+from whygrad.network import Network
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
 

@@ -2,17 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arguments import (
+    mapping,
+    need_brackets_in_pairs,
+    need_known,
+    numbers,
+    parsed_activations,
+    penalty,
+    whole_sizes,
+)
 from whygrad.codegen import scalar_program
-from whygrad.codegen.layered import Activation, Layered
+from whygrad.codegen.layered import Layered
 from whygrad.errors import (
-    EquationError,
     NetworkFileError,
     NotSupportedError,
     QuantityError,
@@ -20,8 +27,7 @@ from whygrad.errors import (
     WhygradError,
 )
 from whygrad.notation import Layout, Notation, Quantity, notation, with_names
-from whygrad.notation.canonical import canonical
-from whygrad.ops import ACTIVATIONS, COSTS
+from whygrad.ops import COSTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +35,6 @@ if TYPE_CHECKING:
     from whygrad.run import Run
 
 Array: TypeAlias = Any
-
-MOST_NEURONS = 10_000_000
-MOST_WEIGHTS = 1_000_000_000
-
 
 # Networks with at most this many (costs x parameters) run as scalar code: above, NumPy's calls cost less.
 SCALAR_UP_TO = 400
@@ -101,25 +103,25 @@ class Network:
         x: Any = None,
         y: Any = None,
     ) -> None:
-        checked = _sizes(sizes)
-        activations = _activations(activation, len(checked) - 1)
-        given = _table("parameters", parameters)
+        checked = whole_sizes(sizes)
+        activations = parsed_activations(activation, len(checked) - 1)
+        given = mapping("parameters", parameters)
         if bias is None:
             bias = any(name.startswith("b") for name in given or ())
         if not isinstance(bias, (bool, np.bool_)):
             raise ShapeError(f"bias: expected true or false, found {bias!r}")
-        _known("cost", cost, COSTS)
-        _known("reduction", reduction, ("sum", "mean"))
-        strength = _strength(l2)
+        need_known("cost", cost, COSTS)
+        need_known("reduction", reduction, ("sum", "mean"))
+        strength = penalty(l2)
         #: What programs are made from: the network without its numbers.
         self.layered = Layered(checked, activations, bool(bias), cost, reduction, strength)
         #: W1, b1, … as read-only arrays.
         self.parameters: Mapping[str, Array] = MappingProxyType(self._parameters(given, seed))
-        self.names: dict[str, str] = dict(_table("names", names) or {})
+        self.names: dict[str, str] = dict(mapping("names", names) or {})
         for name, meaning in self.names.items():
             if not isinstance(meaning, str):
                 raise ShapeError(f"names: expected {name!r} to stand for a name as text, found {meaning!r}")
-            _check_brackets(name)
+            need_brackets_in_pairs(name)
         self.layout = Layout(checked, tuple(str(a) for a in activations), bool(bias), strength > 0)
         self.notation = self.in_notation(notation)
         self.dtype = next(iter(self.parameters.values())).dtype
@@ -332,137 +334,3 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({self.layered.title()})"
-
-
-def numbers(name: str, given: Any, dtype: Any) -> Array:
-    """Returns a copy of what was given as an array of finite numbers.
-
-    Raises:
-        ShapeError: It isn't a rectangle of numbers, or one of them is nan or infinite; the message says where.
-    """
-    try:
-        found = np.asarray(given)
-        if found.dtype.kind not in "fiub":
-            raise ShapeError(f"{name}: expected real numbers, found an array of type {found.dtype}")
-        with np.errstate(over="ignore"):  # too large for float32: inf, which is found below
-            array = np.array(found, dtype=dtype)
-    except ShapeError:
-        raise
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        # RuntimeError: a PyTorch tensor that requires a gradient doesn't become an array by itself.
-        raise ShapeError(f"{name}: expected a rectangle of numbers; {error}") from None
-    if not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ShapeError(f"{name}: expected finite numbers, found {array[place]} at {list(place)}")
-    return array
-
-
-def _sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    try:
-        made = tuple(sizes)
-    except TypeError:
-        raise ShapeError(f"sizes: expected a list such as [2, 3, 3, 2], found {sizes!r}") from None
-    if len(made) < 2:
-        raise ShapeError(
-            f"sizes: expected the inputs and at least one layer, such as [2, 3, 2], found {list(made)}"
-        )
-    for place, size in enumerate(made):
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise ShapeError(f"sizes: expected whole numbers from 1, found {size!r} at place {place}")
-        if size > MOST_NEURONS:
-            raise ShapeError(
-                f"sizes: expected at most {MOST_NEURONS:,} neurons in a layer, found more at place {place}"
-            )
-    checked = tuple(int(size) for size in made)
-    weights = sum(a * b for a, b in pairwise(checked))
-    if weights > MOST_WEIGHTS:
-        raise ShapeError(f"sizes: expected at most {MOST_WEIGHTS:,} weights, found {weights:,}")
-    return checked
-
-
-def _check_brackets(name: str) -> None:
-    """Raises where a name's brackets aren't in pairs: no formula could be read or set with it."""
-    try:
-        canonical(name)
-    except EquationError as error:
-        says = str(error).split("\n")[0]
-        raise EquationError(
-            f"names: expected a name whose brackets are in pairs, found {name!r}: {says}",
-            name,
-            error.position,
-        ) from None
-
-
-def _table(what: str, given: Any) -> Mapping[str, Any] | None:
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        raise ShapeError(f"{what}: expected a mapping from names, found {type(given).__name__}")
-    for name in given:
-        if not isinstance(name, str):
-            raise ShapeError(f"{what}: expected names as text, found {name!r}")
-    return given
-
-
-def _strength(l2: Any) -> float:
-    if isinstance(l2, (int, float, np.integer, np.floating)) and not isinstance(l2, bool):
-        try:
-            made = float(l2)
-        except OverflowError:
-            made = np.inf
-        if 0 <= made < np.inf:
-            return made
-    raise ShapeError(f"l2: expected a finite number that is 0 or more, found {str(l2)[:40]}")
-
-
-def _known(what: str, found: Any, table: Any) -> None:
-    if not isinstance(found, str) or found not in table:
-        raise NotSupportedError(
-            f"{what}: expected one of {', '.join(table)}, found {found!r}{_nearest(found, table)}"
-        )
-
-
-def _nearest(found: Any, table: Any) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(found), list(table), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _activations(given: str | Sequence[str], depth: int) -> tuple[Activation, ...]:
-    if not isinstance(given, (str, Sequence)):
-        raise NotSupportedError(
-            f"activation: expected a name such as 'relu', or one for each layer, found {given!r}"
-        )
-    texts = [given] * depth if isinstance(given, str) else list(given)
-    if len(texts) != depth:
-        raise ShapeError(
-            f"activation: expected one for all layers or one for each of the {depth} layers after the input, "
-            f"found {len(texts)}: {texts}"
-        )
-    return tuple(_activation(text) for text in texts)
-
-
-def _activation(text: str) -> Activation:
-    if not isinstance(text, str):
-        raise NotSupportedError(f"activation: expected a name such as 'relu', found {text!r}")
-    name, opening, rest = text.strip().partition("(")
-    _known("activation", name, ACTIVATIONS)
-    settings = {key: value for key, value in ACTIVATIONS[name].settings.items() if key != "axis"}
-    values = [part for part in rest.removesuffix(")").split(",") if part.strip()] if opening else []
-    if opening and (not rest.endswith(")") or len(values) > len(settings)):
-        shown = f"{name}({', '.join(settings)})" if settings else name
-        raise NotSupportedError(f"activation: expected {shown}, found {text!r}")
-    for key, value in zip(settings, values, strict=False):
-        said, equals, number = value.partition("=")
-        if equals and said.strip() != key:
-            raise NotSupportedError(f"activation: expected {key} in {text!r}, found {said.strip()!r}")
-        try:
-            settings[key] = float(number if equals else value)
-        except ValueError:
-            raise NotSupportedError(
-                f"activation: expected a number for {key} in {text!r}, found {value!r}"
-            ) from None
-        if not np.isfinite(settings[key]):
-            raise NotSupportedError(f"activation: expected a finite {key} in {text!r}")
-    return Activation(name, tuple(settings.items()))

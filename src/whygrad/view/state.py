@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arguments import numbers
 from whygrad.errors import QuantityError
-from whygrad.network import Network, numbers
+from whygrad.network import Network
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import exists
 from whygrad.run import Run

@@ -1,13 +1,17 @@
 """The backward pass that lets every cotangent go: the same numbers as the one that keeps them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.test_sweep import two_costs
 from whygrad.graph import Entry, Recording
-from whygrad.ops import OPS
+from whygrad.ops import OPS, application
 from whygrad.passing_sweep import PassingSweep
 from whygrad.semirings import SEMIRINGS, SumSemiring
+from whygrad.structures import Selection
 from whygrad.sweep import Sweep
 
 SUMS = [name for name, semiring in SEMIRINGS.items() if isinstance(semiring, SumSemiring)]
@@ -54,8 +58,37 @@ def test_costs_that_take_turns_may_be_far_apart_in_size() -> None:
         up = recording.apply(f"up{step}", OPS["matmul"], (up, weight), value=np.ones((2, 4)))
         down = recording.apply(f"down{step}", OPS["matmul"], (down, small), value=np.ones((2, 4)))
     graph = recording.graph((Entry(up, 0), Entry(down, 1)))
-    made = PassingSweep(graph, "gradient", {x}, room=1)
-    np.testing.assert_allclose(made.values(x), Sweep(graph, "gradient").values(x), rtol=1e-12)
+    kept = Sweep(graph, "gradient")
+    for room in (1, np.inf):
+        made = PassingSweep(graph, "gradient", {x, weight, small}, room)
+        for leaf in (x, weight, small):
+            np.testing.assert_allclose(made.values(leaf), kept.values(leaf), rtol=1e-12)
+
+
+@pytest.mark.parametrize("room", [1, np.inf])
+@pytest.mark.parametrize("name", SUMS)
+def test_windows_onto_one_array_are_added_up_in_it(name: str, room: float) -> None:
+    random = np.random.default_rng(5)
+    recording = Recording()
+    x = recording.leaf("x", random.normal(size=(4, 5)))
+    y = recording.apply("y", OPS["tanh"], (x,))
+    windows: dict[str, Callable[..., Any]] = {
+        "row": lambda array: array[1],
+        "rows": lambda array: array[1:3].reshape(-1),
+        "column": lambda array: array[:, 2],
+        "turned": lambda array: array[2:, 1:].T,
+        "repeated": lambda array: np.broadcast_to(array[3], (2, 5)),
+        "picked": lambda array: array[[0, 0, 3]],
+    }
+    total = y
+    for of in (x, y):
+        for said, select in windows.items():
+            seen = recording.apply(said, application(said, ("x",), Selection(("x",), select)), (of,))
+            sized = recording.apply(said, OPS["sum"], (recording.apply(said, OPS["power"], (seen,)),))
+            total = recording.apply("total", OPS["mul"], (total, sized))
+    graph = recording.graph((Entry(total, 0), Entry(total, 7)))
+    kept, let_go = Sweep(graph, name), PassingSweep(graph, name, {x}, room)
+    np.testing.assert_allclose(let_go.values(x), kept.values(x), rtol=1e-12)
 
 
 def test_turns_go_through_their_operations_once(monkeypatch: pytest.MonkeyPatch) -> None:

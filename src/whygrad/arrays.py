@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -113,9 +114,18 @@ def added_onto(array: Array, term: Array) -> Array:
 
 def _holds(array: Array, other: Array) -> bool:
     """Returns whether what is made of two arrays, entry by entry, can be written over the first."""
-    contiguous = array.flags.c_contiguous if isinstance(array, np.ndarray) else array.is_contiguous()
-    fits = np.broadcast_shapes(array.shape, other.shape) == array.shape and array.dtype == other.dtype
-    return bool(contiguous and fits)
+    fits = array.shape == other.shape or np.broadcast_shapes(array.shape, other.shape) == array.shape
+    return fits and array.dtype == other.dtype and contiguous(array)
+
+
+def contiguous(array: Array) -> bool:
+    """Returns whether an array's entries follow each other in memory, each in a place of its own.
+
+    Example:
+        >>> contiguous(np.zeros((2, 3))), contiguous(np.zeros((2, 3)).T)
+        (True, False)
+    """
+    return bool(array.flags.c_contiguous if isinstance(array, np.ndarray) else array.is_contiguous())
 
 
 def log_onto(array: Array, xp: Any) -> Array:
@@ -141,12 +151,23 @@ def ldexp(part: Array, exponent: int, xp: Any) -> Array:
     if xp is np:
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(part, exponent)
-    most = math.frexp(float(xp.finfo(part.dtype).max))[1] - 2
+    most = largest_exponent(part.dtype, xp) - 2
     while exponent:
         step = max(-most, min(most, exponent))
         part = part * 2.0**step
         exponent -= step
     return part
+
+
+@cache
+def largest_exponent(dtype: Any, xp: Any) -> int:
+    """Returns the exponent of the power of two next above all numbers of a type.
+
+    Example:
+        >>> largest_exponent(np.dtype("float32"), np)
+        128
+    """
+    return math.frexp(float(xp.finfo(dtype).max))[1]
 
 
 def extremes(array: Array) -> tuple[float, float]:

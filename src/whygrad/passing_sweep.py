@@ -8,10 +8,10 @@ few at a time, so that arrays stay in the caches and in memory that an allocator
 import math
 from collections.abc import Collection
 
-from whygrad.arrays import added_onto, shares_memory
+from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
 from whygrad.graph import Graph
-from whygrad.semirings import SEMIRINGS, SumSemiring
-from whygrad.structures import Elementwise, Local
+from whygrad.semirings import SEMIRINGS, Element, SumSemiring
+from whygrad.structures import Elementwise, Local, Selection
 from whygrad.structures.local import each
 from whygrad.sweep import Cotangent, Sweep
 
@@ -104,15 +104,25 @@ class PassingSweep(Sweep):
 
     def _plus(self, a: Cotangent, b: Cotangent) -> Cotangent:
         """Returns the sum, written over one that nobody else sees."""
-        known = all(part is not None for part in (*a.parts, *b.parts))
-        if not known or a.rows != b.rows or a.exponent != b.exponent or len(a.parts) != len(b.parts):
-            return super()._plus(a, b)
-        if b.alone and not a.alone:
-            a, b = b, a
-        if not a.alone:
-            return super()._plus(a, b)._replace(alone=True)
-        parts = tuple(added_onto(one, other) for one, other in zip(a.parts, b.parts, strict=True))
-        return a._replace(parts=parts)
+        for onto, other in ((a, b), (b, a)):
+            fitted = self._fitted(onto, other)
+            if fitted is not None:
+                parts = zip(onto.parts, fitted, strict=True)
+                return onto._replace(parts=tuple(added_onto(one, more) for one, more in parts))
+        fresh = all(part is not None for part in (*a.parts, *b.parts))
+        return super()._plus(a, b)._replace(alone=fresh or (a.alone and b.alone))
+
+    def _fitted(self, onto: Cotangent | None, new: Cotangent) -> Element | None:
+        """Returns what is to be added to a cotangent in its memory, where nobody else sees that."""
+        if onto is None or not onto.alone or onto.rows != new.rows or len(onto.parts) != len(new.parts):
+            return None
+        known = [part for part in (*onto.parts, *new.parts) if part is not None]
+        if len(known) < 2 * len(onto.parts) or self._overwriting.normalise is not None:
+            return None
+        lower = onto.exponent - new.exponent
+        # From far below nothing would be left of it, and the other may be zero.
+        most = largest_exponent(known[0].dtype, self.graph.xp) // 2 if lower else 0
+        return self._at_exponent(new, onto.exponent) if 0 <= lower <= most else None
 
     def _local(self, number: int) -> Local:
         if number > self._in_turns:
@@ -128,6 +138,8 @@ class PassingSweep(Sweep):
         nodes, op = self.graph.nodes, self.graph.nodes[number].op
         assert op is not None
         local = self._local(number)
+        if self._added(cotangent, number, wanted, pending):
+            return False
         made: list[Cotangent] = []
         shared: list[bool] = []
         for which, _ in wanted:
@@ -148,6 +160,24 @@ class PassingSweep(Sweep):
                 pulled._replace(alone=heir or not with_others),
             )
         return any(shared)
+
+    def _added(
+        self, cotangent: Cotangent, number: int, wanted: list[tuple[int, int]], pending: dict[int, Cotangent]
+    ) -> bool:
+        """Adds a cotangent to what its source has already, where it belongs in memory that nobody else sees."""
+        nodes, op = self.graph.nodes, self.graph.nodes[number].op
+        if len(wanted) != 1 or op is None or not isinstance(op.structure, Selection) or nodes[number].marked:
+            return False
+        ((_, source),) = wanted
+        old = (pending if nodes[source].op is not None else self._ends).get(source)
+        fitted = self._fitted(old, cotangent)
+        if old is None or fitted is None or len(fitted) > 1:
+            return False
+        (onto,), (part,) = old.parts, fitted
+        assert onto is not None
+        assert part is not None
+        fits = contiguous(onto) and onto.dtype == part.dtype
+        return fits and op.structure.add_onto(onto, part, self._local(number))
 
 
 def _of_rows(cotangent: Cotangent, wanted: set[int]) -> Cotangent:

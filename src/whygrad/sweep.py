@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import cast, extremes, in_numpy
+from whygrad.arrays import cast, extremes, in_numpy, largest_exponent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
@@ -193,7 +193,7 @@ class Sweep:
         """
         known = [part for part in parts if part is not None]
         xp = self.graph.xp
-        limit = math.frexp(float(xp.finfo(known[0].dtype).max))[1] // 4
+        limit = largest_exponent(known[0].dtype, xp) // 4
         size = _size(parts, xp)
         if not math.isfinite(size) or size == 0:
             return parts, exponent

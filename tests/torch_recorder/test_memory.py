@@ -1,5 +1,6 @@
 """Views and in-place writes: random programs, against autograd."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import whygrad as wg
 from tests.torch_recorder.agreement import by_autograd, recorded
+from whygrad.torch_recorder.memory import apart, window
 
 
 class Program(nn.Module):
@@ -162,3 +165,51 @@ def test_what_is_overwritten_by_random_numbers_has_no_path() -> None:
 
     record = recorded(Model(), torch.randn(3, 2), lambda m, b: {"c": m(b).square().sum()})
     assert [record.sweep("count")[f"layer.bias[{n}]"] for n in range(3)] == [3, 0, 3]
+
+
+View = Callable[[torch.Tensor], torch.Tensor]
+
+
+@st.composite
+def views(draw: st.DrawFn, base: torch.Tensor) -> torch.Tensor:
+    view = base
+    for _ in range(draw(st.integers(0, 3))):
+        kinds: list[View] = [
+            lambda v: v.flatten() if v.is_contiguous() else v,
+            lambda v: v.expand(2, *v.shape),
+        ]
+        if view.dim():
+            axis = draw(st.integers(0, view.dim() - 1))
+            low, high = sorted(draw(st.integers(0, view.shape[axis])) for _ in range(2))
+            kinds += [
+                lambda v, a=axis: v.transpose(a, 0),  # type: ignore[misc]
+                lambda v, a=axis, i=low, j=high: v.narrow(a, i, j - i),  # type: ignore[misc]
+                lambda v: v[::2],
+            ]
+            if low < high:
+                kinds.append(lambda v, a=axis, i=low: v.select(a, i))  # type: ignore[misc]
+        view = draw(st.sampled_from(kinds))(view)
+    return view
+
+
+@given(st.data(), st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_windows_that_lie_apart_share_no_entry(data: st.DataObject, shape: list[int]) -> None:
+    base = torch.zeros(shape)
+    one, other = data.draw(views(base)), data.draw(views(base))
+    if apart(window(one), window(other)):
+        base.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(1)
+        assert not other.any()
+
+
+def test_what_is_written_beside_a_view_leaves_it_as_it_is() -> None:
+    def gated(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        one, other, both = model(x).unsafe_chunk(3, 1)
+        one.sigmoid_()
+        other.tanh_()
+        return {"size": (one * other * both).sum()}
+
+    model = nn.Linear(4, 6)
+    record = recorded(model.double(), torch.randn(3, 4, dtype=torch.float64), gated)
+    assert "written" not in {node.name for node in record.graph.nodes}
+    cell = wg.record(nn.LSTMCell(2, 3), torch.randn(2, 2), lambda cell, x: {"size": cell(x)[0].sum()})
+    assert "written" not in {node.name for node in cell.graph.nodes}

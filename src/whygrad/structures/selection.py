@@ -94,6 +94,21 @@ class Selection(NamedTuple):
         shaped = each(made, lambda part: xp.reshape(part, (part.shape[0], *shape)))
         return counted(semiring, shaped, local.output, xp) if marked else shaped
 
+    def add_onto(self, onto: Array, cotangent: Array, local: Local) -> bool:
+        """Adds a cotangent of sums to what its input has from others, and returns whether it is seen there in memory.
+
+        Ten steps that look at a tenth of an array each go through it once, and not ten times.
+        """
+        window = self.window(local)
+        if window is None:
+            return False
+        size, xp = prod(local.inputs[0].shape), local.xp
+        again, window, _ = _way_back(window, size)
+        part = xp.sum(cotangent, axis=again, keepdims=True) if again else cotangent
+        seen = _seen(xp.reshape(onto, (onto.shape[0], size)), window, xp)
+        seen += part
+        return True
+
     def _scattered(self, semiring: "Semiring", cotangent: "Element", local: Local, which: int) -> "Element":
         xp, shape = local.xp, tuple(local.inputs[which].shape)
         size = prod(shape)
@@ -137,15 +152,19 @@ def _seen_back(semiring: "Semiring", cotangent: "Element", window: Window, size:
     def placed(number: int, part: Array) -> Array:
         none = absent[min(number, len(absent) - 1)]
         made = xp.full((part.shape[0], size), none, dtype=part.dtype, device=part.device)
-        shape, strides = (part.shape[0], *window.shape), (size, *window.strides)
-        if xp is np:
-            steps = tuple(stride * made.itemsize for stride in strides)
-            np.lib.stride_tricks.as_strided(made[:, window.offset :], shape, steps)[...] = part
-        else:
-            made.as_strided(shape, strides, window.offset).copy_(part)
+        _seen(made, window, xp)[...] = part
         return made
 
     return tuple(None if part is None else placed(number, part) for number, part in enumerate(cotangent))
+
+
+def _seen(rows: Array, window: Window, xp: Any) -> Array:
+    """Returns what a window shows of each row (rows, size), in the rows' memory."""
+    shape, strides = (rows.shape[0], *window.shape), (rows.shape[1], *window.strides)
+    if xp is np:
+        steps = tuple(stride * rows.itemsize for stride in strides)
+        return np.lib.stride_tricks.as_strided(rows[:, window.offset :], shape, steps)
+    return rows.as_strided(shape, strides, rows.storage_offset() + window.offset)
 
 
 @lru_cache(4096)

@@ -5,7 +5,9 @@ others on the same storage show. The recorded graph is functional, so a tensor t
 selection of entries from the nodes that were written there last.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -23,6 +25,32 @@ def window(tensor: Tensor) -> Window:
 def places(window: Window, length: int) -> Tensor:
     """Returns the places in the storage of the entries that a window shows, in order."""
     return torch.arange(length, dtype=torch.int64).as_strided(*window).reshape(-1)
+
+
+@lru_cache(4096)
+def apart(one: Window, other: Window) -> bool:
+    """Returns whether two windows are seen to have no entry in common: boxes on one grid that lie side by side.
+
+    Example:
+        >>> whole = torch.zeros(4, 6)
+        >>> left, right = whole.chunk(2, 1)
+        >>> apart(window(left), window(right)), apart(window(left), window(whole[1]))
+        (True, False)
+    """
+    boxes = [{stride: n for n, stride in zip(*of[:2], strict=True) if n > 1} for of in (one, other)]
+    if any(sum(n > 1 for n in of[0]) > len(box) for of, box in zip((one, other), boxes, strict=True)):
+        return False  # two axes along one stride
+    rests, above, beside = [int(one[2]), int(other[2])], math.inf, False
+    for stride in sorted({1, *boxes[0], *boxes[1]}, reverse=True):
+        if not stride:
+            return False  # entries that are shown again and again
+        first = [rest // stride for rest in rests]
+        after = [at + box.get(stride, 1) for at, box in zip(first, boxes, strict=True)]
+        if max(after) * stride > above:
+            return False  # a box that goes on in the next line of the grid
+        beside |= after[0] <= first[1] or after[1] <= first[0]
+        rests, above = [rest % stride for rest in rests], stride
+    return beside
 
 
 class Known(NamedTuple):
@@ -44,16 +72,30 @@ class Source(NamedTuple):
 
 
 class _Storage:
-    """The writes to one storage, and where each of its entries comes from."""
+    """The writes to one family's memory, and where each of its entries comes from.
+
+    It is ``doubtful`` once something was written there that the family knows nothing of.
+    """
 
     def __init__(self) -> None:
         self.version = 0
+        self.doubtful = False
+        self._written: list[Window] = []  # by version
         self._waiting: list[tuple[Window, int | None]] = []
         self._owner: Tensor | None = None
         self._place: Tensor | None = None
 
     def put(self, window: Window, node: int | None) -> None:
         self._waiting.append((window, node))
+
+    def write(self, window: Window, node: int | None) -> None:
+        self.version += 1
+        self._written.append(window)
+        self.put(window, node)
+
+    def untouched(self, window: Window, version: int) -> bool:
+        """Returns whether all that was written since a version is seen to lie beside a window."""
+        return all(apart(window, written) for written in self._written[version:])
 
     def source(self, tensor: Tensor) -> Source:
         if self._owner is None or self._place is None:
@@ -91,8 +133,8 @@ class Memory:
         self._detached: dict[
             int, tuple[Tensor, int]
         ] = {}  # (kept, so that its identity stays its own; its family)
-        self._twins: set[int] = set()
-        self._doubtful: set[int] = set()
+        self._families = 0
+        self._twins: dict[int, list[int]] = {}  # the families of detached tensors, by their place
 
     @staticmethod
     def place(tensor: Tensor) -> int:
@@ -103,23 +145,21 @@ class Memory:
         detached = self._detached.get(id(tensor))
         return self.place(tensor) if detached is None else detached[1]
 
-    def _put(self, tensor: Tensor, node: int | None, writes: int) -> None:
-        """Notes what a tensor holds after some more writes to its family."""
-        place = self.place(tensor)
-        detached = self._detached.get(id(tensor))
-        family = place if detached is None else detached[1]
-        storage = self._storages.get(family)
-        if storage is None:
-            storage = self._storages[family] = _Storage()
-        storage.version += writes
-        storage.put(window(tensor), node)
-        self._known[id(tensor)] = Known(tensor, node, storage.version, storage, place)
+    def _storage(self, family: int) -> _Storage:
+        found = self._storages.get(family)
+        if found is None:
+            found = self._storages[family] = _Storage()
+        return found
+
+    def _know(self, tensor: Tensor, node: int | None, storage: _Storage) -> None:
+        self._known[id(tensor)] = Known(tensor, node, storage.version, storage, self.place(tensor))
 
     def detach(self, tensor: Tensor) -> None:
         """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
         self._known.pop(id(tensor), None)
-        self._detached[id(tensor)] = (tensor, -1 - len(self._detached))
-        self._twins.add(self.place(tensor))
+        self._families += 1
+        self._detached[id(tensor)] = (tensor, -self._families)
+        self._twins.setdefault(self.place(tensor), []).append(-self._families)
 
     def is_detached(self, tensor: Tensor) -> bool:
         """Returns whether a tensor was detached, or is a view of one that was."""
@@ -142,23 +182,32 @@ class Memory:
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
-            self._put(tensor, node, 0)
+            storage = self._storage(self._family(tensor))
+            storage.put(window(tensor), node)
+            self._know(tensor, node, storage)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
         """Notes what was written into a tensor: the others of its family show it too."""
-        self._put(tensor, node, 1)
-        if self.place(tensor) in self._twins:
-            self.doubt(tensor)
+        storage = self._storage(self._family(tensor))
+        storage.write(window(tensor), node)
+        self._know(tensor, node, storage)
+        self._doubt(tensor, knowing=storage)
 
     def doubt(self, tensor: Tensor) -> None:
         """Notes that a tensor was written to and autograd doesn't know of it for all that lies in the same memory."""
+        self._doubt(tensor, knowing=None)
+
+    def _doubt(self, tensor: Tensor, knowing: _Storage | None) -> None:
         place = self.place(tensor)
-        if place in self._storages or place in self._twins:
-            self._doubtful.add(place)
+        for family in (place, *self._twins.get(place, ())):
+            storage = self._storages.get(family)
+            if storage is not None and storage is not knowing:
+                storage.doubtful = True
 
     def is_doubtful(self, tensor: Tensor) -> bool:
         """Returns whether a tensor that holds a node may have other values than that node."""
-        return bool(self._doubtful) and self.place(tensor) in self._doubtful
+        storage = self._storages.get(self._family(tensor))
+        return storage is not None and storage.doubtful
 
     def sure(self, tensor: Tensor) -> int | None:
         """Returns the node that a tensor holds, where no write came since; of any other :meth:`node` knows more."""
@@ -166,8 +215,8 @@ class Memory:
         if (
             known is None
             or known.version != known.storage.version
+            or known.storage.doubtful
             or known.place != _storage_id(tensor)
-            or known.place in self._doubtful
         ):
             return None
         return known.node
@@ -178,9 +227,10 @@ class Memory:
         family = self._family(tensor)
         storage = self._storages.get(family)
         if known is not None and known.storage is not storage:  # its .data was set, which changes no path
-            self._doubtful.add(family)
+            self._storage(family).doubtful = True
             return known.node
-        if known is not None and known.version == known.storage.version:
+        if known is not None and known.storage.untouched(window(tensor), known.version):
+            self._know(tensor, known.node, known.storage)
             return known.node
         # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients).
         if storage is None or storage.version == 0:

@@ -15,16 +15,20 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.torch_recorder.tracer import Tracer
 
-_of: Any = torch._C
+_settings: Any = torch._C
 # How each is read, how it is set, and what it is during the run.
 SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = (
     # attention in pieces, rather than in kernels that can't be looked into
     (torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled, False),
-    (_of._get_flash_sdp_enabled, _of._set_sdp_use_flash, False),
-    (_of._get_mem_efficient_sdp_enabled, _of._set_sdp_use_mem_efficient, False),
-    (_of._get_cudnn_sdp_enabled, _of._set_sdp_use_cudnn, False),
-    (_of._get_overrideable_sdp_enabled, _of._set_sdp_use_overrideable, False),
-    (_of._get_math_sdp_enabled, _of._set_sdp_use_math, True),
+    *(
+        (
+            getattr(_settings, f"_get_{kernel}_sdp_enabled"),
+            getattr(_settings, f"_set_sdp_use_{kernel}"),
+            kernel == "math",
+        )
+        for kernel in ("flash", "mem_efficient", "cudnn", "overrideable", "math")
+        if hasattr(_settings, f"_set_sdp_use_{kernel}")  # older ones lack some
+    ),
     # no casts of weights that autocast made before the run: no path leads from those to the weights
     (torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, False),
 )

@@ -23,6 +23,9 @@ SELECTIONS = """
     copy repeat_interleave view_copy expand_copy fill zero
 """.split()  # noqa: SIM905
 
+# Views, of which the schema doesn't say so.
+UNTOLD_VIEWS = ("_unsafe_view", "unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk")
+
 # Numbers that are written into an array come from nowhere.
 WRITTEN_NUMBERS = ("value", "fill_value", "padding_value", "self", "other")
 
@@ -30,7 +33,7 @@ WRITTEN_NUMBERS = ("value", "fill_value", "padding_value", "self", "other")
 @rule(*SELECTIONS)
 def selection(call: Call) -> Any:
     """Returns the nodes of what is made of a call's entries alone."""
-    if info(call.func).views and "dtype" not in call.given:
+    if (info(call.func).views or call.name in UNTOLD_VIEWS) and "dtype" not in call.given:
         return _view(call)
     if not any(t.is_floating_point() for t in tensors(call.out)):
         return NotImplemented

@@ -123,12 +123,11 @@ def _interpolation(at: Array, parts: _Parts) -> Array:
     """Returns (parts, entries, nodes): what each node's value counts at each place (parts, entries), by barycentres."""
     many = parts.nodes.shape[1]
     angles = np.pi * (np.arange(many) + 0.5) / many
-    apart = at[:, :, None] - parts.nodes[:, None, :]
-    hit = apart == 0
-    with np.errstate(divide="ignore"):
-        made = (-1.0) ** np.arange(many) * np.sin(angles) / apart
-    made = np.where(hit.any(axis=-1, keepdims=True), hit, made)
-    return made / made.sum(axis=-1, keepdims=True)
+    made = at[:, :, None] - parts.nodes[:, None, :]
+    made[made == 0] = 1e-300  # at a node that one outweighs all others
+    np.divide((-1.0) ** np.arange(many) * np.sin(angles), made, out=made)
+    made /= made.sum(axis=-1, keepdims=True)
+    return made
 
 
 def _gathered(weights: Array, q: Array, parts: list[_Parts]) -> list[Array]:

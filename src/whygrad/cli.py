@@ -91,7 +91,7 @@ def paths(
 
         write_json(paths_json(found))
     else:
-        from whygrad.render.as_text import print_paths
+        from whygrad.render.paths_text import print_paths
 
         print_paths(found, console())
 

@@ -38,12 +38,15 @@ class NamedPath(NamedTuple):
     contribution: float
     path: Path
 
+    def __str__(self) -> str:
+        return f"{' → '.join(self.quantities)}: {self.contribution:.6g}"
+
 
 class Paths:
     """The strongest paths from some quantities to the costs, and the sums over all paths.
 
     A sequence of :class:`NamedPath`, strongest first. ``count``, ``sum`` and ``total`` are those of all paths, listed
-    or not.
+    or not. It prints as a table.
     """
 
     def __init__(
@@ -122,6 +125,11 @@ class Paths:
 
     def __getitem__(self, place: int) -> NamedPath:
         return self._found[place]
+
+    def __str__(self) -> str:
+        from whygrad.render.paths_text import paths_text
+
+        return paths_text(self)
 
     def __repr__(self) -> str:
         return f"Paths({len(self)} of {self.count}, sum {self.sum:.6g})"

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
 from whygrad.derive.spelling import Math
-from whygrad.listing import Paths
 from whygrad.render.checks import checks, checks_title, number, percent
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
@@ -336,31 +335,3 @@ def _grid(grid: Grid) -> tuple[list[Text], bool]:
             made.append(cell.rjust(width), style="bold magenta" if here else "default")
         rows.append(made + Text("]" if alone else "", FAINT))
     return rows, column
-
-
-def print_paths(paths: Paths, console: Console) -> None:
-    """Prints the strongest paths, one a line, and the sums over all paths."""
-    style = Style(shows_unicode(console))
-    arrow = " → " if style.unicode else " -> "
-    table = Table.grid(padding=(0, 2))
-    table.add_column(overflow="fold")
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    for path, share in zip(paths, paths.shares, strict=True):
-        names = path.quantities
-        if style.unicode:
-            names = tuple(map(paths.source.unicode, names))
-        colour = GAIN if path.contribution > 0 else LOSS
-        table.add_row(
-            Text(arrow.join(names), MATH),
-            Text(number(path.contribution), colour),
-            Text(f"{share:+.2%}", FAINT),
-        )
-    console.print(table)
-    left = paths.count - len(paths)
-    if left:
-        rest = paths.sum - float(paths.contribution.sum())
-        console.print(Text(f"and {spaced(left)} others, together {number(rest)}", FAINT))
-    if paths.live < paths.count:
-        console.print(Text(f"{spaced(paths.count - paths.live)} of them have a factor that is 0", FAINT))
-    console.print(Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE))

@@ -1,0 +1,63 @@
+"""The strongest paths as text for a terminal: one after the other, and the sums over all paths."""
+
+from io import StringIO
+from textwrap import wrap
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from whygrad.listing import Paths
+from whygrad.render.as_text import FAINT, GAIN, LOSS, MATH, VALUE, Style, shows_unicode, spaced, trimmed
+from whygrad.render.checks import number, percent
+
+
+def print_paths(paths: Paths, console: Console) -> None:
+    """Prints the strongest paths and the sums over all paths on a console."""
+    with console.capture() as captured:
+        _print(paths, console, Style(shows_unicode(console)))
+    console.file.write(trimmed(captured.get()))
+
+
+def paths_text(paths: Paths, width: int = 80, unicode: bool = True) -> str:
+    """Returns the strongest paths and the sums over all paths as text of some width."""
+    file = StringIO()
+    _print(paths, Console(file=file, width=width, no_color=True, color_system=None), Style(unicode))
+    return trimmed(file.getvalue()).rstrip("\n")
+
+
+def _print(paths: Paths, console: Console, style: Style) -> None:
+    numbers = [number(path.contribution) for path in paths]
+    shares = [percent(float(share)) for share in paths.shares]
+    room = max(20, console.width - 4 - max(map(len, numbers), default=0) - max(map(len, shares), default=0))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for path, contribution, share in zip(paths, numbers, shares, strict=True):
+        names = path.quantities
+        if style.unicode:
+            names = tuple(map(paths.source.unicode, names))
+        table.add_row(
+            Text(_between_names(names, style.plain("→"), room), MATH),
+            Text(contribution, GAIN if path.contribution > 0 else LOSS),
+            Text(share, FAINT),
+        )
+    console.print(table)
+    left = paths.count - len(paths)
+    if left:
+        rest = paths.sum - float(paths.contribution.sum())
+        others = "1 other" if left == 1 else f"{spaced(left)} others, together"
+        console.print(Text(f"and {others} {number(rest)}", FAINT))
+    if paths.live < paths.count:
+        console.print(Text(f"{spaced(paths.count - paths.live)} of them have a factor that is 0", FAINT))
+    console.print(Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE))
+
+
+def _between_names(names: tuple[str, ...], arrow: str, width: int) -> str:
+    """Returns the names with arrows between them on lines of some width, which break before arrows alone."""
+    # wrap() breaks at plain blanks, and a no-break space is none
+    steps = [names[0], *(f"{arrow} {name}" for name in names[1:])]
+    text = " ".join(step.replace(" ", "\u00a0") for step in steps)
+    lines = wrap(text, width, break_on_hyphens=False, subsequent_indent="  ")
+    return "\n".join(lines).replace("\u00a0", " ")

@@ -1,0 +1,43 @@
+"""Paths as text: names stay whole, widths are kept, and the sums over all paths are below."""
+
+import pytest
+from rich.cells import cell_len
+
+import whygrad as wg
+from whygrad.render.paths_text import paths_text
+
+
+@pytest.fixture(scope="module")
+def run() -> wg.Run:
+    return wg.Network.default().run()
+
+
+def test_paths_print_with_their_sum(run: wg.Run) -> None:
+    found = run.paths("w^0_{0,1}", k=5)
+    lines = str(found).splitlines()
+    assert len(lines) == 7
+    for line, path, share in zip(lines, found, found.shares, strict=False):
+        assert line.count("→") == len(path.quantities) - 1
+        assert f"{path.contribution:.6g}" in line
+        assert line.endswith(f"{share:+.1%}")
+    rest = found.sum - found.contribution.sum()
+    assert lines[5] == f"and 1 other {rest:.6g}"
+    assert lines[6] == f"sum of all paths {found.sum:.6g}; without signs {found.total:.6g}"
+    assert str(found[0]) == f"{' → '.join(found[0].quantities)}: {found[0].contribution:.6g}"
+
+
+@pytest.mark.parametrize("width", [50, 80])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_long_paths_break_between_names(width: int, unicode: bool) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(8)))
+    record = wg.record(model, torch.randn(2, 3), lambda m, x: {"loss": m(x).square().sum()})
+    found = record.paths("0.weight[1, 2]", k=3)
+    text = paths_text(found, width, unicode)
+    assert unicode or text.isascii()
+    lines = text.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    for name in found[0].quantities:
+        assert any(name in line for line in lines)
+    assert sum(line.startswith("  ") for line in lines) >= 3

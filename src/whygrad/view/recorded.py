@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import in_numpy
 from whygrad.branches import residuals
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
@@ -32,6 +33,8 @@ MOST_IN_SPECTRUM = 400_000_000
 # Strongest paths are left out where normalisations have more pairs of entries, each with a partial: about 10 seconds.
 MOST_PAIRS = 2_000_000_000
 MEASURES = ("total", "strongest", "count")
+# How a measure's values are joined: those of a parameter's entries, of a module's parameters, of all costs.
+JOINED: dict[str, Callable[..., Any]] = {"strongest": np.max, "count": np.sum}
 LABELS = {
     "norm": ("gradient", "the norm of each cost's gradient"),
     "share": ("share of each cost", "each cost's norm as a share of the sum of all costs' norms"),
@@ -116,6 +119,7 @@ class _Document:
             n: place.part.numbers for n, place in enumerate(self.modules.places) if place.part is not None
         }
         self.strongest = StrongestPaths(record, self.modules, paths) if paths else None
+        self._joined: dict[tuple[str, str], Array] = {}
         self.semirings = [name for name in semirings if name != "total" or self._has_totals]
 
     @property
@@ -272,15 +276,20 @@ class _Document:
         return made
 
     def _swept(self, name: str, n: int) -> tuple[list[float], float]:
-        sweep = self.record.graph_sweep(name)
         part = self.modules.places[n].part
         assert part is not None
-        each = np.zeros(len(self.costs))
-        for leaf in part.parameters:
-            flat = np.abs(np.asarray(sweep.values(self.record.leaves[leaf.name].node), dtype=np.float64))
-            flat = flat.reshape(len(each), -1)
-            each = np.maximum(each, flat.max(axis=1)) if name == "strongest" else each + flat.sum(axis=1)
-        return each.tolist(), float(each.max() if name == "strongest" else each.sum())
+        join = JOINED[name]
+        each = join([self._of_parameter(name, leaf.name) for leaf in part.parameters], axis=0)
+        return each.tolist(), float(join(each))
+
+    def _of_parameter(self, name: str, parameter: str) -> Array:
+        """Returns a sweep's values at a parameter joined for each cost, once for all modules that it is part of."""
+        if (name, parameter) not in self._joined:
+            sweep = self.record.graph_sweep(name)
+            values = in_numpy(sweep.values(self.record.leaves[parameter].node)).astype(np.float64)
+            flat = np.abs(values).reshape(len(self.costs), -1)
+            self._joined[name, parameter] = JOINED[name](flat, axis=1)
+        return self._joined[name, parameter]
 
     def _branches(self) -> list[dict[str, Any]]:
         """Returns the values that are used several times, with what each user sends back."""

@@ -84,6 +84,7 @@ def test_the_widget(opened: Callable[..., Any], lab: Lab, width: int, scheme: st
 def test_links_in_formulas_are_links_for_screen_readers(opened: Callable[..., Any], saved: Path) -> None:
     page = opened(saved.as_uri())
     expect(page.locator("h1")).to_be_visible()
+    expect(page.locator(".waits")).to_have_count(0)
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     links = [
         node["name"]["value"]

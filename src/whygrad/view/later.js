@@ -1,6 +1,9 @@
 // Work that can wait until the page is at rest.
 
+const LONGEST_WAIT = 500; // milliseconds after which it is no longer waited for a rest
 const SLICE = 8; // milliseconds of work at a time, so that no frame is missed
+
+const idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 30));
 
 /** Work for later: done when it is asked for, all of it before printing, and some piece by piece while nothing happens. */
 export class Later {
@@ -28,7 +31,6 @@ export class Later {
   plan() {
     if (this.planned || !this.waiting.size) return;
     this.planned = true;
-    const idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 30));
     idle(() => {
       this.planned = false;
       const end = performance.now() + SLICE;
@@ -38,6 +40,11 @@ export class Later {
       }
       this.plan();
     });
+  }
+
+  /** Returns when nothing happens. */
+  rest() {
+    return new Promise((done) => idle(done, { timeout: LONGEST_WAIT }));
   }
 
   clear() {

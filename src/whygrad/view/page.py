@@ -12,25 +12,34 @@ from whygrad.errors import WhygradError
 from whygrad.run import Run
 from whygrad.view.assets import script
 from whygrad.view.complete import complete
+from whygrad.view.parts import parts
 from whygrad.view.static import static
 
 # A document larger than this is compressed; a smaller one can be read in the file.
 PLAIN_UP_TO = 600_000
 _STYLE = (
     ":root { color-scheme: light dark; } body { margin: 0; background: light-dark(#ffffff, #12151c); } "
+    # What is out of sight is laid out when it comes near.
+    "#whygrad :is(.steps > li, .wide, .layers) { content-visibility: auto; contain-intrinsic-size: auto 160px; } "
     "#failure { font: 16px/1.5 system-ui, sans-serif; padding: 1rem 2rem; color: light-dark(#b02a37, #ff9aa2); }"
 )
 _START = """
-const unpacked = async () => {
-  const place = document.getElementById("document");
+const unpacked = async (place) => {
   if (place.dataset.packed === undefined) return JSON.parse(place.textContent);
-  const bytes = Uint8Array.from(atob(place.textContent.trim()), (sign) => sign.charCodeAt(0));
+  const text = atob(place.textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let n = 0; n < text.length; n++) bytes[n] = text.charCodeAt(n);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 };
+async function* coming() {
+  const read = (done) => document.addEventListener("DOMContentLoaded", done);
+  if (document.readyState === "loading") await new Promise(read);
+  for (const place of document.querySelectorAll(".part")) yield await unpacked(place);
+}
 try {
   const host = document.getElementById("whygrad");
-  const given = await unpacked();
-  mount(host, given, null);
+  const given = await unpacked(document.getElementById("document"));
+  mount(host, given, null, coming());
   host.replaceChildren();
 } catch (error) {
   const place = document.getElementById("failure");
@@ -68,14 +77,15 @@ def file(made: dict[str, Any], still: str) -> str:
         f"default-src 'none'; script-src '{_hash(code)}'; style-src 'unsafe-inline'; base-uri 'none'; "
         "form-action 'none'"
     )
+    first, *rest = _blocks(made)
+    # The script doesn't wait for what stands behind it: the page answers before all of it has been read.
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f'<p id="failure" role="alert" hidden></p>\n<div id="whygrad" data-address>{still}</div>\n'
-        f"{_data(made)}\n"
-        f'<script type="module">{code}</script>\n</body>\n</html>\n'
+        f'{first}\n<script type="module" async>{code}</script>\n{"".join(rest)}</body>\n</html>\n'
     )
 
 
@@ -106,12 +116,20 @@ def _hash(code: str) -> str:
     return "sha256-" + b64encode(sha256(code.encode()).digest()).decode()
 
 
-def _data(made: dict[str, Any]) -> str:
-    """Returns the document as a block of data: no sign in it can end the block or begin markup."""
-    text = json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _blocks(made: dict[str, Any]) -> list[str]:
+    """Returns the document as blocks of data, a large one in parts: no sign in them can end one or begin markup."""
+    text = _text(made)
     if len(text) <= PLAIN_UP_TO:
         for sign in "<>&\u2028\u2029":
             text = text.replace(sign, f"\\u{ord(sign):04x}")
-        return f'<script type="application/json" id="document">{text}</script>'
-    packed = b64encode(compress(text.encode(), 6, mtime=0)).decode()
-    return f'<script type="text/plain" id="document" data-packed>{packed}</script>'
+        return [f'<script type="application/json" id="document">{text}</script>']
+    texts = [text] if made["kind"] != "layered" else map(_text, parts(made))
+    first, *rest = (b64encode(compress(each.encode(), 6, mtime=0)).decode() for each in texts)
+    return [
+        f'<script type="text/plain" id="document" data-packed>{first}</script>',
+        *(f'<script type="text/plain" class="part" data-packed>{each}</script>\n' for each in rest),
+    ]
+
+
+def _text(made: dict[str, Any]) -> str:
+    return json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -28,9 +28,10 @@ const FEW_ITEMS = 70;
 const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, step: null, theme: null };
 
 class View {
-  constructor(host, given, ask) {
+  constructor(host, given, ask, coming) {
     this.host = host;
     this.asking = ask ? new Asking(this, ask) : null;
+    this.coming = coming; // what is still to come of the document
     this.addressed = host.hasAttribute("data-address");
     this.root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheetOfStyle];
@@ -46,8 +47,8 @@ class View {
     if (this.addressed) this.state = this.allowed({ ...this.state, ...read(location.hash) });
     this.build();
     this.listen();
-    this.render();
-    if (this.needs()) this.asking.refresh();
+    this.shows();
+    if (coming) this.complete();
   }
 
   /** Takes a document. */
@@ -92,12 +93,40 @@ class View {
     return this.explained.get(this.state.chosen, this.state.of);
   }
 
-  /** Returns whether what is to be shown has to be asked for. */
+  /** Returns whether what is to be shown isn't in the document, but asked for or still to come. */
   needs() {
-    if (!this.asking) return false;
-    const scene = this.document.scenes[this.state.example ?? "all"];
-    const colours = this.state.show === "paths" || (scene && this.state.show in scene.colours);
-    return !scene || !this.explanation || !colours;
+    if (!this.asking && !this.coming) return false;
+    const { document, state } = this;
+    const scene = document.scenes[state.example ?? "all"];
+    const colours = state.show === "paths" || (scene && state.show in scene.colours);
+    return !scene || !this.explanation || !colours || !(state.notation in document.sheet.names);
+  }
+
+  /** Lays what is still to come of the document over what is there, piece by piece while nothing happens. */
+  async complete() {
+    await this.later.rest();
+    for await (const part of this.coming) {
+      laid(this.document, part);
+      if (this.waits && !this.needs()) this.arrived();
+      if (!this.waits) await this.later.rest();
+    }
+    this.coming = null;
+    if (this.waits) this.arrived();
+  }
+
+  /** Shows what was waited for: names may be other ones now. */
+  arrived() {
+    this.formulas = null;
+    this.shows();
+  }
+
+  /** Shows the state, and gets what isn't there. */
+  shows(moved = false) {
+    this.render();
+    if (moved) this.announce();
+    this.waits = this.needs();
+    if (this.waits && this.asking) this.asking.refresh();
+    else if (!this.asking) this.pending(this.waits);
   }
 
   // Building
@@ -139,6 +168,9 @@ class View {
   }
 
   listen() {
+    this.seen = new Set([this.paths, this.cards]); // which parts are in sight, as far as that is known
+    this.watcher = new IntersectionObserver((all) => all.forEach(({ target, isIntersecting }) => this.seen[isIntersecting ? "add" : "delete"](target)));
+    for (const part of [this.paths, this.cards, this.steps, this.further]) this.watcher.observe(part);
     // Widths are asked for here alone: to ask while the page is being changed would lay it out once more.
     this.observer = new ResizeObserver(() => {
       this.roomy = this.host.clientWidth >= NARROW;
@@ -150,8 +182,7 @@ class View {
       if (!this.addressed) return;
       this.trail.pop();
       this.state = this.allowed({ ...this.first, ...read(location.hash) });
-      this.render();
-      if (this.needs()) this.asking.refresh();
+      this.shows();
     };
     window.addEventListener("popstate", this.onpop);
     this.pointing.listen(this.page);
@@ -178,9 +209,7 @@ class View {
     }
     if (moved || "example" in changes) this.live?.fill();
     if (["example", "notation"].some((name) => name in changes && changes[name] !== before[name])) this.live?.forget();
-    this.render();
-    if (moved) this.announce();
-    if (this.needs()) this.asking.refresh();
+    this.shows(moved);
   }
 
   back() {
@@ -190,8 +219,7 @@ class View {
       return;
     }
     this.state = this.allowed({ ...this.trail.pop() });
-    this.render();
-    if (this.needs()) this.asking.refresh();
+    this.shows();
   }
 
   pick(key, quiet) {
@@ -249,6 +277,7 @@ class View {
   // Rendering
 
   render() {
+    this.picture.select(this.state.chosen); // before anything else changes
     const renamed = this.notation !== this.state.notation;
     if (this.formulas === null || renamed) {
       this.formulas = new Formulas(this.document.sheet, this.state.notation, (by, of) => this.follow(by, of));
@@ -270,9 +299,9 @@ class View {
     const { explanation } = this;
     if (explanation) {
       this.answer.replaceChildren(heading(this, explanation));
-      this.steps.replaceChildren(steps(this, explanation) ?? "");
-      this.further.replaceChildren(further(this, explanation));
-    } else if (!this.asking) {
+      this.refill(this.steps, steps(this, explanation) ?? "");
+      this.refill(this.further, further(this, explanation));
+    } else if (!this.needs()) {
       this.answer.replaceChildren(brief(this));
       this.steps.replaceChildren();
       this.further.replaceChildren();
@@ -301,6 +330,19 @@ class View {
     instead?.focus({ preventScroll: true });
   }
 
+  /** Fills a part of the page; while it is out of sight it is as high as it was until there is time to lay it out. */
+  refill(part, ...children) {
+    const waits = !this.seen.has(part) && !part.contains(this.root.activeElement);
+    part.replaceChildren(...children);
+    if (waits) this.layLater(part);
+  }
+
+  /** Leaves it until there is time to lay parts out. */
+  layLater(...parts) {
+    for (const part of parts) part.classList.add("waits");
+    this.later.add(() => parts.forEach((part) => part.classList.remove("waits")));
+  }
+
   renderPaths() {
     const { explanation, document, state } = this;
     if (!explanation) {
@@ -313,8 +355,8 @@ class View {
     const rows = pathsOf(document.sheet, explanation);
     const place = Math.min(state.path, Math.max(rows.length - 1, 0));
     this.path = rows[place] ?? null;
-    this.paths.replaceChildren(pathsTable(this, explanation, rows, place));
-    this.cards.replaceChildren(cards(this, this.path, place) ?? "");
+    this.refill(this.paths, pathsTable(this, explanation, rows, place));
+    this.refill(this.cards, cards(this, this.path, place) ?? "");
     this.measure(true);
   }
 
@@ -394,15 +436,24 @@ class View {
     this.later.destroy();
     this.pinned.destroy();
     this.observer.disconnect();
+    this.watcher.disconnect();
     window.removeEventListener("popstate", this.onpop);
     this.root.replaceChildren();
   }
 }
 
 
-/** Shows a document; `ask` is null where there is nobody to ask. Returns `{update, destroy}`. */
-export function mount(host, document, ask = null) {
+/** Lays a part of a document over what is there of it. */
+function laid(whole, part) {
+  for (const [name, value] of Object.entries(part)) {
+    if (Object.hasOwn(whole, name) && typeof value === "object") laid(whole[name], value);
+    else whole[name] = value;
+  }
+}
+
+/** Shows a document; `ask` is null where there is nobody to ask, `coming` has the parts that follow. Returns `{update, destroy}`. */
+export function mount(host, document, ask = null, coming = null) {
   if (document.kind === "recorded") return mountRecorded(host, document, STYLE, ask);
-  const view = new View(host, document, ask);
+  const view = new View(host, document, ask, coming);
   return { update: (next) => view.show(next, false), destroy: () => view.destroy() };
 }

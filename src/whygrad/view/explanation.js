@@ -3,7 +3,7 @@
 import { fold, html, number, parsed } from "./dom.js";
 import { hue } from "./picture.js";
 
-const MANY = 8; // of more steps or cards, those out of sight are laid out when they come into sight
+const MANY = 8; // of more steps or cards, those out of sight are laid out when there is time, or when they come near
 
 /** Returns the paths with their stations and cards. */
 export function pathsOf(sheet, explanation) {
@@ -91,6 +91,7 @@ export function cards(view, path, place) {
       html("p", {}, formulas.words(card.says)),
     ),
   );
+  if (shown.length > MANY) view.layLater(...shown.slice(MANY));
   return html(
     "section",
     { class: path.cards.length > MANY ? "cards many" : "cards", "aria-labelledby": "cards-title" },

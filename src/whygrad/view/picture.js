@@ -143,7 +143,7 @@ export class Picture {
   draw() {
     this.groups.clear();
     this.before = {}; // what was shown last
-    this.through = null;
+    this.through = this.selected = null;
     const { layers, hidden, items } = this.document.picture;
     this.edges = svg("g", { class: "edges" });
     this.glow = svg("g", { class: "strands", "aria-hidden": "true" });
@@ -183,7 +183,14 @@ export class Picture {
 
   edge(key) {
     const d = this.curve(...this.ends(key));
-    this.edges.append(this.group(key, svg("path", { class: "hit", d }), svg("path", { class: "wire", d })));
+    this.edges.append(this.group(key, svg("path", { class: "hit", d }), this.dense ? null : svg("path", { class: "wire", d })));
+  }
+
+  /** Returns an item, on which something is to be shown: one of thousands of lines gets its own only then. */
+  item(key) {
+    const group = this.groups.get(key);
+    if (this.dense && group?.childElementCount === 1 && key.startsWith("w")) group.append(svg("path", { class: "wire", d: group.firstElementChild.getAttribute("d") }));
+    return group;
   }
 
   /** Returns a name in a space, smaller where it is long; nothing where it could not be read. */
@@ -244,15 +251,11 @@ export class Picture {
 
   /** Shows values, what is chosen, and lights the flow or a colouring; of the items, only what is other than before is touched. */
   show({ chosen, of, values, flow, colours, path, lit, missing, marks, describe, label }) {
-    const { items } = this.document.picture;
     const before = this.before;
-    this.before = { chosen, of, values, lit, marks };
+    this.before = { of, values, lit, marks };
     if (values !== before.values) this.write(values);
     if (!this.small && (values !== before.values || of !== before.of)) this.tell(describe);
-    if (chosen !== before.chosen) {
-      this.turn(before.chosen ?? items[0][0], false);
-      this.turn(chosen, true);
-    }
+    this.select(chosen);
     this.mark("lit", before.lit, lit);
     if (marks || before.marks) {
       const those = (all, kind) => all && new Set([...all].filter(([, found]) => found === kind).map(([key]) => key));
@@ -290,9 +293,17 @@ export class Picture {
     this.unsaid.delete(key);
   }
 
+  /** Turns to what is chosen; browsers lay out all that has changed before they let the focused item's tabindex change. */
+  select(chosen) {
+    if (chosen === this.selected) return;
+    this.turn(this.selected ?? this.document.picture.items[0][0], false);
+    this.turn(chosen, true);
+    this.selected = chosen;
+  }
+
   /** Chooses an item, or no longer. */
   turn(key, is) {
-    const group = this.groups.get(key) ?? (is ? this.groups.get(this.document.picture.items[0][0]) : null);
+    const group = this.item(key) ?? (is ? this.item(this.document.picture.items[0][0]) : null);
     if (!group) return;
     group.classList.toggle("chosen", is && this.groups.has(key));
     if (this.small) return;
@@ -304,7 +315,7 @@ export class Picture {
   /** Gives a class to the items of a set, and takes it from those of the set before. */
   mark(name, before, now) {
     if (before === now) return;
-    const element = (key) => (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.groups.get(key));
+    const element = (key) => (key.startsWith("o") ? this.nodes.querySelector(`[data-o="${key.slice(1)}"]`) : this.item(key));
     for (const key of before ?? []) if (!now?.has(key)) element(key)?.classList.remove(name);
     for (const key of now ?? []) if (!before?.has(key)) element(key)?.classList.add(name);
   }
@@ -406,18 +417,18 @@ export class Picture {
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */
   reveal(chosen) {
-    if (this.across <= this.width) return;
-    const place = this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
+    const place = this.across > this.width && this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
     if (!place || chosen === this.revealed) return;
-    const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
-    if (scrollWidth <= clientWidth) return;
     this.revealed = chosen;
-    if (place.x < scrollLeft + 40 || place.x > scrollLeft + clientWidth - 40) this.scroll.scrollLeft = place.x - clientWidth / 2;
+    requestAnimationFrame(() => {
+      const { scrollLeft, clientWidth } = this.scroll; // everything has its place by now, or would get it next
+      if (place.x < scrollLeft + 40 || place.x > scrollLeft + clientWidth - 40) this.scroll.scrollLeft = place.x - clientWidth / 2;
+    });
   }
 
   /** Returns the elements that stand for a quantity. */
   standing(key) {
-    const group = this.groups.get(key);
+    const group = this.item(key);
     return group ? [group] : [];
   }
 
@@ -430,9 +441,10 @@ export class Picture {
     if (next) {
       event.preventDefault();
       event.stopPropagation();
-      this.handlers.choose(next, this.groups.get(next), true);
+      // The focus asks where things are: before anything changes that is known.
       this.groups.get(next).focus();
       this.groups.get(next).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+      this.handlers.choose(next, this.groups.get(next), true);
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.handlers.choose(key, this.groups.get(key));

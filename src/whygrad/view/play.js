@@ -19,6 +19,13 @@ export class Player {
     this.dots = html("div", { class: "dots", "aria-hidden": "true" });
     this.caption = html("div", { class: "caption", "aria-live": "polite" });
     this.element = html("div", { class: "player", role: "group", "aria-label": "Forward and backward pass" }, html("div", { class: "buttons" }, this.previous, this.toggle, this.next, this.title, this.close), this.dots, this.caption);
+    this.listen();
+  }
+
+  /** Keeps how high it is: to ask for it while the page is being changed would lay it out once more. */
+  listen() {
+    this.observer = new ResizeObserver(([{ borderBoxSize }]) => (this.high = borderBoxSize[0].blockSize));
+    this.observer.observe(this.element);
   }
 
   get steps() {
@@ -84,7 +91,7 @@ export class Player {
       return;
     }
     // As high as the highest step so far: what stands below doesn't jump while it plays.
-    this.element.style.minHeight = step ? `${this.element.getBoundingClientRect().height}px` : "";
+    this.element.style.minHeight = step ? `${this.high}px` : "";
     this.title.textContent = step ? `${at + 1} of ${this.steps.length}: ${step.title}` : "Play the passes: forward, the costs, backward";
     this.dots.replaceChildren(...(step && this.steps.length <= 60 ? this.steps.map((each, n) => html("i", { class: `${each.phase}${n === at ? " now" : n < at ? " done" : ""}` })) : []));
     this.caption.replaceChildren(...(step ? [html("p", {}, formulas.words(step.says)), ...step.lines.map(([formula]) => line(this.view, formula))] : []));
@@ -98,6 +105,7 @@ export class Player {
   }
 
   destroy() {
+    this.observer.disconnect();
     this.halt();
   }
 }

@@ -90,14 +90,16 @@ class _Drawing:
             f'<svg viewBox="0 0 {WIDTH:g} {self._high:.0f}" width="{WIDTH:g}" role="img" aria-label="{escape(label)}" '
             f'style="max-width:100%;height:auto" font-family="sans-serif">'
         )
-        last = run.network.layered.depth
+        # Thousands of lines would take long to paint one by one: those of a layer are one path.
+        quiet: dict[int, str] = {}
         for q in self._picture.items:
-            if q.kind == "w":
-                yield self._line(
-                    f"a{int(q.layer or 1) - 1}.{q.source}", f"a{q.layer}.{q.to}", QUIET, 0.8, 0.45
-                )
-            if q.kind == "C":
-                yield self._line(f"a{last}.{q.to}", keys.key(q), QUIET, 0.8, 0.45)
+            if q.kind in ("w", "C"):
+                end = int(q.layer or run.network.layered.depth + 1)
+                place = f"a{end}.{q.to}" if q.kind == "w" else keys.key(q)
+                curve = self._curve(f"a{end - 1}.{q.source if q.kind == 'w' else q.to}", place)
+                quiet[end] = quiet.get(end, "") + curve
+        for curves in quiet.values():
+            yield self._line(curves, QUIET, 0.8, 0.45)
         widest = self._flow["widest"] or 1.0
         for start, end, *strands in reversed(self._flow["lines"]):
             sizes = [max(1.4, 9 * abs(part) / widest) if part else 0.0 for part in strands]
@@ -106,7 +108,7 @@ class _Drawing:
                 if part:
                     dash = ' stroke-dasharray="6 4"' if part < 0 else ""
                     hue = self._hue(self._flow["costs"][n])
-                    yield self._line(start, end, hue, size, 0.85, shift + size / 2, dash)
+                    yield self._line(self._curve(start, end, shift + size / 2), hue, size, 0.85, dash)
                 shift += size
         if self._flow.get("regular"):
             yield self._to_regular(self._flow["regular"], widest)
@@ -137,24 +139,22 @@ class _Drawing:
     def _hue(name: str) -> str:
         return HUES[int(name[1:]) % len(HUES)] if name[0] == "C" else INK
 
-    def _line(
-        self,
-        start: str,
-        end: str,
-        colour: str,
-        width: float,
-        opacity: float,
-        shift: float = 0.0,
-        more: str = "",
-    ) -> str:
+    def _curve(self, start: str, end: str, shift: float = 0.0) -> str:
+        """Returns the curve between two places, moved down by a little."""
         if start not in self._place or end not in self._place:
             return ""
         (x1, y1), (x2, y2) = self._place[start], self._place[end]
         x1, x2 = x1 + self._radius, x2 - self._radius
         bend, y1, y2 = (x2 - x1) * 0.4, y1 + shift, y2 + shift
+        return f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
+
+    @staticmethod
+    def _line(curve: str, colour: str, width: float, opacity: float, more: str = "") -> str:
+        if not curve:
+            return ""
         return (
-            f'<path d="M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}" '
-            f'fill="none" stroke="{colour}" stroke-width="{width:.2f}" opacity="{opacity}"{more}/>'
+            f'<path d="{curve}" fill="none" stroke="{colour}" stroke-width="{width:.2f}" '
+            f'opacity="{opacity}"{more}/>'
         )
 
     def _node(self, name: str) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-START = "import sys; from whygrad.cli import main; main()"
+START = "-m whygrad"
 
 
 def whygrad(*arguments: str, **environment: str) -> Any:
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     env = clean | {"PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8"} | environment
     made = subprocess.run(
-        [sys.executable, "-c", START, *arguments], capture_output=True, env=env, timeout=120, check=False
+        [sys.executable, *START.split(), *arguments], capture_output=True, env=env, timeout=120, check=False
     )
     assert b"Traceback" not in made.stderr
     return made
@@ -123,7 +123,7 @@ def test_colour_is_for_terminals_and_not_for_no_color() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    command = f'"{sys.executable}" -c "{START}" explain --format html | head -c 10; echo "${{PIPESTATUS[0]}}"'
+    command = f'"{sys.executable}" {START} explain --format html | head -c 10; echo "${{PIPESTATUS[0]}}"'
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     made = subprocess.run(["bash", "-c", command], capture_output=True, env=env, timeout=120, check=True)
     assert made.stderr == b""
@@ -135,7 +135,7 @@ def test_a_full_disk_is_said() -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with Path("/dev/full").open("w") as full:
         made = subprocess.run(
-            [sys.executable, "-c", START, "explain"],
+            [sys.executable, *START.split(), "explain"],
             stdout=full,
             stderr=subprocess.PIPE,
             env=env,

@@ -129,6 +129,17 @@ class ForwardPass:
         return (*made, Quantity("R")) if net.l2 else made
 
     @property
+    def ends(self) -> tuple[Quantity, ...]:
+        """What is differentiated, the first where nothing is said: the total and the costs; a cost that is alone.
+
+        A total that has a person's own name (``loss``) stands for a cost that is alone.
+        """
+        total, costs = Quantity("total"), self.cost_quantities
+        if len(costs) > 1:
+            return (total, *costs)
+        return (total,) if total in self.network.notation.names.values() else costs
+
+    @property
     def cost_names(self) -> tuple[str, ...]:
         """What the costs are called in the network's notation."""
         return tuple(self.network.name(q) for q in self.cost_quantities)

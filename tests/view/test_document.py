@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.derive.links import TOTAL
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError
 from whygrad.notation import NOTATIONS, Quantity, quantities
 from whygrad.view.complete import complete
@@ -81,15 +80,31 @@ def test_every_quantity_is_explained_for_the_total_and_every_cost(name):
     assert made["covers"]["all"]
     explained = made["scenes"]["all"]["explanations"]
     for name, _ in made["picture"]["items"]:
-        for of in ["total", *map(key, run.cost_quantities)]:
+        for of, _ in made["of"]:
             one = explained[f"{name}|{of}"]
-            target = TOTAL if of == "total" else quantity(of)
-            assert one["value"] == pytest.approx(
-                run.explain(quantity(name), of=target if of != "total" else None).value
-            )
+            assert one["value"] == pytest.approx(run.explain(quantity(name), of=quantity(of)).value)
             assert one["agree"]
             listed = sum(row["c"] for row in one["paths"]["rows"]) + (one["paths"]["others_sum"] or 0)
             assert listed == pytest.approx(one["value"], abs=1e-8)
+
+
+def test_a_cost_that_is_alone_is_what_is_differentiated():
+    alone = wg.Network([2, 3, 1], "tanh", seed=1, names={"E": "C^0"}).run()
+    made = document(alone)
+    assert [of for of, _ in made["of"]] == [made["state"]["of"]] == ["C0"]
+    assert alone.explain().of == "E"
+    assert alone.explain().value == pytest.approx(alone.gradient("w^0_{0,1}"))
+    with_two = wg.Network([2, 3, 1], "tanh", seed=1, l2=0.1).run()
+    assert [of for of, _ in document(with_two)["of"]] == ["total", "C0", "R"]
+    loss = wg.Network([2, 3, 1], "tanh", seed=1, names={"loss": "total"}).run()
+    assert (document(loss)["state"]["of"], loss.explain().of) == ("total", "loss")
+    assert alone.explain("C^0").steps == ()  # it had said that its derivative by itself is 0 = 1
+    # Where a notation has a name of its own for the derivative of the total, it is that of the one cost too.
+    layout = alone.network.layout
+    own = NOTATIONS["pytorch"].derivative_text(quantity("C0"), quantity("w1.0.0"), layout)
+    assert own == "net[0].weight.grad[0, 0]"
+    regular = with_two.network.layout
+    assert own != NOTATIONS["pytorch"].derivative_text(quantity("C0"), quantity("w1.0.0"), regular)
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
@@ -97,7 +112,8 @@ def test_a_document_spells_formulas_as_a_derivation_of_that_notation_does(notati
     for net in NETWORKS.values():
         run = net.run()
         made = document(run, notation=notation)
-        sheet, one = made["sheet"], made["scenes"]["all"]["explanations"][made["state"]["chosen"] + "|total"]
+        shown = f"{made['state']['chosen']}|{made['state']['of']}"
+        sheet, one = made["sheet"], made["scenes"]["all"]["explanations"][shown]
         derivation = wg.Run(net.renamed(notation), run.x, run.y).explain(quantity(made["state"]["chosen"]))
         formulas = [one["heading"]] + [line[0] for n in one["steps"] for line in sheet["steps"][n]["lines"]]
         expected = [derivation.heading] + [line.math for step in derivation.steps for line in step.lines]

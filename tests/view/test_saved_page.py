@@ -290,8 +290,52 @@ def test_the_address_is_a_prepared_page(opened):
     assert at.page.locator(".top select").input_value() == "ng"
     assert "6 of 12" in at.text(".step-title")
     assert at.page.locator('.network [data-q="w2.1.2"].chosen').count() == 1
-    other = opened("question", "#<img src=x>;of=__proto__;notation=constructor;example=9;step=999")
+    evil = "#<img src=x>;of=__proto__;notation=constructor;example=9;step=999;sort=toString;through=x"
+    other = opened("question", evil)
     assert "= 0.33349" in other.text(".answer h1")
+
+
+def test_the_table_is_sent_as_it_is_sorted_and_filtered(opened):
+    at = opened()
+    at.page.locator(".sort", has_text="contribution").click()
+    at.page.locator(".paths select").select_option("a2.1")
+    assert at.page.url.endswith("#w1.0.0;sort=signed;through=a2.1")
+    rows = at.page.locator(".paths tbody .contribution").all_inner_texts()
+    assert rows == ["0.575775", "0.04"]
+    sent = opened("question", "#" + at.page.url.partition("#")[2])
+    assert sent.page.locator(".paths tbody .contribution").all_inner_texts() == rows
+    assert sent.page.locator(".paths select").input_value() == "a2.1"
+    assert sent.page.locator(".paths [aria-sort]").inner_text().startswith("contribution")
+    # Another weight keeps both; what no path of it passes filters nothing.
+    sent.page.locator('.network [data-q="w2.0.0"] .hit').click(force=True)
+    assert sent.page.url.endswith("#w2.0.0;sort=signed;through=a2.1")
+    assert sent.page.locator(".paths tbody .contribution").count() == 2
+
+
+@pytest.mark.parametrize("theme", ["", ";theme=dark"])
+def test_print_is_light_and_whole(opened, theme):
+    at = opened("question", "#w1.0.0" + theme)
+    at.page.emulate_media(media="print", color_scheme="dark")
+    printed = at.page.evaluate("""() => {
+      document.body.style.width = "690px"; // paper is narrower than the window was when the picture was made
+      const root = document.getElementById("whygrad").shadowRoot;
+      const style = (selector) => getComputedStyle(root.querySelector(selector));
+      const box = (selector) => root.querySelector(selector).getBoundingClientRect();
+      return {
+        cut: box(".network").right - root.querySelector(".page").getBoundingClientRect().right,
+        seen: box('[data-q="total"]').right <= 690,
+        paper: style(".page").backgroundColor,
+        repeated: [style("thead").display, style("tfoot").display],
+        controls: style(".controls").display,
+        neurons: style(".groups").display,
+      };
+    }""")
+    assert printed["cut"] <= 1
+    assert printed["seen"]
+    assert printed["paper"] == "rgb(255, 255, 255)"
+    assert printed["repeated"] == ["table-row-group"] * 2
+    assert (printed["controls"], printed["neurons"]) == ("none", "flex")
+    at.page.emulate_media(media="screen", color_scheme="light")
 
 
 def test_examples_are_chosen_and_names_are_text(opened):

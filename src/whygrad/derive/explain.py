@@ -8,7 +8,6 @@ import numpy as np
 from whygrad.derive.derivation import Derivation
 from whygrad.derive.difference import finite_difference
 from whygrad.derive.layers import layerwise
-from whygrad.derive.links import TOTAL
 from whygrad.derive.notes import notes
 from whygrad.derive.spelling import Spelling
 from whygrad.derive.steps import Derivatives, Question, chain_steps
@@ -38,7 +37,8 @@ def explain(
         run: The run.
         quantity: What is differentiated by; or what is differentiated, where ``by`` says by what. Without it: the
             first weight.
-        of: What is differentiated: a quantity's name, or a cost's number. The total where there is none.
+        of: What is differentiated: a quantity's name, or a cost's number. The total where there is none,
+            or the cost that is alone.
         by: What it is differentiated by.
         example: The number of one example (from 0); all of them together where there is none.
         notation: The notation to write in and to read names in; the network's own where there is none.
@@ -76,7 +76,7 @@ def explain(
     question = Question(run, shown, target, source, spell, parts, value - fsum(parts))
     derivatives = Derivatives(question, traced.sweep("gradient"), traced.sweep("reach"))
     table = traced.table(int(k))
-    same = target.kind in ("a", "z") and run.entry(target) == run.entry(source)
+    same = source == target or (target.kind in ("a", "z") and run.entry(target) == run.entry(source))
     costs, reasons = cost_by_cost(run, traced, target, spell)
     return Derivation(
         quantity=run.network.name(source),
@@ -117,7 +117,7 @@ def _asked(run: Run, quantity: Any, of: Any, by: Any) -> tuple[Quantity, Quantit
             "found the total"
         )
     if of is None:
-        return TOTAL, source
+        return run.ends[0], source
     if isinstance(of, int) or (isinstance(of, str) and of.strip().isdigit()):
         return run.cost_quantities[run.cost_row(int(of))], source
     target = run.quantity(of)

@@ -316,7 +316,8 @@ class Notation(Spellings):
         return self.templates[self.key(q, layout)][0]
 
     def _derivative_template(self, of: Quantity, by: Quantity, layout: Layout) -> Template | None:
-        has_own = "dw" in self.record.names and of.kind == "total"
+        alone = layout.sizes[-1:] == (1,) and not layout.l2  # the one cost is the total
+        has_own = "dw" in self.record.names and (of.kind == "total" or (alone and of.kind == "C"))
         if not has_own or of in self._own_names or by in self._own_names:
             return None
         templates = self.templates.get(self.key(by, layout, derivative=True))

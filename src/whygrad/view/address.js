@@ -1,6 +1,6 @@
 // The state in the address: what a prepared page is sent as.
 
-const NAMES = ["of", "notation", "show", "example", "path", "step", "theme"];
+const NAMES = ["of", "notation", "show", "example", "path", "sort", "through", "step", "theme"];
 
 /** Returns a state as the part of an address after #. */
 export function written(state, first) {

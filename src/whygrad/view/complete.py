@@ -35,7 +35,7 @@ def complete(run: Run, **options: Any) -> dict[str, Any]:
     scenes: list[int | None] = [made.example]
     if run.examples > 1:
         scenes += [n for n in (None, *range(run.examples)) if n != made.example]
-    ends = [TOTAL, *run.cost_quantities]
+    ends = list(run.ends)
     each = len(made.picture.items) * len(ends)
     covers: dict[str, Any] = {"all": True, "examples": []}
     few = each * len(scenes) <= WRITTEN_OUT_UP_TO
@@ -100,4 +100,4 @@ def _largest(made: Document, example: int | None, ends: list[Quantity]) -> None:
     values = made.picture_of(made.studies[example]).colours("gradient")["total"]
     sized = sorted(zip(made.picture.items, values, strict=True), key=lambda pair: -abs(pair[1] or 0.0))
     for q, _ in sized[:LARGEST]:
-        explanations.add(q, TOTAL)
+        explanations.add(q, ends[0])

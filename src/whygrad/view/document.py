@@ -83,7 +83,7 @@ class Document:
         self.sheet = Sheet()
         self.notation = notation or run.network.notation.name
         run.network.in_notation(self.notation)
-        self.of = asked(run, of, TOTAL)
+        self.of = asked(run, of, run.ends[0])
         if self.of.kind not in ("total", "C", "R"):
             raise QuantityError(
                 f"view: expected the total or a cost to explain, found {run.network.name(self.of)}"
@@ -152,7 +152,6 @@ class Document:
             self.add_scene(self.example, tuple(dict.fromkeys(("gradient", self.semiring))))
         run, net = self.run, self.run.network.layered
         symbol = self.sheet.symbol
-        ends = [TOTAL, *run.cost_quantities] if len(run.cost_quantities) > 1 else list(run.cost_quantities)
         made: dict[str, Any] = {
             "version": VERSION,
             "kind": "layered",
@@ -173,7 +172,7 @@ class Document:
                 "semiring": self.semiring,
                 "example": self.example,
             },
-            "of": [[keys.key(q), symbol(Symbol("q", q))] for q in ends],
+            "of": [[keys.key(q), symbol(Symbol("q", q))] for q in run.ends],
             "semirings": [[name, says(name)] for name in self.picture.semirings()],
             "picture": self.picture.layout(self.sheet),
             "scenes": self.scenes,

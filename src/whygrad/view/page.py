@@ -21,6 +21,7 @@ _STYLE = (
     ":root { color-scheme: light dark; } body { margin: 0; background: light-dark(#ffffff, #12151c); } "
     # What is out of sight is laid out when it comes near.
     "#whygrad :is(.steps > li, .wide, .layers) { content-visibility: auto; contain-intrinsic-size: auto 160px; } "
+    "@page { margin: 14mm; } @media print { :root { color-scheme: light !important; } } "
     "#failure { font: 16px/1.5 system-ui, sans-serif; padding: 1rem 2rem; color: light-dark(#b02a37, #ff9aa2); }"
 )
 _START = """

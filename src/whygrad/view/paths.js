@@ -5,7 +5,7 @@ import { hue } from "./picture.js";
 
 const FEW_NEURONS = 16;
 const MOST_LETTERS = 20; // of a path on one line, beside its factors
-const SORTS = {
+export const SORTS = {
   size: (a, b) => Math.abs(b.c) - Math.abs(a.c),
   signed: (a, b) => b.c - a.c,
   cost: (a, b) => a.cost.localeCompare(b.cost) || Math.abs(b.c) - Math.abs(a.c),
@@ -16,9 +16,9 @@ export function pathsTable(view, explanation, rows, shown) {
   const { formulas, state } = view;
   const { paths } = explanation;
   const neurons = [...new Set(rows.flatMap((row) => row.stations.slice(1, -1)))];
-  const through = neurons.includes(view.through) ? view.through : "";
+  const through = neurons.includes(state.through) ? state.through : "";
   const kept = rows.map((row, place) => ({ ...row, place })).filter((row) => !through || row.stations.includes(through));
-  kept.sort(SORTS[view.sorted]);
+  kept.sort(SORTS[state.sort]);
   const largest = Math.max(...rows.map((row) => Math.abs(row.h)), 1e-300);
   const examples = rows.some((row) => row.example !== null && row.example !== undefined);
   const wordy = rows.some((row) => row.stations.some((key) => formulas.plainName(key).length > 16));
@@ -30,8 +30,8 @@ export function pathsTable(view, explanation, rows, shown) {
   const header = (label, sort, kind) =>
     html(
       "th",
-      { scope: "col", class: kind, "aria-sort": view.sorted === sort ? "descending" : null },
-      html("button", { type: "button", class: "sort", on: { click: () => view.sortPaths(sort) } }, label, html("span", { "aria-hidden": "true" }, view.sorted === sort ? " ↓" : "")),
+      { scope: "col", class: kind, "aria-sort": state.sort === sort ? "descending" : null },
+      html("button", { type: "button", class: "sort", on: { click: () => view.go({ sort }, true) } }, label, html("span", { "aria-hidden": "true" }, state.sort === sort ? " ↓" : "")),
     );
   const body = kept.map((row) => {
     const negative = row.c < 0;
@@ -64,7 +64,7 @@ export function pathsTable(view, explanation, rows, shown) {
   const hiding = rows.length - kept.length;
   const checks = explanation.checks.rows.map(([name, value, remark], n) => last(name, figures(value), remark.replace(/[\d.]+e[+-]\d+/g, figures), n === 0 ? "sum" : "check"));
   const options = neurons.map((key) => html("option", { value: key }, formulas.plainName(key)));
-  const select = html("select", { "aria-label": "Show only paths through", on: { change: (event) => view.filterPaths(event.target.value) } }, html("option", { value: "" }, "any neuron"), options);
+  const select = html("select", { "aria-label": "Show only paths through", on: { change: (event) => view.go({ through: event.target.value }, true) } }, html("option", { value: "" }, "any neuron"), options);
   select.value = through;
   return html(
     "section",

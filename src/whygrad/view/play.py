@@ -196,12 +196,13 @@ class Play:
 
     def _lines(self, quantities: list[Quantity]) -> list[tuple[Math, float | None]]:
         """Returns the equations of the largest derivatives among some quantities'."""
-        derivatives = self._study.derivatives(TOTAL)
+        end = self._study.run.ends[0]
+        derivatives = self._study.derivatives(end)
         largest = sorted(quantities, key=lambda q: -abs(derivatives.at(q)))[:MOST_LINES]
         lines = []
         for q in (q for q in quantities if q in largest):
             if not derivatives.reaches(q):
                 continue
-            step = first_step(self._study.question(TOTAL, q), derivatives)
+            step = first_step(self._study.question(end, q), derivatives)
             lines += [(line.math, line.value) for line in step.lines[-2:]]
         return lines

@@ -38,9 +38,9 @@ def static(run: Run, *, chosen: Any = None, of: Any = None, example: int | None 
         (True, True, False)
     """
     alone = run if example is None or run.examples == 1 else run.example(example)
-    target = asked(run, of, TOTAL)
+    target = asked(run, of, run.ends[0])
     q = first_choice(alone) if chosen is None else asked(run, chosen, None)
-    derivation = run.explain(q, of=None if target == TOTAL else target, example=example)
+    derivation = run.explain(q, of=target, example=example)
     drawn = picture_svg(alone, q, target)
     body = derivation_html(derivation)
     start = body.index("</style>") + len("</style>")

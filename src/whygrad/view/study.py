@@ -8,7 +8,6 @@ from typing import Any
 from whygrad.derive.derivation import Derivation, Layerwise
 from whygrad.derive.explain import explain
 from whygrad.derive.layers import layerwise
-from whygrad.derive.links import TOTAL
 from whygrad.derive.spelling import Math, Speller, Spelling
 from whygrad.derive.steps import Derivatives, Question
 from whygrad.graph import Entry
@@ -99,7 +98,7 @@ class Study:
     def derivation(self, of: Quantity, by: Quantity) -> Derivation:
         """Returns a derivation in marks."""
         if (of, by) not in self._derivations:
-            self._derivations[of, by] = explain(self.run, by, of=None if of == TOTAL else of)
+            self._derivations[of, by] = explain(self.run, by, of=of)
         return self._derivations[of, by]
 
     def question(self, of: Quantity, by: Quantity, run: Run | None = None, **parts: Any) -> Question:

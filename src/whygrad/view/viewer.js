@@ -9,7 +9,7 @@ import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js
 import { Formulas } from "./formula.js";
 import { Later } from "./later.js";
 import { Live } from "./live.js";
-import { pathsTable } from "./paths.js";
+import { SORTS, pathsTable } from "./paths.js";
 import { Picture } from "./picture.js";
 import { NARROW, Pinned } from "./pinned.js";
 import { Player } from "./play.js";
@@ -25,7 +25,7 @@ const MARKS = [["z", "○", "pre-activation"], ["b", "▢", "bias"], ["y", "◇"
 const SIGNED = new Set(["paths", "gradient", "strongest", "extremes"]);
 const SETTLED = 250; // milliseconds after which nothing has to be fast
 const FEW_ITEMS = 70;
-const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, step: null, theme: null };
+const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, sort: "size", through: "", step: null, theme: null };
 
 class View {
   constructor(host, given, ask, coming) {
@@ -37,8 +37,6 @@ class View {
     this.root.adoptedStyleSheets = [sheetOfStyle];
     this.trail = [];
     this.folds = new Map(); // which folded parts the reader has opened or closed
-    this.sorted = "size";
-    this.through = "";
     this.missing = null;
     this.marks = null;
     this.take(given);
@@ -72,6 +70,8 @@ class View {
     if (!has(document.notations, state.notation)) state.notation = initial.notation;
     if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
     if (!this.asking && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
+    if (!Object.hasOwn(SORTS, state.sort)) state.sort = "size";
+    if (!/^[az]\d+\.\d+$/.test(state.through)) state.through = "";
     if (state.theme !== "dark" && state.theme !== "light") state.theme = null;
     if (state.step !== null && !(state.step < this.sceneOf(state).play.length)) state.step = null;
     return state;
@@ -242,16 +242,6 @@ class View {
 
   showPath(place) {
     this.go({ path: place }, true);
-  }
-
-  sortPaths(sort) {
-    this.sorted = sort;
-    this.renderPaths();
-  }
-
-  filterPaths(key) {
-    this.through = key;
-    this.renderPaths();
   }
 
   copied(latex, button) {

@@ -76,9 +76,10 @@ class PassingSweep(Sweep):
 
     def _together(self, cotangent: Cotangent, sources: list[int]) -> int:
         """Returns how many costs may be pulled back to some nodes together: one at least."""
-        nodes = self.graph.nodes
+        nodes, rows = self.graph.nodes, len(cotangent.rows)
+        if rows == 1:
+            return 1
         widest = max((nodes[source].value.nbytes for source in sources), default=0)
-        rows = len(cotangent.rows)
         return rows if widest * rows <= self._room else max(1, int(self._room // widest))
 
     def _take_turns(self, pending: dict[int, Cotangent], number: int, together: int) -> None:
@@ -138,7 +139,7 @@ class PassingSweep(Sweep):
         nodes, op = self.graph.nodes, self.graph.nodes[number].op
         assert op is not None
         local = self._local(number)
-        if self._added(cotangent, number, wanted, pending):
+        if isinstance(op.structure, Selection) and self._added(cotangent, number, wanted, pending):
             return False
         made: list[Cotangent] = []
         shared: list[bool] = []
@@ -150,15 +151,11 @@ class PassingSweep(Sweep):
                 cotangent, number, which, self._overwriting if over else self.semiring, local
             )
             made.append(pulled)
-            pairs = ((part, given) for part in pulled.parts for given in cotangent.parts)
-            shared.append(any(a is not None and b is not None and shares_memory(a, b) for a, b in pairs))
+            shared.append(_share(pulled.parts, cotangent.parts))
         heir = cotangent.alone and shared.count(True) == 1
         for (_, source), pulled, with_others in zip(wanted, made, shared, strict=True):
-            self._join(
-                pending if nodes[source].op is not None else self._ends,
-                source,
-                pulled._replace(alone=heir or not with_others),
-            )
+            ends = self._ends if nodes[source].op is None else pending
+            self._join(ends, source, Cotangent(*pulled[:-1], alone=heir or not with_others))
         return any(shared)
 
     def _added(
@@ -166,7 +163,9 @@ class PassingSweep(Sweep):
     ) -> bool:
         """Adds a cotangent to what its source has already, where it belongs in memory that nobody else sees."""
         nodes, op = self.graph.nodes, self.graph.nodes[number].op
-        if len(wanted) != 1 or op is None or not isinstance(op.structure, Selection) or nodes[number].marked:
+        assert op is not None
+        assert isinstance(op.structure, Selection)
+        if len(wanted) != 1 or nodes[number].marked:
             return False
         ((_, source),) = wanted
         old = (pending if nodes[source].op is not None else self._ends).get(source)
@@ -178,6 +177,15 @@ class PassingSweep(Sweep):
         assert part is not None
         fits = contiguous(onto) and onto.dtype == part.dtype
         return fits and op.structure.add_onto(onto, part, self._local(number))
+
+
+def _share(parts: Element, given: Element) -> bool:
+    """Returns whether any of some arrays may see the memory of any others."""
+    for part in parts:
+        for other in given:
+            if part is not None and other is not None and shares_memory(part, other):
+                return True
+    return False
 
 
 def _of_rows(cotangent: Cotangent, wanted: set[int]) -> Cotangent:

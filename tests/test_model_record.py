@@ -290,3 +290,31 @@ def test_inner_products_of_which_squares_leave_the_range_of_the_gradients(
         assert found[2].isnan().all()
         right, found = right[:2, :2], found[:2, :2]
     torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-6)
+
+
+def test_a_cost_that_is_called_like_a_module_and_the_module() -> None:
+    model = nn.ModuleDict({"size": nn.Linear(3, 1), "kind": nn.Linear(3, 2)})
+
+    def costs(m: Any, x: Any) -> dict[str, torch.Tensor]:
+        return {
+            "size": m["size"](x)[0, 0].sin(),
+            "kind": m["kind"](x).sum(1),
+            "kind[0, 1]": m["kind"](x).sum(),
+        }
+
+    record = wg.record(model, torch.randn(2, 3), costs)
+    assert record.cost_names == ("size", "kind[0]", "kind[1]", "kind[0, 1]")
+    graph = record.graph
+    for name, entry in zip(record.cost_names, graph.costs, strict=True):
+        assert record.at(name) == entry
+    for name, shape in (("size", (2, 1)), ("kind", (2, 2))):
+        node, position = record.at(f"{name}[...]")
+        assert position is None
+        assert graph.nodes[node].value.shape == shape
+        assert record.modules[node] == name
+        for place in range(math.prod(shape)):
+            # what a path is printed with finds the same entry again
+            assert record.at(record.name(graph.costs[0]._replace(node=node, position=place))) == (node, place)
+    assert record.at("kind[...][0, 1]") == (record.at("kind[...]")[0], 1)
+    assert record.at("kind[0, 0]") == (record.at("kind[...]")[0], 0)
+    assert [path.quantities[-1] for path in record.paths("size.bias", cost="size")] == ["size"]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = Any
 
+# Behind a name: the array that has it, and not the cost.
+ARRAY = "[...]"
+
 
 class Leaf(NamedTuple):
     """An array that the computation began with: a ``parameter``, a ``frozen`` one, or an ``input``."""
@@ -48,7 +51,9 @@ class Record:
     """A recorded computation with its costs: what :func:`whygrad.record` returns.
 
     Quantities are named by module and parameter: ``encoder.0.weight[3, 5]``, ``batch[0, 2]``, ``layers.1[0, 4]`` for
-    an entry of a module's output, and the names of the costs.
+    an entry of a module's output, and the names of the costs. A name that a cost has too is the cost's; with three dots
+    it is the array's: ``rec.at("size")`` is the cost, ``rec.at("size[...]")`` what the module of that name puts out,
+    ``rec.at("size[...][0]")`` one entry of it.
 
     Args:
         graph: What was computed.
@@ -338,20 +343,22 @@ class Record:
         text = quantity.strip()
         if text in self.cost_names:
             return self.graph.costs[self.cost_names.index(text)]
-        if text in self._numbers:
-            return self._numbers[text], None
+        array = text.removesuffix(ARRAY)
+        if array in self._numbers:
+            return self._numbers[array], None
         name, _, index = text.rpartition("[")
-        if name.rstrip() not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
+        name = name.rstrip().removesuffix(ARRAY)
+        if name not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
             raise QuantityError(
                 f"{quantity!r}: expected a parameter, an input, a module or a cost of this model, "
                 f"such as {_some(tuple(self._numbers))}"
             )
-        node = self._numbers[name.rstrip()]
+        node = self._numbers[name]
         shape = tuple(self.graph.nodes[node].value.shape)
         entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
         if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
             raise QuantityError(
-                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name.strip()}), "
+                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name}), "
                 f"found {entry}"
             )
         return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
@@ -363,12 +370,17 @@ class Record:
         node = self.graph.nodes[entry.node]
         shape = tuple(node.value.shape)
         if prod(shape) == 1:
-            return self.node_name(entry.node)
+            return self._apart(self.node_name(entry.node), "")
         index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
         heads = self.made[entry.node].heads
         if heads and node.op is not None and node.op.name == "softmax" and len(shape) in (3, 4):
             return self._attention(entry.node, index, shape, heads)
-        return f"{self.node_name(entry.node)}[{', '.join(map(str, index))}]"
+        return self._apart(self.node_name(entry.node), f"[{', '.join(map(str, index))}]")
+
+    def _apart(self, array: str, index: str) -> str:
+        """Returns the name of an array's entry, with the dots that tell it from a cost of that name."""
+        name = array + index
+        return f"{array}{ARRAY}{index}" if name in self.cost_names else name
 
     def _attention(self, number: int, index: tuple[int, ...], shape: tuple[int, ...], heads: int) -> str:
         """Returns the name of one attention weight: which token looks at which, in which head."""

@@ -251,19 +251,19 @@ def test_an_operation_without_a_declaration_is_named_with_its_module() -> None:
             self.matrix = nn.Parameter(torch.eye(3) + 0.1)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.special.i0(self.matrix) @ x
+            return torch.igamma(torch.ones(3, 3), self.matrix) @ x
 
     with pytest.raises(wg.NotSupportedError) as refused:
         wg.record(Model(), torch.ones(3), lambda m, b: {"c": m(b).sum()})
     lines = str(refused.value).splitlines()
     assert lines[0].startswith("solver: the operation ")
-    assert "i0" in lines[0]
+    assert "igamma" in lines[0]
     assert lines[-1].startswith(
         'try:      write it with operations of the table, or record with opaque="allow"'
     )
     record = recorded(Model(), torch.ones(3), lambda m, b: {"c": m(b).square().sum()}, opaque="allow")
     assert record.sweep("count")["solver.matrix[0, 0]"] == 0
-    assert "i0" in repr(record.sweep("count"))
+    assert "igamma" in repr(record.sweep("count"))
     assert record.sweep("gradient").stops == ()
 
 

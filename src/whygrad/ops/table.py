@@ -23,15 +23,16 @@ entries an axis has. Reshaping, indexing, padding, concatenation, gathering, emb
 entries, and are one kind of operation whatever their name: the partial by an entry that is moved is 1.
 
 Some of PyTorch's operations are recorded as several of these, with autograd's derivative, ties and zeros included:
-embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumexp`, `scatter_reduce` and `index_reduce`,
-the median of all entries, `affine_grid`, `grid_sample` of images, `interpolate`, max unpooling, attention, recurrent
-layers.
+embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumexp`, `scatter_reduce` and
+`index_reduce`, the median of all entries, `segment_reduce`, `multilabel_margin_loss`, `affine_grid`, `grid_sample`,
+`interpolate`, max unpooling, attention, recurrent layers.
 
 Functions of whole matrices have no formula here: `inv`, `pinv`, `solve`, `solve_triangular`, `lstsq`, `det`,
 `slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `qr`, `eigh`, `svd`, `matrix_exp` and
 `householder_product` are one operation each, with a partial for each pair of an entry of one matrix and an entry of
-what is made of it. Autograd says all of these partials, up to 2^25 of them; those that are 0, as of the other
-right-hand sides of `solve`, count as dead. The gradient needs none of them and has no such limit.
+what is made of it; so are `ctc_loss`, for each example, and `polygamma`, `i0`, `i0e`, `i1`, `i1e` and `ndtri`, for
+each entry. Autograd says all of these partials, up to 2^25 of them; those that are 0, as of the other right-hand
+sides of `solve`, count as dead. The gradient needs none of them and has no such limit.
 
 | operation | PyTorch | value | partials | kind | settings | where it is a choice |
 |---|---|---|---|---|---|---|

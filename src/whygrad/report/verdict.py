@@ -262,8 +262,10 @@ def _unreached(model: Part) -> Iterator[Finding]:
         yield Finding(
             "unreached",
             f"No cost reaches {listed([name or 'the model' for name in gone])}: there is no path, and PyTorch leaves "
-            f".grad at None",
-            ("look for a detach, a no_grad or an output that no cost uses; or drop what isn't needed",),
+            f".grad at None (or at 0, behind a rounding)",
+            (
+                "look for a detach, a no_grad, a rounding or an output that no cost uses; or drop what isn't needed",
+            ),
             tuple(part.name for part in model.parameters if not part.numbers.reached.any()),
         )
 

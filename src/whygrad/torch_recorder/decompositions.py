@@ -14,12 +14,14 @@ DECOMPOSED = frozenset(
     """
     _softmax_backward_data _unsafe_index.Tensor _unsafe_masked_index _unsafe_masked_index_put_accumulate
     _upsample_nearest_exact1d _weight_norm_interface addmm addmv addr alias_copy as_strided_copy baddbmm
-    block_diag clamp.Tensor deg2rad diagonal_copy dist div.Tensor_mode elu glu grid_sampler_2d index_add
+    block_diag clamp.Tensor deg2rad diagonal_copy dist elu glu grid_sampler_2d index_add
     ldexp.Tensor linalg_cross logaddexp2 logit max_pool2d_with_indices_backward multi_margin_loss mvlgamma nan_to_num
     nansum narrow_copy native_dropout_backward norm.Scalar norm.ScalarOpt_dim permute_copy rad2deg renorm
     round.decimals sgn sinc special_entr special_xlog1py split_with_sizes_copy squeeze_copy squeeze_copy.dim
     t_copy trace transpose_copy.int unbind_copy.int unfold_copy unsqueeze_copy upsample_bicubic2d
     upsample_bilinear2d upsample_linear1d upsample_trilinear3d
+    elu_backward gelu_backward hardswish_backward leaky_relu_backward
+    mish_backward sigmoid_backward silu_backward softplus_backward tanh_backward threshold_backward
     """.split()  # noqa: SIM905
 )
 

@@ -34,6 +34,7 @@ class Ledger:
             int, Tensor
         ] = {}  # by identity: autograd follows them, and they are constants here
         self.refusal: NotSupportedError | None = None
+        self.paused = False  # while another record is made within this one
         self._where = where
         self._otherwise = otherwise
         self._trained: set[int] = set()
@@ -57,6 +58,8 @@ class Ledger:
 
     def node(self, tensor: Tensor) -> int | None:
         """Returns the node that a tensor is, or nothing where it is a constant."""
+        if self.paused:
+            return None
         sure = self.memory.sure(tensor)
         if sure is None and (not tensor.is_floating_point() or tensor.layout != torch.strided):
             return None
@@ -100,7 +103,7 @@ class Ledger:
             if like.is_floating_point() and not value.is_floating_point():
                 constant = constant.to(like.dtype)  # 1/n of an integer n were float32
             number = self._noted(self.recording.leaf("constant", constant))
-            self._protect(value, number)
+            self.protect(value, number)
             self.look_at(value)
             self._constants[id(value)] = kept = (value, number)
             self._constant_of[number] = id(value)
@@ -126,7 +129,7 @@ class Ledger:
             self.own([tensor])
         else:
             self.memory.hold(tensor, number)
-            self._protect(tensor, number)
+            self.protect(tensor, number)
 
     def untold(self, tensor: Tensor, name: str) -> None:
         """Notes a result with a derivative that isn't known: whoever reads it is refused."""
@@ -138,7 +141,7 @@ class Ledger:
             {Memory.place(tensor) for tensor in made} - {Memory.place(tensor) for tensor in there}
         )
 
-    def _protect(self, tensor: Tensor, number: int) -> None:
+    def protect(self, tensor: Tensor, number: int) -> None:
         """Notes that a node's value lies in a tensor's memory: it is copied before that is written to."""
         self._on_storage.setdefault(Memory.place(tensor), []).append(number)
 
@@ -162,7 +165,8 @@ class Ledger:
         place = Memory.place(tensor)
         if place not in self._own:
             self._foreign[place] = tensor
-            if tensor.requires_grad and not self.memory.is_detached(tensor):
+            strange = not (self.memory.is_detached(tensor) or self.memory.seen(tensor))
+            if tensor.requires_grad and strange:
                 self.strangers[id(tensor)] = tensor
         return place
 

@@ -8,13 +8,22 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._mode_utils import no_dispatch
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.torch_recorder.tracer import Tracer
 
+# What torch.nn.functional.linear_cross_entropy applies with options.
+CHUNKED = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked"
+FUNCTION = (
+    'record with opaque="allow", where its own backward pass is called for the plain gradient and every other result '
+    "stops; or write it as g(x) + (f(x) - g(x)).detach(), which has the value of f and the derivative of g (g(x) = x "
+    "passes straight through, -x turns a gradient round)"
+)
 _settings: Any = torch._C
 # How each is read, how it is set, and what it is during the run.
 SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = (
@@ -29,9 +38,25 @@ SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = 
         for kernel in ("flash", "mem_efficient", "cudnn", "overrideable", "math")
         if hasattr(_settings, f"_set_sdp_use_{kernel}")  # older ones lack some
     ),
+    # scripted functions operation by operation
+    (_settings._get_graph_executor_optimize, _settings._set_graph_executor_optimize, False),
     # no casts of weights that autocast made before the run: no path leads from those to the weights
     (torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, False),
 )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Lets records wait that this one is made within: how it is made is no part of them."""
+    waiting = [mode.ledger for mode in _get_current_dispatch_mode_stack() if isinstance(mode, Tracer)]
+    before = [ledger.paused for ledger in waiting]
+    try:
+        for ledger in waiting:
+            ledger.paused = True
+        yield
+    finally:
+        for ledger, paused in zip(waiting, before, strict=True):
+            ledger.paused = paused
 
 
 @contextmanager
@@ -134,6 +159,7 @@ def all_seen(tracer: Tracer) -> Iterator[None]:
         _custom_functions(tracer),
         _whole_normalisation(following),
         _gradients_within(tracer),
+        *_scripted(),
     )
     before = [vars(stand.owner).get(stand.name) for stand in stands]
     try:
@@ -184,8 +210,16 @@ def _custom_functions(tracer: Tracer) -> _Stand:
             for value, made in zip(args, passed, strict=True):
                 ledger.memory.hold(made, ledger.node(value))
             return passed
+        if cls.__name__.startswith(CHUNKED):
+            # of logits that are never all there, with gradients made on the way
+            x, matrix, target, bias, weight, *more = args
+            whole = "no_reduction" in cls.__name__
+            reduction, ignored = ("none", more[0]) if whole else more[:2]
+            logits = functional.linear(x, matrix, bias)
+            loss = functional.cross_entropy(logits, target, weight, ignore_index=ignored, reduction=reduction)
+            return loss if whole else (loss, *(loss.new_empty(0) for _ in range(3)))
         if not tracer.allows_opaque:
-            ledger.refuse(f"{cls.__name__} (a torch.autograd.Function)")
+            ledger.refuse(f"{cls.__name__} (a torch.autograd.Function)", FUNCTION)
         out = plain(cls)(*args, **kwargs)
 
         run = plain(cls)
@@ -193,6 +227,18 @@ def _custom_functions(tracer: Tracer) -> _Stand:
         return out
 
     return _Stand(base, "apply", classmethod(apply))
+
+
+def _scripted() -> Iterator[_Stand]:
+    """Yields the calls of TorchScript, which forgets what it optimised: that has a backward pass of its own, unseen."""
+    for owner in (torch._C.ScriptFunction, torch._C.ScriptMethod):
+        plain: Any = owner.__call__
+
+        def call(run: Any, *args: Any, plain: Any = plain, **kwargs: Any) -> Any:
+            run._debug_flush_compilation_cache()
+            return plain(run, *args, **kwargs)
+
+        yield _Stand(owner, "__call__", call)
 
 
 def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
@@ -224,8 +270,9 @@ def _gradients_within(tracer: Tracer) -> _Stand:
     def run(outputs: Any, given: Any, retain_graph: Any, create_graph: Any, *rest: Any, **more: Any) -> Any:
         if create_graph:
             tracer.ledger.refuse(
-                "torch.autograd.grad (create_graph=True)",
-                "write the derivative that the cost is made of as a formula, or leave this cost out of the record",
+                "torch.autograd.grad (create_graph=True, as in torch.func.grad)",
+                "take the derivative forwards, by torch.func.jvp or jacfwd, which is recorded; write it as a formula; "
+                "or leave this cost out of the record",
             )
         return plain(outputs, given, retain_graph, create_graph, *rest, **more)
 

@@ -13,7 +13,7 @@ from whygrad.graph import Entry, Graph
 from whygrad.model_record import Leaf, Made, Record
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
-from whygrad.torch_recorder.overrides import all_seen, as_written, by_modules, in_pieces
+from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.restoring import state_left, values_left
 from whygrad.torch_recorder.rules import RULES
 from whygrad.torch_recorder.tracer import Tracer
@@ -60,6 +60,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     outside += [buffer for _, module in modules for buffer in module._buffers.values() if buffer is not None]
     others = [tensor for tensor in given.values() if id(tensor) not in leaves]
     with (
+        alone(),
         state_left([module for _, module in modules], others),
         values_left(ledger, leaves.values()),
         torch.enable_grad(),

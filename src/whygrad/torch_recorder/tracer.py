@@ -73,7 +73,10 @@ WRITES = (
 DENSE = "make it dense first (to_dense, or to_padded_tensor), or leave this cost out of the record"
 PLAIN = "write it as plain Python, if or for: what is recorded is this one run"
 SINGLE = "record it in float32 (model.float()), or take this step in float32"
-REAL = "write it with real numbers: the real and the imaginary part as two arrays"
+REAL = (
+    "write it with real numbers: the real and the imaginary part as two arrays (a Fourier transform as a product with "
+    "cosines and sines), or leave this cost out of the record"
+)
 
 # In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
 UNTOLD = -1
@@ -109,6 +112,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self.ledger.paused:
+            return func(*args, **kwargs)
         if func is DETACH:  # autograd keeps what it needs this way: as often as there are operations
             out = func(*args, **kwargs)
             self.ledger.memory.detach(out)
@@ -126,6 +131,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for value in there:
             if value.layout != torch.strided:
                 self.ledger.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
+        if known.name.startswith("_foreach_"):
+            return self._one_by_one(func, known, args, kwargs)
         if known.writes and known.name not in self._rules:
             return self._in_place(func, known, given, args, kwargs)
         for name in known.writes:  # running statistics
@@ -160,6 +167,31 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             ledger.memory.inherit(there, made)
             ledger.own(made, there)
         return out
+
+    def _one_by_one(self, func: Any, known: Info, args: Any, kwargs: Any) -> Any:
+        """Runs an operation of lists, as one of each of their entries."""
+        name = known.name.removeprefix("_foreach_")
+        plain: Any = torch.linalg.vector_norm if name == "norm" else getattr(aten, name, None)
+        if plain is None or "out" in func._overloadname:
+            self._refuse(func)
+        values = list(args)
+        words = dict(kwargs)
+        if name.rstrip("_") in ("addcmul", "addcdiv") and len(values) > 3:
+            last = values.pop()
+            words["value"] = last.tolist() if isinstance(last, Tensor) else last
+        many, like = next((len(value), value[0]) for value in values if isinstance(value, (list, tuple)))
+
+        def at(place: int, value: Any) -> Any:
+            value = value[place] if isinstance(value, (list, tuple)) else value
+            number = isinstance(value, (int, float)) and name.rstrip("_") in ("maximum", "minimum")
+            return like.new_tensor(value) if number else value
+
+        with self:
+            made = [
+                plain(*(at(n, value) for value in values), **{word: at(n, v) for word, v in words.items()})
+                for n in range(many)
+            ]
+        return None if known.writes else made
 
     def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""

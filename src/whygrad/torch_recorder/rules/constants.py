@@ -1,8 +1,8 @@
-"""What has no derivative, or is drawn: constants."""
+"""What has no derivative, or is drawn: constants; and what PyTorch's derivative passes straight through."""
 
 from typing import Any
 
-from whygrad.torch_recorder.rules.entry import rule
+from whygrad.torch_recorder.rules.entry import OPS, apply, rule
 from whygrad.torch_recorder.tracer import Call
 
 
@@ -13,3 +13,15 @@ from whygrad.torch_recorder.tracer import Call
 )
 def _nothing(call: Call) -> Any:
     return None
+
+
+@rule(
+    "fake_quantize_per_tensor_affine_cachemask",
+    "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams",
+    "fake_quantize_per_channel_affine_cachemask",
+    "_fused_moving_avg_obs_fq_helper",
+)
+def _straight_through(call: Call) -> Any:
+    """Rounded to a grid: PyTorch has 1 for the derivative within the grid's bounds and 0 beyond."""
+    out, inside = call.out
+    return [apply(call, OPS["mul"], [call.given["self"], inside.to(out.dtype)]), None]

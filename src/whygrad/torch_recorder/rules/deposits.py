@@ -74,6 +74,34 @@ def _fold(call: Call) -> Any:
     )
 
 
+@rule("segment_reduce")
+def _segments(call: Call) -> Any:
+    given, out = call.given, call.out
+    data, axis, how, start = given["data"], given["axis"], given["reduce"], given["initial"]
+    lengths = given["lengths"] if given["lengths"] is not None else given["offsets"].diff()
+    places = torch.arange(data.shape[axis], device=data.device).expand(*data.shape[:axis], -1)
+    number = torch.searchsorted(lengths.cumsum(-1), places.contiguous(), right=True)
+    if number.numel() and int(number.max()) >= lengths.shape[-1]:
+        return NotImplemented  # entries that are in no segment
+    at = number.reshape(*number.shape, *(1,) * (data.dim() - axis - 1)).expand(data.shape)
+
+    def make() -> Any:
+        if how in ("max", "min"):
+            ours = data.detach() == out.gather(axis, at)
+            blank = torch.zeros_like(out)
+            many = blank.scatter_add(axis, at, ours.to(out.dtype)).clamp(min=1)
+            return blank.scatter_add(axis, at, data.masked_fill(~ours, 0)) / many
+        base = torch.full_like(out, (how == "prod") if start is None else start)
+        if how == "prod":
+            return _Joined(base, data, axis, at, torch.zeros_like(base, dtype=torch.bool), out).multiplied()
+        added = base.scatter_add(axis, at, data)
+        if how == "sum":
+            return added
+        return added / lengths.clamp(min=1).reshape(*lengths.shape, *(1,) * (data.dim() - axis - 1))
+
+    return written(call, make)
+
+
 # Entries that are joined where they are deposited: averaged, multiplied, the largest or smallest
 
 

@@ -59,6 +59,20 @@ def _one_of(candidates: list[tuple[Op, Any]]) -> Rule:
     return rule
 
 
+def _is_flat(op: Op) -> bool:
+    """Returns whether no entry of the result depends on one of an operand, but for steps (rounding, signs)."""
+    assert isinstance(op.structure, Elementwise)
+    return all(partial == "0" for partial in op.structure.partials.values())
+
+
+def _divided(plain: Rule) -> Rule:
+    return lambda call: _steps(call) if call.given.get("rounding_mode") else plain(call)
+
+
+def _steps(call: Call) -> Any:
+    return None  # a constant, through which no path goes
+
+
 def by_their_names() -> dict[str, Rule]:
     """Returns a rule for every elementwise operation that our table has under PyTorch's name."""
     named: dict[str, list[tuple[Op, Any]]] = {}
@@ -71,4 +85,6 @@ def by_their_names() -> dict[str, Rule]:
         # x^2 rather than x to a constant array's entries; a + b rather than a + 1*b
         candidates.sort(key=lambda pair: (len(pair[0].arguments), len(pair[1].settings)))
     rules = {name: _one_of(candidates) for name, candidates in named.items()}
+    rules |= {name: _steps for name, candidates in named.items() if all(_is_flat(op) for op, _ in candidates)}
+    rules["div"] = _divided(rules["div"])
     return rules | {f"prims.{name}": made for name, made in rules.items()}

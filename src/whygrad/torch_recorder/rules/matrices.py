@@ -30,6 +30,14 @@ MATRIX_FUNCTIONS = {
 }
 
 
+@rule(*"polygamma i0 special_i0e special_i1 special_i1e special_ndtri".split())  # noqa: SIM905
+def _of_each_entry(call: Call) -> Any:
+    """A function of single entries without a formula here: each entry is a matrix by itself."""
+    x = call.given["self"]
+    op = application(call.name, ("x",), MatrixFunction(call.again([x]), None, x.dim(), {}))
+    return call.ledger.apply(call.name, op, [call.ledger.input(x, call.out)], {}, call.out)
+
+
 @rule(*MATRIX_FUNCTIONS)
 def _matrix_function(call: Call) -> Any:
     name, kinds = MATRIX_FUNCTIONS[call.name]

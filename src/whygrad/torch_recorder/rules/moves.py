@@ -16,7 +16,7 @@ SELECTIONS = """
     _pack_padded_sequence _pad_packed_sequence
     flip roll rot90 repeat tile index gather index_select take constant_pad_nd
     reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
-    unfold im2col as_strided diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
+    unfold im2col diagonal diag_embed diag tril triu masked_select movedim swapaxes pixel_shuffle
     pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
     select_scatter slice_scatter diagonal_scatter masked_scatter where masked_fill index_fill
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
@@ -77,6 +77,39 @@ def _each(call: Call, run: Callable[..., Any], nodes: list[int]) -> Any:
         selected(call.ledger, call.name, one(place), nodes, out) if out.is_floating_point() else None
         for place, out in enumerate(call.out)
     ]
+
+
+@rule("as_strided")
+def _window(call: Call) -> Any:
+    x, out = call.given["self"], call.out
+    if x.is_contiguous() and not x.storage_offset():
+        return selection(call)
+    # It looks at the memory of its argument, wherever the argument's entries lie in there.
+    places = torch.arange(x.untyped_storage().nbytes() // x.element_size(), device=x.device)
+    entries = torch.zeros_like(places)
+    shown = places.as_strided(x.shape, x.stride(), x.storage_offset()).reshape(-1)
+    entries[shown] = torch.arange(1, x.numel() + 1, device=x.device)
+    which = entries.as_strided(out.shape, out.stride(), out.storage_offset())
+    if not bool(which.all()):
+        call.ledger.refuse(
+            f"{call.name} (of entries that its argument doesn't show)",
+            "call it on the array that has them all, or on a copy (clone, contiguous)",
+        )
+
+    def run(array: Tensor) -> Tensor:
+        return array.reshape(-1)[which - 1]
+
+    return selected(call.ledger, call.name, run, [call.ledger.input(x, out)], out)
+
+
+@rule("as_strided_scatter")
+def _into_a_window(call: Call) -> Any:
+    if call.live(call.given["self"]):
+        call.ledger.refuse(
+            f"{call.name} (into an array with paths: autograd's gradient by it is no derivative)",
+            "write into a copy: made = x.clone(); made.as_strided(size, stride, storage_offset).copy_(src)",
+        )
+    return selection(call)
 
 
 @rule("clone", "contiguous", "alias", "lift_fresh")

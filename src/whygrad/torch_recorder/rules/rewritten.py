@@ -12,6 +12,30 @@ from whygrad.torch_recorder.rules.entry import rule, written
 from whygrad.torch_recorder.rules.moves import by_indices
 from whygrad.torch_recorder.tracer import UNTOLD, Call
 
+# Losses
+
+
+@rule("multilabel_margin_loss_forward")
+def _multilabel_margin(call: Call) -> Any:
+    x, target, reduction = call.given["self"], call.given["target"], call.given["reduction"]
+    rows = target.reshape(len(x) if x.dim() == 2 else 1, -1)
+    named = (rows >= 0).cumprod(1).bool()  # what follows the first -1 is no target
+    at = rows.where(named, torch.zeros_like(rows))
+    others = torch.ones(rows.shape, dtype=torch.bool, device=x.device)
+    others &= ~torch.zeros_like(others, dtype=torch.int64).scatter_add(1, at, named.long()).bool()
+    example, which, other = (named.unsqueeze(2) & others.unsqueeze(1)).nonzero().unbind(1)
+
+    def make() -> Any:
+        scores = x.reshape(rows.shape)
+        short = torch.relu(1 - scores[example, at[example, which]] + scores[example, other])
+        many = len(rows) if reduction == 1 else 1
+        if reduction or x.dim() < 2:
+            return short.sum() / (rows.shape[1] * many)
+        return torch.zeros_like(scores[:, 0]).index_add(0, example, short) / rows.shape[1]
+
+    return [written(call, make), None]
+
+
 # Embedding, bilinear layers, distances
 
 
@@ -161,6 +185,54 @@ def _affine_grid(call: Call) -> Any:
     grid = torch.nn.functional.affine_grid(plain.expand(size[0], -1, -1), size, corners)
     ones = torch.cat([grid, torch.ones_like(grid[..., :1])], -1).flatten(1, -2)
     return written(call, lambda: (ones @ theta.transpose(1, 2)).reshape(call.out.shape))
+
+
+@rule("grid_sampler_3d")
+def _sampled_volume(call: Call) -> Any:
+    given = call.given
+    x, grid, corners = given["input"], given["grid"], given["align_corners"]
+    sizes = x.shape[2:]
+
+    def along(place: int) -> Any:
+        """Returns where along an axis the grid looks, in entries; what reflects or clips is constant around it."""
+        size, at = sizes[place], grid[..., 2 - place].flatten(1)
+        at = (at + 1) / 2 * (size - 1) if corners else ((at + 1) * size - 1) / 2
+        known = at.detach()
+        if given["padding_mode"] == 0:
+            return at
+        sign = torch.ones_like(known)
+        low, span = (0.0, size - 1.0) if corners else (-0.5, float(size))
+        if given["padding_mode"] == 2:
+            beyond, side = (known - low).abs(), torch.where(known < low, -1.0, 1.0)
+            turns, rest = torch.floor(beyond / span), torch.fmod(beyond, span)
+            back = torch.fmod(turns, 2) != 0
+            sign = side.where(~back, -side) * bool(span)
+            known = (torch.where(back, span - rest, rest) + low) if span else torch.zeros_like(known)
+        kept = (known > 0) & (known < size - 1)
+        sign = sign.where(kept, torch.zeros_like(sign))
+        return sign * at + (known.clamp(0, size - 1) - (sign * at).detach())
+
+    def make() -> Any:
+        places = [along(place) for place in range(3)]
+        nearest = given["interpolation_mode"] == 1
+        firsts = [at.detach().round() if nearest else at.detach().floor() for at in places]
+        made: Any = 0.0
+        for corner in range(1 if nearest else 8):
+            steps = [corner >> place & 1 for place in range(3)]
+            weight: Any = 1.0
+            inside = torch.ones_like(firsts[0], dtype=torch.bool)
+            flat = torch.zeros_like(inside, dtype=torch.int64)
+            for at, begin, step, size in zip(places, firsts, steps, sizes, strict=True):
+                if not nearest:
+                    weight = weight * (at - begin if step else begin + 1 - at)
+                inside = inside & (begin + step >= 0) & (begin + step < size)
+                flat = flat * size + (begin + step).clamp(0, size - 1).long()
+            taken = x.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, x.shape[1], -1))
+            taken = taken.masked_fill(~inside.unsqueeze(1), 0)
+            made = made + (taken if nearest else taken * weight.unsqueeze(1))
+        return made.reshape(call.out.shape)
+
+    return written(call, make)
 
 
 @rule("max_unpool2d", "max_unpool3d")

@@ -11,6 +11,17 @@ from playwright.sync_api import expect
 import whygrad as wg
 
 LONG = "weight_of_the_first_neuron_to_the_second_neuron_of_the_next_layer"
+KERAS = {
+    "dense_1/kernel:0": "w^0_{0,1}",
+    "dense_1/output:0": "a^0_1",
+    "dense_1/BiasAdd:0": "z^0_1",
+    "batch_normalization_12/moving_mean:0": "a^1_1",
+    "mean_squared_error_output_0": "C^0",
+    "total_loss_of_everything": "total",
+    "input_temperature": "a^0_0",
+    '<img src=x onerror="a()">': "a^0_2",
+    "ошибка": "C^1",
+}
 WIDTHS = (360, 414, 768, 1024, 1600, 2560)
 
 
@@ -21,6 +32,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     runs = {
         "question": wg.Network.default().run(),
         "named": wg.Network([2, 2, 2], "tanh", True, seed=1, names=names).run(),
+        "keras": wg.Network([2, 3, 2], "tanh", True, seed=1, names=KERAS).run(),
+        "many": wg.Network([2, 3, 12], "tanh", True, seed=1).run(),
         "deep": wg.Network([4] * 13, "tanh", seed=0).run(),
         "regular": wg.Network([2, 3, 2], "tanh", True, l2=0.1, seed=0).run(),
     }
@@ -38,15 +51,65 @@ def seen(page: Any, selector: str) -> bool:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["question", "named", "deep", "regular"])
+@pytest.mark.parametrize("name", ["question", "named", "keras", "deep", "regular"])
 def test_nothing_is_wider_than_the_window(
     opened: Callable[..., Any], pages: dict[str, str], name: str, width: int
 ) -> None:
     page = opened(pages[name], width=width)
     expect(page.locator("h1")).to_be_visible()
     fits(page)
-    # A name as long as a phone is wide is scrolled to, inside of the table.
-    assert (name == "named" and width < 768) or seen(page, ".paths tbody .contribution")
+    assert seen(page, ".paths tbody .contribution")
+
+
+CUT = """() => [...document.getElementById("whygrad").shadowRoot.querySelectorAll(
+    ".answer h1 math, .formula, .answer > p, .card, .card .symbol, .card .explicit, .route, .part, .segments")]
+  .filter((each) => each.clientWidth && each.scrollWidth > each.clientWidth + 3)
+  .map((each) => `${each.className}: ${each.scrollWidth} > ${each.clientWidth}: ${each.textContent}`)"""
+
+
+@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize("chosen", ["w1.0.0", "a0.0", "w2.1.1"])
+def test_names_of_programs_are_read_whole_and_without_scrolling(
+    opened: Callable[..., Any], pages: dict[str, str], width: int, chosen: str
+) -> None:
+    page = opened(f"{pages['keras']}#{chosen}", width=width)
+    expect(page.locator("h1")).to_be_visible()
+    assert page.evaluate(CUT) == []
+    names = {
+        key: page.locator(f'.network [data-q="{key}"]').text_content()
+        for key in ("a1.0", "a1.1", "C0", "total")
+    }
+    assert all(re.search(r"[a-z]", name) for name in names.values()), names
+    page.locator('.network [data-q="a1.1"] .body').hover()
+    expect(page.locator(".tooltip")).to_contain_text("batch_normalization_12/moving_mean:0")
+    if chosen == "w1.0.0":
+        assert "dense_1/kernel:0" in page.locator("h1").inner_text()
+    if chosen == "a0.0":
+        assert '<img src=x onerror="a()">' in page.locator(".right").inner_text().replace("\xa0", " ")
+
+
+CROSSING = """() => {
+  const root = document.getElementById("whygrad").shadowRoot;
+  const texts = [...root.querySelectorAll("figure .network :is(.value, .outside, .others)")];
+  const boxes = texts.filter((each) => each.textContent).map((each) => {
+    const range = document.createRange();
+    range.selectNodeContents(each);
+    return [each.textContent, (each.closest(".outside") ?? range).getBoundingClientRect()];
+  });
+  const across = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left);
+  const down = (a, b) => Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+  const over = ([, a], [, b]) => across(a, b) > 3 && down(a, b) > 4;
+  const pairs = boxes.flatMap((one, n) => boxes.slice(n + 1).map((other) => [one, other]));
+  return pairs.filter(([one, other]) => over(one, other)).map(([[one], [other]]) => `${one} and ${other}`);
+}"""
+
+
+def test_what_stands_in_the_picture_stands_apart(opened: Callable[..., Any], pages: dict[str, str]) -> None:
+    for name, width in (("many", 1600), ("keras", 1600), ("question", 360), ("regular", 768)):
+        page = opened(pages[name], width=width)
+        expect(page.locator("h1")).to_be_visible()
+        assert page.evaluate(CROSSING) == [], name
+        assert name not in ("keras", "regular") or page.locator('[data-q="total"] .value').text_content()
 
 
 def test_a_small_picture_stays_while_one_reads_on_a_phone(

@@ -13,7 +13,17 @@ GREEK = {
 }  # fmt: skip
 SIGNS = {"sum": "Σ", "partial": "∂", "ell": "ℓ"}
 WORDS = {sign: word for word, sign in (GREEK | SIGNS).items()} | {"∑": "sum"}
-_SAME = {"−": "-", "‚": ",", "ℒ": "L", "ŷ": "haty", "′": "'", "𝜕": "partial"}
+_SAME = {
+    r"\%": "%",
+    r"\#": "#",
+    r"\&": "&",
+    "−": "-",
+    "‚": ",",
+    "ℒ": "L",
+    "ŷ": "haty",
+    "′": "'",
+    "𝜕": "partial",
+}
 ABOVE = dict(zip("0123456789+-()LTijkln", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᴸᵀⁱʲᵏˡⁿ", strict=True))
 BELOW = dict(zip("0123456789+-()aehijklmnoprstuvx,", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ,", strict=True))
 FROM_ABOVE = {sign: plain for plain, sign in ABOVE.items()}

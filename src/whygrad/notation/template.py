@@ -12,6 +12,10 @@ from functools import cache
 
 from whygrad.notation.canonical import ABOVE, BELOW, FROM_ABOVE, FROM_BELOW, GREEK, SIGNS, WORDS, canonical
 
+# What no formula's name has: signs of program text, words apart, two letters of another alphabet (Greek has words).
+_TEXT = re.compile(
+    r'[/:;<>="#%&@|?!]|[A-Za-z]\.[A-Za-z0-9]|[^\W\d_]\s+[^\W\d_]|[\u0400-\u1cff\u2e80-\ud7ff]{2}|[^\u0000-\uffff]'
+)
 WORDS_JOINED = re.compile(r"[A-Za-z]\w*?(?:_[^\W_]+){2,}", re.ASCII)
 
 
@@ -159,8 +163,8 @@ def short(latex: str) -> str:
     r"""Returns a LaTeX name in Unicode; scripts that have no raised or lowered signs stay as they are typed.
 
     Example:
-        >>> [short(name) for name in ("w^0_{0,3}", r"\delta^{(L-1)}_{11}", "W^{[2]}_{11}", "E_{total}")]
-        ['w⁰₀,₃', 'δ⁽ᴸ⁻¹⁾₁₁', 'W^[2]₁₁', 'E_total']
+        >>> [short(name) for name in ("w^0_{0,3}", r"\delta^{(L-1)}_{11}", "W^{[2]}_{11}", "E_total", "w_12")]
+        ['w⁰₀,₃', 'δ⁽ᴸ⁻¹⁾₁₁', 'W^[2]₁₁', 'E_total', 'w₁₂']
     """
 
     def script(match: re.Match[str]) -> str:
@@ -170,12 +174,13 @@ def short(latex: str) -> str:
             return "".join(table[sign] for sign in inside)
         return mark + (inside if inside[0] in "([" or inside.isalnum() else "{" + inside + "}")
 
-    if WORDS_JOINED.fullmatch(latex):
+    if WORDS_JOINED.fullmatch(latex) or is_plain_text(latex):
         return latex
     latex = latex.replace(r"\hat{y}", "ŷ").replace(r"\sum ", "Σ")
     latex = re.sub(r"\\(?:math\w+|operatorname|text\w*)\{([^{}]*)\}", r"\1", latex)
     latex = re.sub(r"\\([A-Za-z]+)", lambda match: (GREEK | SIGNS).get(match.group(1), match.group(1)), latex)
-    return re.sub(r"([\^_])(\{[^{}]*\}|[^{}])", script, latex)
+    # Without braces people who type w_12 or E_total mean all of it.
+    return re.sub(r"([\^_])(\{[^{}]*\}|[A-Za-z0-9]+|[^{}])", script, latex)
 
 
 def identifier(name: str) -> str:
@@ -197,6 +202,22 @@ def identifier(name: str) -> str:
     return name if name[:1].isalpha() else "q_" + name
 
 
+def is_plain_text(name: str) -> bool:
+    r"""Returns whether a name that a person wrote is no formula: program text, several words, another alphabet.
+
+    Example:
+        >>> [is_plain_text(name) for name in ("dense_1/kernel:0", "my weight", "out_{h1}", r"\delta", "w'")]
+        [True, True, False, False, False]
+    """
+    return _TEXT.search(name) is not None and not set(name) & set("\\{}^~$")
+
+
+def in_text(name: str) -> str:
+    """Returns LaTeX that shows a text letter by letter; braces and backslashes, which can't be, are left out."""
+    signs = re.sub(r"[\\{}]", "", name)
+    return rf"\text{{{re.sub('[_%#&]', lambda sign: chr(92) + sign.group(), signs)}}}"
+
+
 def typeset(name: str) -> str:
     r"""Returns LaTeX for a name that a person wrote: words upright, Greek letters with their backslash.
 
@@ -205,9 +226,13 @@ def typeset(name: str) -> str:
         ('\\mathrm{out}_{h1}', 'E_{\\mathrm{total}}', '\\delta_{o1}', 'w_{ij}', 'w_5')
         >>> typeset("from_one_to_two")    # LaTeX has no two lower indices: a word with underscores stays one
         '\\mathrm{from\\_one\\_to\\_two}'
+        >>> typeset("dense_1/kernel:0")    # nor a division in a name
+        '\\text{dense\\_1/kernel:0}'
     """
     if "\\" in name:
         return name
+    if is_plain_text(name):
+        return in_text(name)
     if WORDS_JOINED.fullmatch(name):
         return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 

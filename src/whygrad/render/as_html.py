@@ -15,6 +15,7 @@ from whygrad.render.checks import number as plain_number
 # Costs are listed where there are few.
 COSTS_UP_TO = 12
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_ESCAPED = re.compile(r"\\([_%#&])")
 _SIGN = "(<mo[^>]*>[(=⋅·≈]</mo>|:[\xa0 ]</mtext>)<mo>(−)</mo>"
 
 
@@ -50,6 +51,8 @@ def element(latex: str, display: str = "inline") -> Element:
     # them the escape of every < that a person's name may have in \text{}.
     for each in made.iter():
         each.text = unescape(each.text) if each.text else None
+        if each.tag == "mtext" and each.text:
+            each.text = _ESCAPED.sub(r"\1", each.text)
     for each in list(made.iter()):
         _spaced(each)
     if display == "block":

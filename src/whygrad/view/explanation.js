@@ -78,16 +78,17 @@ function lead(view, explanation) {
 }
 
 /** The factors of one path as cards. */
-export function cards(view, path, place) {
+export function cards(view, path, place, many) {
   if (!path?.cards.length) return null;
   const { formulas } = view;
+  const long = path.stations.some((key) => formulas.plainName(key).length > 12);
   const product = path.cards.map((card) => (card.v < 0 ? `(${number(card.v, 4)})` : number(card.v, 4)));
   const shown = path.cards.map((card, n) =>
     html(
       "li",
       { class: `card factor${n % 6}`, "data-factor": n, tabindex: "0", on: { focus: () => view.pointing.factor(n), blur: () => view.pointing.factor(null) } },
-      html("div", { class: "symbol" }, card.f === null ? "1" : formulas.math(card.f), html("span", { class: "n" }, `= ${number(card.v, 4)}`)),
-      card.e !== undefined ? html("div", { class: "explicit" }, "= ", formulas.math(card.e)) : null,
+      html("div", { class: "symbol" }, card.f === null ? "1" : html("span", {}, formulas.broken(card.f)), html("span", { class: "n" }, `= ${number(card.v, 4)}`)),
+      card.e !== undefined ? html("div", { class: "explicit" }, "= ", formulas.broken(card.e)) : null,
       html("p", {}, formulas.words(card.says)),
     ),
   );
@@ -95,9 +96,9 @@ export function cards(view, path, place) {
   return html(
     "section",
     { class: path.cards.length > MANY ? "cards many" : "cards", "aria-labelledby": "cards-title" },
-    html("h2", { id: "cards-title" }, place === 0 ? "The strongest path, factor by factor" : `Path ${place + 1}, factor by factor`),
+    html("h2", { id: "cards-title" }, `${many === 1 ? "The path" : place === 0 && path.c ? "The strongest path" : `Path ${place + 1}`}, factor by factor`),
     html("p", { class: "route" }, path.stations.map((key, n) => [n ? html("span", { class: "arrow" }, " → ") : null, formulas.name(key)])),
-    html("ol", { class: shown.length === 4 ? "even" : shown.length === 3 ? "odd" : null }, shown),
+    html("ol", { class: long ? null : shown.length === 4 ? "even" : shown.length === 3 ? "odd" : null }, shown),
     html(
       "p",
       { class: "product" },

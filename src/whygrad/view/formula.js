@@ -111,6 +111,12 @@ export class Formulas {
     return made;
   }
 
+  /** Returns a quantity's name in full: one that formulas shorten as text. */
+  whole(key) {
+    const name = this.name(key, false);
+    return name.textContent.includes("…") ? html("span", {}, this.plainName(key)) : name;
+  }
+
   /** Returns a quantity's name as plain text. */
   plainName(key) {
     const place = this.symbolOf.get(`q|${key}`);
@@ -232,11 +238,12 @@ function pieces(row, signs) {
   let depth = 0;
   for (const child of row) {
     const sign = child.localName === "mo" ? child.textContent : null;
-    if (depth === 0 && signs.has(sign) && child.getAttribute("form") !== "prefix" && made.at(-1).length) {
+    const before = made.at(-1).at(-1);
+    if (depth === 0 && before && signs.has(sign) && child.getAttribute("form") !== "prefix") {
       // First in its piece a sign would be taken for a prefix, with no space around it.
       child.setAttribute("form", "infix");
       made.push([]);
-    }
+    } else if (depth === 0 && signs === TIMES && before?.localName === "mspace" && (child.querySelector("a") || OPENS.has(child.firstElementChild?.textContent))) made.push([]);
     made.at(-1).push(child);
     if (OPENS.has(sign)) depth += 1;
     if (CLOSES.has(/^msu[bp]$/.test(child.localName) ? child.firstElementChild.textContent : sign)) depth -= 1;

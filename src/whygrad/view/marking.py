@@ -5,8 +5,34 @@ from typing import Any
 
 from whygrad.notation import Layout, Notation, Quantity
 from whygrad.notation.table import RECORDS
+from whygrad.notation.template import in_text, typeset
 from whygrad.view.keys import key
 from whygrad.view.sheet import FIRST_MARK, Sheet, Symbol
+
+# A person's own name that is longer would be wider than a phone in a fraction.
+LONGEST = 28
+
+
+def shortened(name: str) -> str:
+    r"""Returns LaTeX for a name that is too long to be read in a formula: its beginning and its end.
+
+    Example:
+        >>> shortened("batch_normalization_12/gamma:0")
+        '\\text{batch\\_norma…12/gamma:0}'
+        >>> shortened("a_{the name of a neuron that nobody would type}")
+        'a_{\\text{the name …uld type}}'
+    """
+    base, mark, script = name.partition("_{")
+    if mark and len(base) < 4 and name.endswith("}") and not set(script[:-1]) & set("{}"):
+        return f"{typeset(base)}_{{{_cut(script[:-1], 18)}}}"
+    return _cut(name, 22)
+
+
+def _cut(text: str, most: int) -> str:
+    """Returns a text as LaTeX, without its middle where it is longer."""
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
+    return in_text(text)
 
 
 class Marking(Notation):
@@ -125,7 +151,10 @@ class Names:
             return sheet.fill(base.neuron(symbol.of.to or 0), base.neuron(symbol.of.to or 0))
         if symbol.kind == "slot":
             return None
-        return sheet.fill(base.latex(symbol.of, layout), base.text(symbol.of, layout))
+        latex, text = base.latex(symbol.of, layout), base.text(symbol.of, layout)
+        if len(text) > LONGEST and symbol.of in base.names.values():
+            return sheet.shortened(latex, text, shortened(text))
+        return sheet.fill(latex, text)
 
     def _derivative(self, of: Quantity, by: Quantity) -> list[object] | None:
         place = rule_key(of, by)

@@ -73,7 +73,7 @@ export function pathsTable(view, explanation, rows, shown) {
       "div",
       { class: "bar-above" },
       html("h2", { id: "paths-title" }, `${paths.title}${rows.length > 1 ? ", and their sum" : ""}`),
-      neurons.length > 1 ? html("label", {}, html("span", {}, "through "), select) : null,
+      neurons.length > 1 && rows.length > 1 ? html("label", {}, html("span", {}, "through "), select) : null,
     ),
     rows.length
       ? html(

@@ -1,6 +1,7 @@
 // The picture: the network with what flows through it, lit for what is chosen.
 
 import { html, number, parsed, svg } from "./dom.js";
+import { label, nameOf, roomy, targetOf, valueOf } from "./labels.js";
 import { columnsOf, moved } from "./moves.js";
 
 const HUES = 6;
@@ -70,7 +71,7 @@ export class Picture {
     this.gap = Math.max(least, (width - 2 * margin) / (columns - 1));
     const tall = Math.min(width > 1200 ? width * 0.36 : 520, Math.max(230, width * 0.5));
     this.row = small ? Math.min(40, small / rows) : Math.max(22, Math.min(Math.max(92, width / 13), tall / rows));
-    this.radius = Math.max(small ? 2.5 : 5, Math.min(Math.max(21, width / 56), this.row * 0.3, this.gap * (width < 480 ? 0.27 : 0.24)));
+    this.radius = Math.max(small ? 2.5 : 5, Math.min(Math.max(21, width / 56), this.row * (small || this.row > 50 ? 0.3 : 0.4), this.gap * (width < 480 ? 0.27 : 0.24)));
     this.size = Math.max(11, this.radius * 0.53);
     this.svg.style.setProperty("--text", `${this.size}px`);
     this.svg.classList.toggle("tiny", this.radius < 11);
@@ -193,29 +194,18 @@ export class Picture {
     return group;
   }
 
-  /** Returns a name in a space, smaller where it is long; nothing where it could not be read. */
-  label(key, x, y, width, wanted) {
-    // Scripts, in braces or of one letter, stand above each other in smaller letters; y_true is a word.
-    const parts = this.formulas.plainName(key).split(/[_^](?=\{|.(?:$|[_^]))/);
-    const [base, ...scripts] = parts.map((part) => part.replace(/[{},]/g, "").length);
-    const letters = base + 0.85 * Math.max(0, ...scripts);
-    const size = Math.min(wanted, width / (0.55 * letters));
-    if (size < 7.5) return null;
-    const inside = html("div", { class: "label", style: { "font-size": `${size}px` } }, this.formulas.name(key, false));
-    return svg("foreignObject", { x: x - width / 2, y: y - 13, width, height: 26 }, inside);
-  }
-
   node(key) {
     const { kind } = parsed(key);
     const { x, y } = this.at(key);
     const r = this.radius;
     const readable = r >= 11 && !this.small;
+    const numbers = readable && this.row > 50 && this.gap > 4.6 * this.size;
     const size = Math.max(10, Math.min(Math.max(15, this.size * 1.5), r * 0.82));
     let parts;
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
-      if (readable) parts.push(this.label(key, x, y, 2 * r - (this.marked ? 5 : 0), size));
-      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
+      if (readable) parts.push(nameOf(this, key, x, y, 2 * r - (this.marked ? 5 : 0), size));
+      if (numbers) parts.push(valueOf(this, x, y));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(1.5, r * 0.2) })];
     } else if (kind === "b") {
@@ -223,20 +213,14 @@ export class Picture {
       parts = [svg("rect", { class: "small", x: x - r * 0.72 - half, y: y - r * 0.72 - half, width: 2 * half, height: 2 * half, rx: half * 0.4 })];
     } else if (kind === "y") {
       parts = [svg("path", { class: "small", d: diamond(x - r, y - r, Math.max(3.5, r * 0.3)) })];
-      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(this.target(key, x - r * 0.55, y - r - this.size * 0.75));
+      if (numbers && roomy(this)) parts.push(targetOf(this, key, x - r * 0.55, y - r - this.size * 0.75));
     } else {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
-      if (readable) parts.push(this.label(key, x, y, 2 * wide, size));
-      if (readable && this.row > 50 && this.gap > 4.6 * this.size) parts.push(svg("text", { class: "value", x, y: y + r + this.size + 2, "text-anchor": "middle" }));
+      if (readable) parts.push(nameOf(this, key, x, y, 2 * wide, size));
+      if (numbers) parts.push(valueOf(this, x, y));
     }
     this.nodes.append(this.group(key, ...parts.filter(Boolean)));
-  }
-
-  /** Returns a target's name and value, beside its mark. */
-  target(key, x, y) {
-    const inside = html("div", { class: "label start", style: { "font-size": `${this.size * 1.15}px` } }, this.formulas.name(key, false), html("span", { class: "value" }));
-    return svg("foreignObject", { x, y: y - 13, width: this.gap * 0.9, height: 26 }, inside);
   }
 
   others(layer, many) {
@@ -250,10 +234,10 @@ export class Picture {
   // What is shown
 
   /** Shows values, what is chosen, and lights the flow or a colouring; of the items, only what is other than before is touched. */
-  show({ chosen, of, values, flow, colours, path, lit, missing, marks, describe, label }) {
+  show({ chosen, of, values, total, flow, colours, path, lit, missing, marks, describe, label }) {
     const before = this.before;
     this.before = { of, values, lit, marks };
-    if (values !== before.values) this.write(values);
+    if (values !== before.values) this.write(values, total);
     if (!this.small && (values !== before.values || of !== before.of)) this.tell(describe);
     this.select(chosen);
     this.mark("lit", before.lit, lit);
@@ -270,7 +254,8 @@ export class Picture {
   }
 
   /** Writes the values that stand in the picture. */
-  write(values) {
+  write(values, total) {
+    if (this.texts.has("total")) this.texts.get("total").textContent = number(total, 4);
     this.document.picture.items.forEach(([key], place) => {
       const text = this.texts.get(key);
       const value = values[place];
@@ -412,7 +397,7 @@ export class Picture {
     if (!from || !to) return;
     const x = (from.x + to.x) / 2;
     const y = (from.y + to.y) / 2 - this.size * 2.1;
-    this.chips.append(this.label(chosen, x, y, this.gap - 2 * this.radius + 8, this.size * 1.22) ?? "");
+    this.chips.append(label(this.formulas, chosen, x, y, this.gap - 2 * this.radius + 8, this.size * 1.22) ?? "");
   }
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */

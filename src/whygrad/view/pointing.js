@@ -55,7 +55,7 @@ export class Pointing {
     const more = place >= 0 ? document.of.length - MOST_COSTS : 0;
     const shown = state.show === "paths" || state.show === "gradient" ? null : scene.colours[state.show]?.[state.of]?.[place];
     this.tooltip.replaceChildren(
-      html("div", { class: "tip-name" }, formulas.name(key, false), html("span", { class: "n" }, value === null || value === undefined ? "" : `= ${number(value)}`)),
+      html("div", { class: "tip-name" }, formulas.whole(key), html("span", { class: "n" }, value === null || value === undefined ? "" : `= ${number(value)}`)),
       rows.length ? html("table", {}, html("caption", {}, "derivative of"), html("tbody", {}, rows)) : "",
       more > 0 ? html("div", { class: "faint" }, `and ${more} more: choose a cost above`) : "",
       shown === null || shown === undefined ? "" : html("div", { class: "faint" }, `${state.show}: ${number(shown)}`),

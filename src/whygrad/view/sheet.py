@@ -147,6 +147,11 @@ class Sheet:
         number = self._placed(self.skeletons, shape, lambda: _skeleton(pieces[::2], plain[::2], holes))
         return [number, *map(_filling, fillings)]
 
+    def shortened(self, latex: str, text: str, shown: str) -> list[Any]:
+        """Returns a name as a formula that is shown as something shorter, and copied whole."""
+        made = {"m": mathml_tree(shown), "l": [latex], "t": [text]}
+        return [self._placed(self.skeletons, ("shortened", latex, text), lambda: made)]
+
     def words(self, words: Words) -> list[Any]:
         """Returns words as texts and formulas' numbers."""
         made: list[Any] = []

@@ -346,7 +346,7 @@ class View {
     const place = Math.min(state.path, Math.max(rows.length - 1, 0));
     this.path = rows[place] ?? null;
     this.refill(this.paths, pathsTable(this, explanation, rows, place));
-    this.refill(this.cards, cards(this, this.path, place) ?? "");
+    this.refill(this.cards, cards(this, this.path, place, rows.length) ?? "");
     this.measure(true);
   }
 
@@ -360,7 +360,7 @@ class View {
 
   legendOf() {
     const { document, state } = this;
-    const says = state.show === "paths" ? "line width: how much of it goes through" : `line width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
+    const says = state.show === "paths" ? "width: how much of it goes through" : `width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
     const kinds = new Set(document.picture.items.map(([key]) => key[0]));
     return [
       ...(SIGNED.has(state.show) ? [html("span", {}, html("span", { class: "sample" }), "adds"), html("span", {}, html("span", { class: "sample negative" }), "takes away")] : []),
@@ -400,6 +400,7 @@ class View {
       chosen: state.chosen,
       of: state.of,
       values: scene.values,
+      total: scene.total,
       flow,
       colours,
       path: this.path && !colours && !this.player.known() ? { stations: this.path.stations, cards: this.path.cards } : null,

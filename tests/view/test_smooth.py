@@ -85,3 +85,86 @@ def test_lines_that_are_not_pointed_at_are_painted_as_one_for_each_layer(page):
     assert own <= 1
     page.locator('.network [data-q="w5.1.2"] .hit').dispatch_event("click")
     assert "w5.1.2" in page.url
+
+
+# Notes what asks where something is, in one event, after the page has begun to change: each would lay it out once more.
+ASKS = """() => {
+  window.changed = false;
+  window.asked = [];
+  const wrap = (on, name, note) => {
+    const found = Object.getOwnPropertyDescriptor(on, name);
+    const way = found.value ? "value" : "get";
+    const own = found[way];
+    found[way] = function (...given) { note(name, this, given); return own.apply(this, given); };
+    Object.defineProperty(on, name, found);
+  };
+  const asks = (name) => window.changed && window.asked.push(name);
+  const places = ["clientWidth", "clientHeight", "scrollWidth", "scrollLeft"];
+  for (const name of ["getBoundingClientRect", "scrollIntoView", ...places]) wrap(Element.prototype, name, asks);
+  for (const name of ["offsetWidth", "offsetHeight", "innerText", "focus"]) wrap(HTMLElement.prototype, name, asks);
+  wrap(SVGElement.prototype, "focus", asks);
+  const small = ".tooltip, .item"; // what is pointed at
+  const changes = (name, element) => !element.isConnected || element.closest(small) || (window.changed = true);
+  for (const name of ["replaceChildren", "append"]) wrap(Element.prototype, name, changes);
+  wrap(Element.prototype, "setAttribute", (name, element, [attribute]) => {
+    if (attribute === "tabindex" && element === element.getRootNode().activeElement) asks(name);
+  });
+}"""
+ASKED = """async ([place, event, key]) => {
+  const root = document.querySelector("#whygrad").shadowRoot;
+  const element = place ? root.querySelector(place) : root.activeElement;
+  if (event === "click") element.focus?.({ preventScroll: true });
+  await new Promise((done) => setTimeout(done, 50));
+  window.changed = false;
+  window.asked = [];
+  element.dispatchEvent(new (key ? KeyboardEvent : MouseEvent)(event, { key, bubbles: true, cancelable: true }));
+  return [window.changed, window.asked];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("place", "event", "key"),
+    [
+        ("", "keydown", "ArrowDown"),
+        ("", "keydown", "ArrowRight"),
+        ('figure [data-q="w5.1.2"]', "click", None),
+        ('figure [data-q="a3.4"]', "click", None),
+        ("[aria-label='Next step']", "click", None),
+    ],
+)
+def test_nothing_asks_where_something_is_once_the_page_has_begun_to_change(page, place, event, key):
+    page.locator('.network [tabindex="0"]').focus()
+    page.evaluate(ASKS)
+    assert page.evaluate(ASKED, [place, event, key]) == [True, []]
+
+
+def test_what_is_out_of_sight_is_made_when_there_is_time(page):
+    waiting = """(key) => {
+      const root = document.querySelector("#whygrad").shadowRoot;
+      const high = root.querySelector(".right").clientHeight;
+      root.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      const at = (place) => root.querySelector(place);
+      const moved = Math.abs(high - at(".right").clientHeight);
+      return [!at(".steps"), Boolean(at(".cards")), root.querySelectorAll(".waits").length, moved];
+    }"""
+    page.locator('.network [tabindex="0"]').focus()
+    page.wait_for_function("() => !document.querySelector('#whygrad').shadowRoot.querySelector('.waits')")
+    no_steps, cards, waits, moved = page.evaluate(waiting, "ArrowDown")
+    assert no_steps
+    assert cards
+    assert waits > 5  # steps, and what stands below; cards and rows beyond the first
+    assert moved < 900  # it stays as high as it was, so that nobody loses the place
+    page.wait_for_function("() => !document.querySelector('#whygrad').shadowRoot.querySelector('.waits')")
+    assert page.locator(".steps li").count() == 13
+    page.evaluate(waiting, "ArrowDown")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".waits").count() == 0
+    assert page.locator(".steps li .line").count() > 13  # folded ones too: what is printed is whole
+
+
+def test_of_thousands_of_lines_only_those_that_something_is_shown_on_are_made(page):
+    own = page.locator("figure .network .item .wire")
+    assert own.count() <= 1
+    page.locator('.network [data-q="w5.1.2"] .hit').dispatch_event("pointerover")
+    assert page.locator('.network [data-q="w5.1.2"] .wire').count() == 1
+    assert own.count() <= 2

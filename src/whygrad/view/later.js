@@ -9,7 +9,7 @@ const idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 30));
 export class Later {
   constructor() {
     this.kept = new Set();
-    this.waiting = new Set();
+    this.waiting = new Map(); // what it is for -> work
     this.printed = () => this.finish();
     window.addEventListener("beforeprint", this.printed);
   }
@@ -21,11 +21,14 @@ export class Later {
     return once;
   }
 
-  /** Adds a piece of work for when there is time. */
-  add(work) {
-    const once = () => this.waiting.delete(once) && work();
-    this.waiting.add(once);
+  /** Adds a piece of work for when there is time, in place of an earlier one for the same. */
+  add(work, what = work) {
+    this.waiting.set(what, () => this.waiting.delete(what) && work());
     this.plan();
+  }
+
+  drop(what) {
+    this.waiting.delete(what);
   }
 
   plan() {
@@ -34,7 +37,7 @@ export class Later {
     idle(() => {
       this.planned = false;
       const end = performance.now() + SLICE;
-      for (const work of this.waiting) {
+      for (const work of this.waiting.values()) {
         work();
         if (performance.now() > end) break;
       }
@@ -52,7 +55,8 @@ export class Later {
   }
 
   finish() {
-    for (const work of [...this.kept, ...this.waiting]) work();
+    for (const work of this.waiting.values()) work();
+    for (const work of this.kept) work();
   }
 
   destroy() {

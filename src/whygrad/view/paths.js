@@ -4,6 +4,7 @@ import { figures, fold, html, number, percent } from "./dom.js";
 import { hue } from "./picture.js";
 
 const FEW_NEURONS = 16;
+const AT_FIRST = 4; // of long paths, so many are laid out at once
 const MOST_LETTERS = 20; // of a path on one line, beside its factors
 export const SORTS = {
   size: (a, b) => Math.abs(b.c) - Math.abs(a.c),
@@ -57,6 +58,7 @@ export function pathsTable(view, explanation, rows, shown) {
       html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${!row.c ? "none" : negative ? "negative" : "positive"}`, style: { width } })),
     );
   });
+  if (long) view.layLater(body.slice(AT_FIRST).map((row) => row.querySelector(".pick")));
   const span = factors ? 2 : 1;
   const last = (label, value, remark, kind) =>
     html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label, remark ? html("span", { class: "remark" }, ` ${remark}`) : null), html("td", { class: "n" }, value), html("td", { colspan: 2 }));
@@ -68,7 +70,7 @@ export function pathsTable(view, explanation, rows, shown) {
   select.value = through;
   return html(
     "section",
-    { class: `paths${wraps ? " wraps" : ""}`, "aria-labelledby": "paths-title" },
+    { class: `paths${wraps ? " wraps" : ""}${wordy ? " wordy" : ""}`, "aria-labelledby": "paths-title" },
     html(
       "div",
       { class: "bar-above" },

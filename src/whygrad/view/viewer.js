@@ -289,12 +289,12 @@ class View {
     const { explanation } = this;
     if (explanation) {
       this.answer.replaceChildren(heading(this, explanation));
-      this.refill(this.steps, steps(this, explanation) ?? "");
-      this.refill(this.further, further(this, explanation));
+      this.refill(this.steps, () => steps(this, explanation));
+      this.refill(this.further, () => further(this, explanation));
     } else if (!this.needs()) {
       this.answer.replaceChildren(brief(this));
-      this.steps.replaceChildren();
-      this.further.replaceChildren();
+      this.refill(this.steps, () => null);
+      this.refill(this.further, () => null);
     }
     this.player.show();
     this.fillTables();
@@ -320,24 +320,34 @@ class View {
     instead?.focus({ preventScroll: true });
   }
 
-  /** Fills a part of the page; while it is out of sight it is as high as it was until there is time to lay it out. */
-  refill(part, ...children) {
+  /** Fills a part of the page; while it is out of sight it is as high as it was, until there is time to make it. */
+  refill(part, make) {
     const waits = !this.seen.has(part) && !part.contains(this.root.activeElement);
-    part.replaceChildren(...children);
-    if (waits) this.layLater(part);
+    part.classList.toggle("waits", waits);
+    if (!waits) {
+      this.later.drop(part);
+      part.replaceChildren(make() ?? "");
+      return;
+    }
+    part.replaceChildren();
+    this.later.add(() => {
+      part.replaceChildren(make() ?? "");
+      part.classList.remove("waits");
+      this.measure();
+    }, part);
   }
 
-  /** Leaves it until there is time to lay parts out. */
-  layLater(...parts) {
-    for (const part of parts) part.classList.add("waits");
-    this.later.add(() => parts.forEach((part) => part.classList.remove("waits")));
+  /** Leaves it until there is time to lay elements out. */
+  layLater(elements) {
+    for (const each of elements) each.classList.add("waits");
+    this.later.add(() => elements.forEach((each) => each.classList.remove("waits")));
   }
 
   renderPaths() {
     const { explanation, document, state } = this;
     if (!explanation) {
-      this.paths.replaceChildren();
-      this.cards.replaceChildren();
+      this.refill(this.paths, () => null);
+      this.refill(this.cards, () => null);
       this.path = null;
       this.measure(true);
       return;
@@ -345,8 +355,8 @@ class View {
     const rows = pathsOf(document.sheet, explanation);
     const place = Math.min(state.path, Math.max(rows.length - 1, 0));
     this.path = rows[place] ?? null;
-    this.refill(this.paths, pathsTable(this, explanation, rows, place));
-    this.refill(this.cards, cards(this, this.path, place, rows.length) ?? "");
+    this.refill(this.paths, () => pathsTable(this, explanation, rows, place));
+    this.refill(this.cards, () => cards(this, this.path, place, rows.length));
     this.measure(true);
   }
 

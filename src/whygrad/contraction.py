@@ -141,12 +141,13 @@ def contract_best(
 
     def work(block: tuple[int, slice]) -> None:
         s, part = block
-        _best_of_block(
-            [np.ascontiguousarray(x[s, :, part]) for x in a],
-            [np.ascontiguousarray(x[s]) for x in b],
-            [out[s, part] for out in made],
-            [(pairs, kept) for pairs, (_, kept) in zip(order, tracks, strict=True)],
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # out of range: infinite, as PyTorch has it
+            _best_of_block(
+                [np.ascontiguousarray(x[s, :, part]) for x in a],
+                [np.ascontiguousarray(x[s]) for x in b],
+                [out[s, part] for out in made],
+                [(pairs, kept) for pairs, (_, kept) in zip(order, tracks, strict=True)],
+            )
 
     _for_each(work, blocks, parallel=stack * rows * joined * columns >= PARALLEL_FROM)
     sides = (plan.right, plan.left) if swapped else (plan.left, plan.right)

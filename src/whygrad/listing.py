@@ -66,7 +66,8 @@ class Paths:
         values = 0.0
         for node, positions in self._starts:
             flat = np.ravel(in_numpy(sweep.joined(node, self._rows)))
-            values += float((flat if positions is None else flat[positions]).sum())
+            with np.errstate(all="ignore"):  # where contributions aren't finite, their sum isn't
+                values += float((flat if positions is None else flat[positions]).sum())
         return values
 
     @property
@@ -115,7 +116,8 @@ class Paths:
     @property
     def shares(self) -> Array:
         """Each listed path's absolute contribution as a share of ``total``, with its sign."""
-        return self.contribution / self.total if self.total else self.contribution
+        with np.errstate(all="ignore"):  # of what isn't finite there is no share
+            return self.contribution / self.total if self.total else self.contribution
 
     def __len__(self) -> int:
         return len(self._found)

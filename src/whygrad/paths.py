@@ -149,13 +149,9 @@ class Walker:
             if walk.entry in self._ends:
                 heapq.heappush(heap, (-abs(walk.product), next(order), walk, True))
             for user, positions, partials in self.steps(walk.entry):
-                push(
-                    abs(walk.product) * np.abs(partials) * bound(user)[positions],
-                    user,
-                    positions,
-                    partials,
-                    walk,
-                )
+                with np.errstate(over="ignore", invalid="ignore"):  # out of range: infinite
+                    best = abs(walk.product) * np.abs(partials) * bound(user)[positions]
+                push(best, user, positions, partials, walk)
         # The bounds are rounded products in another order: paths that tie with them may have come out crosswise.
         return sorted(found, key=lambda path: -abs(path.contribution))
 

@@ -200,6 +200,12 @@ class OrderSemiring(NamedTuple):
 
     def reduce(self, element: Element, axes: tuple[int, ...], xp: Any) -> Element:
         """Returns the best over axes, which stay with length 1."""
+        known = next(part for part in element if part is not None)
+        if not all(known.shape[axis] for axis in axes):  # the best of nothing
+            return tuple(
+                None if part is None else xp.sum(part, axis=axes, keepdims=True) + none
+                for part, none in zip(element, self.absent(), strict=True)
+            )
         parts = self._split(element)
         results = []
         for part, (_, kept) in zip(parts, self.tracks, strict=True):

@@ -1,6 +1,9 @@
 """Models and batches that are out of the ordinary: right results, or a clear error."""
 
 import gc
+import json
+import pathlib
+import re
 import subprocess
 import sys
 import weakref
@@ -224,3 +227,74 @@ def test_a_record_and_the_run_that_it_is_of_are_freed_at_once(opaque: str) -> No
         assert [ref() for ref in held] == [None, None]
     finally:
         gc.enable()
+
+
+class Labelled(torch.Tensor):
+    """A tensor of another class, as image libraries have them: results are wrapped where no operation comes by."""
+
+
+def test_tensors_of_another_class() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    record = recorded(model, torch.randn(5, 3).as_subclass(Labelled), size)
+    assert record.gradients()["0.weight"].abs().max() > 0
+
+
+def test_one_loss_under_two_names() -> None:
+    def costs(m: Any, x: Any) -> dict[str, torch.Tensor]:
+        loss = m(x).square().mean()
+        return {"a": loss, "b": loss, "each": loss.expand(2), "weight": m.weight[0, 0], "own": m.weight.sum()}
+
+    record = recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+    assert len({tuple(entry) for entry in record.graph.costs}) >= 5
+    for name in ("a", "b", "each[0]", "each[1]", "own"):
+        assert {path.quantities[-1] for path in record.paths(cost=name, k=3)} == {name}
+
+
+def everything(record: wg.Record, folder: pathlib.Path) -> None:
+    """Asks for all that a record has to say."""
+    report = record.report()
+    json.dumps(report.to_json(), allow_nan=False)
+    assert report.to_text()
+    assert report.to_html()
+    for cost in record.cost_names:
+        for path in record.paths(cost=cost, k=3):
+            for name in path.quantities:  # what is printed is found again
+                record.at(name)
+        assert str(record.paths(cost=cost))
+    record.branches()
+    text = record.save_html(folder / "page.html").read_text(encoding="utf-8")
+    assert not re.search(r"[:,\[](NaN|-?Infinity)\b", text)
+
+
+@pytest.mark.parametrize("examples", [0, 1])
+def test_everything_is_said_of_few_examples(examples: int, tmp_path: pathlib.Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    record = wg.record(
+        model, torch.randn(examples, 3), lambda m, x: {"a": m(x).sum(), "b": m(x).square().sum()}
+    )
+    everything(record, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_everything_is_said_of_what_leaves_the_range(dtype: torch.dtype, tmp_path: pathlib.Path) -> None:
+    x = torch.randn(4, 3, dtype=dtype) * (1e200 if dtype is torch.float64 else 1e30)
+    model = nn.Linear(3, 2).to(dtype)
+    record = wg.record(model, x, lambda m, x: {"a": m(x).square().sum(), "b": m(x).exp().sum()})
+    everything(record, tmp_path)
+
+
+def test_names_of_any_kind(tmp_path: pathlib.Path) -> None:
+    model = nn.ModuleDict({"a b[0]": nn.Linear(3, 2), "<b>x": nn.Linear(2, 2), "π": nn.Linear(2, 1)})
+
+    def costs(m: Any, x: Any) -> dict[Any, torch.Tensor]:
+        h = m["π"](m["<b>x"](m["a b[0]"](x).tanh()))
+        return {
+            1: h.mean(),
+            ("x", 2): h.square().mean(),
+            "<script>s()</script>": h.abs().sum(),
+            "π": h.sin().sum(),
+        }
+
+    record = recorded(model, torch.randn(4, 3), costs)
+    everything(record, tmp_path)
+    assert "<script>s()" not in (tmp_path / "page.html").read_text(encoding="utf-8")

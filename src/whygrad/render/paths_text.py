@@ -46,7 +46,7 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
     console.print(table)
     left = paths.count - len(paths)
     if left:
-        rest = paths.sum - float(paths.contribution.sum())
+        rest = paths.sum - sum(float(path.contribution) for path in paths)
         others = "1 other" if left == 1 else f"{spaced(left)} others, together"
         console.print(Text(f"and {others} {number(rest)}", FAINT))
     if paths.live < paths.count:

@@ -232,8 +232,9 @@ class Memory:
         if known is not None and known.storage.untouched(window(tensor), known.version):
             self._know(tensor, known.node, known.storage)
             return known.node
-        # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients).
-        if storage is None or storage.version == 0:
+        # Never written: another window that PyTorch calls a constant (made by ``.data`` or without gradients), unless
+        # autograd knows where it comes from: the same tensor as one of another class, made where nobody sees it.
+        if storage is None or (storage.version == 0 and tensor.grad_fn is None):
             return None
         source = storage.source(tensor)
         return source if source.nodes else None

@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry, Graph
 from whygrad.model_record import Leaf, Made, Record
+from whygrad.ops import OPS
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
@@ -182,7 +183,8 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
             f"costs: expected a function (model, batch) that returns a dict of named losses, "
             f"found {type(losses).__name__}"
         )
-    entries, names = [], []
+    entries: list[Entry] = []
+    names: list[str] = []
     for name, loss in losses.items():
         if not isinstance(loss, Tensor) or not loss.is_floating_point() or loss.dim() > 1:
             found = (
@@ -193,6 +195,8 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
                 f"found {found}"
             )
         node = ledger.input(loss, loss)
+        if any(entry.node == node for entry in entries):  # each cost is a quantity of its own
+            node = ledger.apply(str(name), OPS["identity"], [node], {}, loss)
         if loss.dim() == 0:
             entries.append(Entry(node, 0))
             names.append(str(name))

@@ -79,7 +79,8 @@ def recorded_document(
     row = None if of is None else record.cost_row(of)
     tell = progress or (lambda what, share: None)
     made = report or record.report(progress=lambda what, share: tell(what, share / 2))
-    return _Document(record, made, paths, semirings, tell).json(chosen, row)
+    with np.errstate(all="ignore"):  # what isn't finite, or out of range, is said by the report
+        return _Document(record, made, paths, semirings, tell).json(chosen, row)
 
 
 def left_out(record: Record) -> str:

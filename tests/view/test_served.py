@@ -100,6 +100,45 @@ def test_the_chosen_weight_is_changed_below_the_picture(page: Any) -> None:
     expect(below).to_have_value("0.1234567890123")
 
 
+def test_escape_takes_back_what_was_typed_and_drawn(page: Any) -> None:
+    field = page.get_by_label("w^0_{0,2}", exact=True)
+    field.fill("2.5")
+    expect(heading(page)).not_to_contain_text("0.33349")
+    field.press("Escape")
+    expect(field).to_have_value("0.7")
+    settled(page)
+    expect(heading(page)).to_contain_text("0.33349")
+    box = page.get_by_label("An equation in LaTeX or as you would type it")
+    box.fill("dC^0/da^0_1 = da^0_2/da^0_1 dC^0/da^0_2")
+    box.press("Enter")
+    expect(page.locator("svg .missing").first).to_be_visible()
+    page.locator('svg [data-q="w3.1.1"] .hit').click(force=True)
+    settled(page)
+    expect(page.locator("svg .missing").first).to_be_visible()  # as the verdict still says
+    page.keyboard.press("Escape")
+    expect(page.locator("svg .missing")).to_have_count(0)
+    page.get_by_role("button", name="Next step").click()
+    expect(page.locator("svg .lit").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("svg .lit")).to_have_count(0)
+
+
+def test_an_address_of_another_network_shows_this_one(opened: Callable[..., Any], served: Server) -> None:
+    for other in ("w9.9.9", "w1.0.5", "a1.3", "b1.0", "z0.0", "C2", "R"):
+        page = opened(f"{served.address}#{other}", width=1600)
+        expect(page.locator("h1")).to_contain_text("0.33349")
+        settled(page)
+
+
+def test_fields_show_their_numbers_whole(page: Any) -> None:
+    fields = page.locator(".live .number input, .handle .number input")
+    assert fields.count() > 20
+    page.get_by_label("w^0_{0,2}", exact=True).fill("-0.37912")
+    page.get_by_label("w^0_{0,2}", exact=True).blur()
+    cut = "all => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.value)"
+    assert fields.evaluate_all(cut) == []
+
+
 def test_the_cost_function_is_followed(page: Any) -> None:
     page.get_by_label("cost function", exact=True).select_option("half_squared_error")
     shows(page, RUN.gradient("w^0_{0,1}") / 2)

@@ -41,6 +41,15 @@ export class Live {
     this.moved();
   }
 
+  /** Begins anew with another document: what was changed in the one before is no part of it. */
+  restart() {
+    this.numbers = structuredClone(this.view.document.data);
+    this.original = null;
+    this.changed = {};
+    this.forget();
+    this.fill();
+  }
+
   /** Asks for the page of other numbers. */
   moved() {
     this.forget();
@@ -52,6 +61,11 @@ export class Live {
     this.version += 1;
     for (const place of [this.verdict, this.diagnosis])
       if (place.hasChildNodes()) place.replaceChildren(html("p", { class: "faint" }, "Something has changed since. Ask again."));
+    this.clear();
+  }
+
+  /** Takes missing paths and wrong gradients away from the picture. */
+  clear() {
     if (!this.view.missing && !this.view.marks) return;
     this.view.missing = null;
     this.view.marks = null;
@@ -71,7 +85,17 @@ export class Live {
     const row = view.state.example ?? 0;
     const field = (key, read, write, says = "") => {
       const input = html("input", { type: "number", step: "any", value: short(read()), "aria-label": says + formulas.plainName(key) });
-      input.addEventListener("focus", () => Number(input.value) === read() || (input.value = String(read())));
+      let before = read(); // what Escape goes back to
+      input.addEventListener("focus", () => {
+        before = read();
+        if (Number(input.value) !== before) input.value = String(before);
+      });
+      input.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape" || read() === before) return;
+        event.stopPropagation();
+        input.value = String(before);
+        input.dispatchEvent(new Event("input"));
+      });
       input.addEventListener("blur", () => (input.value = short(read())));
       input.addEventListener("input", () => {
         const value = Number(input.value);
@@ -186,7 +210,7 @@ export class Live {
   }
 
   judged(result) {
-    const drawn = result.missing_paths?.length ? html("p", { class: "faint" }, "The missing paths are drawn in the picture.") : "";
+    const drawn = result.missing_paths?.length ? html("p", { class: "faint" }, "The missing paths are drawn in the picture, until Escape.") : "";
     const parts = result.tree[2].map((part) => built(part));
     for (const each of parts.flatMap((part) => [...(part.querySelectorAll?.("math") ?? [])])) each.replaceWith(html("div", { class: "formula" }, broken(each)));
     return [...parts, drawn];

@@ -17,7 +17,6 @@ export class Pointing {
   /** Listens to a page. */
   listen(page) {
     for (const [event, left] of [["pointerover", false], ["pointerout", true], ["focusin", false], ["focusout", true]]) page.addEventListener(event, (happened) => this.over(happened, left));
-    page.addEventListener("keydown", (event) => event.key === "Escape" && this.leave());
   }
 
   over(event, left) {

@@ -4,7 +4,7 @@ import { read, written } from "./address.js";
 import { Asking } from "./asking.js";
 import { copyLatex } from "./clipboard.js";
 import { controls, page } from "./controls.js";
-import { html, number } from "./dom.js";
+import { html, number, parsed } from "./dom.js";
 import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js";
 import { Formulas } from "./formula.js";
 import { Later } from "./later.js";
@@ -65,7 +65,7 @@ class View {
     const { document, initial } = this;
     const has = (list, value) => list.some(([name]) => name === value);
     const explained = [...this.explanations.values()].some((each) => each.any(state.chosen));
-    if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && /^[wbazyCR]/.test(state.chosen))) state.chosen = initial.chosen;
+    if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && this.exists(state.chosen))) state.chosen = initial.chosen;
     if (!has(document.of, state.of) && !this.explanations.get(this.sceneOf(state)).has(state.chosen, state.of)) state.of = initial.of;
     if (!has(document.notations, state.notation)) state.notation = initial.notation;
     if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
@@ -75,6 +75,17 @@ class View {
     if (state.theme !== "dark" && state.theme !== "light") state.theme = null;
     if (state.step !== null && !(state.step < this.sceneOf(state).play.length)) state.step = null;
     return state;
+  }
+
+  /** Returns whether the network has a quantity, drawn or not. */
+  exists(key) {
+    const { sizes, bias, l2 } = this.document.network;
+    const { kind, layer, to, from } = parsed(key);
+    if (kind === "R") return l2 > 0;
+    if (kind === "C" || kind === "y") return to < sizes.at(-1);
+    const inside = to < (sizes[layer] ?? 0);
+    if (kind === "w") return layer > 0 && inside && from < sizes[layer - 1];
+    return kind === "a" ? inside : ((kind === "b" && bias) || kind === "z") && layer > 0 && inside;
   }
 
   sceneOf(state) {
@@ -186,6 +197,9 @@ class View {
     };
     window.addEventListener("popstate", this.onpop);
     this.pointing.listen(this.page);
+    this.onkey = (event) => event.key === "Escape" && this.clear();
+    this.keyed = this.addressed ? window : this.page; // a page of its own hears it wherever the focus is
+    this.keyed.addEventListener("keydown", this.onkey);
     for (const event of ["toggle", "contentvisibilityautostatechange"]) this.page.addEventListener(event, () => this.measure(), true); // what was folded or out of sight had no width
   }
 
@@ -199,7 +213,6 @@ class View {
     this.state = this.allowed({ ...this.state, ...changes });
     if (moved) {
       this.player.halt();
-      this.missing = null;
       if (!quiet) this.trail.push(before);
     }
     if (this.addressed) {
@@ -229,6 +242,16 @@ class View {
       if (quiet || of === key) this.go({ chosen: key, of: "total" }, quiet);
       else this.go({ of: key, ...(this.state.chosen.startsWith("C") ? { chosen: this.initial.chosen } : {}) });
     } else this.go({ chosen: key, ...(this.isCost(of) ? {} : { of: "total" }) }, quiet);
+  }
+
+  /** Takes away what lies over the picture: what is told of an item, a step of the passes, what was drawn of an answer. */
+  clear() {
+    this.pointing.leave();
+    if (this.state.step !== null) {
+      this.player.halt();
+      this.go({ step: null }, true);
+    }
+    this.live?.clear();
   }
 
   isCost(of) {
@@ -262,6 +285,7 @@ class View {
     this.state = kept ? this.allowed({ ...state }) : { ...this.initial };
     if (!kept) this.first = { ...this.initial };
     this.render();
+    if (!kept) this.live?.restart();
   }
 
   // Rendering
@@ -439,6 +463,7 @@ class View {
     this.observer.disconnect();
     this.watcher.disconnect();
     window.removeEventListener("popstate", this.onpop);
+    this.keyed.removeEventListener("keydown", this.onkey);
     this.root.replaceChildren();
   }
 }

@@ -66,7 +66,10 @@ def _before_softmax(call: Call, x: Tensor, axis: int) -> int | None:
         made = ledger.recording.nodes[made.inputs[0]]
     if made.op is not OPS["log_softmax"]:
         return None
+    (source,) = made.inputs
     shape, along = made.value.shape, made.settings["axis"] % made.value.dim()
+    if not moves:
+        return source if along == axis else None
 
     def moved(array: Tensor) -> Tensor:
         for move in reversed(moves):
@@ -85,9 +88,6 @@ def _before_softmax(call: Call, x: Tensor, axis: int) -> int | None:
         return None
     if not bool((softmax == softmax[..., :1]).all()):
         return None
-    (source,) = made.inputs
-    if not moves:
-        return source
     value = moved(ledger.recording.nodes[source].value)
     node = selected(ledger, "view", moved, [source], value)
     ledger.protect(value, node)

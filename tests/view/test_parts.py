@@ -31,6 +31,7 @@ def test_parts_laid_over_each_other_are_the_document(options, monkeypatch):
     assert list(first["sheet"]["names"]) == [state["notation"]]
     for scene in first["scenes"].values():
         assert set(scene["colours"]) == {"gradient", state["semiring"]}
+        assert {name.partition("|")[2] for name in scene["explanations"]} <= {state["of"]}
     shown = first["scenes"]["all" if state["example"] is None else str(state["example"])]
     assert {name.partition("|")[2] for name in shown.get("folded", {"records": {}})["records"]} <= {
         state["of"]
@@ -59,3 +60,17 @@ def test_a_page_in_parts_waits_for_what_it_is_to_show_first(opened, tmp_path, mo
     assert page.locator("h1 .is").inner_text() == f"= {run.explain('w^1_{2,2}', of=0).value:.6g}".replace(
         "-", "−"
     )
+
+
+def test_an_address_that_nothing_in_the_parts_explains_leads_to_what_there_is(opened, tmp_path, monkeypatch):
+    monkeypatch.setattr(completing, "WRITTEN_OUT_UP_TO", 0)
+    monkeypatch.setattr(saving, "PLAIN_UP_TO", 0)
+    run = wg.Network([3, 5, 4, 3], "tanh", seed=1).run()
+    file = run.save_html(tmp_path / "parts.html").as_uri()
+    for address, derivative in (
+        ("#z1.2;of=a1.2", run.explain("a^2_1", by="z^2_1")),
+        ("#z1.2;of=<b>", run.explain("z^2_1")),
+    ):
+        page = opened(file + address)
+        expect(page.locator(".page")).to_have_attribute("aria-busy", "false")
+        expect(page.locator("h1 .is")).to_have_text(f"= {derivative.value:.6g}".replace("-", "−"))

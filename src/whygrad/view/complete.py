@@ -75,16 +75,22 @@ def _folded(made: Document, example: int | None, ends: list[Quantity]) -> None:
         if q.kind in ("y", "C"):
             for of in ends:
                 explanations.add(q, of)
+    _local(made, example)
 
 
 def _everything(made: Document, example: int | None, ends: list[Quantity]) -> None:
-    """Explains everything, and the local derivatives that occur in the explanations."""
+    """Explains everything, each by itself."""
     explanations = made.explanations(example)
     for q in made.picture.items:
         for of in ends:
             explanations.add(q, of)
-    if made.studies[example].run.examples > 1:
-        return  # an activation has no one value there
+    if made.studies[example].run.examples == 1:
+        _local(made, example)  # of several, an activation has no one value
+
+
+def _local(made: Document, example: int | None) -> None:
+    """Explains the local derivatives that occur in the explanations."""
+    explanations = made.explanations(example)
     for symbol in list(made.sheet.symbols):
         if symbol.kind == "s":
             explanations.add(symbol.of, symbol.of._replace(kind="a"))

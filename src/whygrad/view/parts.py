@@ -6,7 +6,8 @@ from typing import Any
 def parts(made: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns what is shown first, then the rest, part by part; laid over each other they are the whole document.
 
-    The rest are the other notations' names, the other colourings, and the derivatives of each of the other costs.
+    The rest are the other notations' names, the other colourings, and the other derivatives: of each cost, and local
+    ones.
 
     Args:
         made: The document of a run.
@@ -26,7 +27,11 @@ def parts(made: dict[str, Any]) -> list[dict[str, Any]]:
         shown = {"gradient", state["semiring"]}
         colours = {name: scene["colours"][name] for name in scene["colours"] if name in shown}
         rest.append({"scenes": {place: {"colours": _without(scene["colours"], colours)}}})
-        scenes[place] = scene | {"colours": colours}
+        ends = {
+            name: each for name, each in scene["explanations"].items() if name.endswith(f"|{state['of']}")
+        }
+        rest.append({"scenes": {place: {"explanations": _without(scene["explanations"], ends)}}})
+        scenes[place] = scene | {"colours": colours, "explanations": ends}
         if "folded" not in scene:
             continue
         records: dict[str, dict[str, str]] = {key: {} for key in scene["folded"]["strands"]}

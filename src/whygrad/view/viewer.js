@@ -66,7 +66,7 @@ class View {
     const has = (list, value) => list.some(([name]) => name === value);
     const explained = [...this.explanations.values()].some((each) => each.any(state.chosen));
     if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && this.exists(state.chosen))) state.chosen = initial.chosen;
-    if (!has(document.of, state.of) && !this.explanations.get(this.sceneOf(state)).has(state.chosen, state.of)) state.of = initial.of;
+    if (!has(document.of, state.of) && !this.coming && !this.explanations.get(this.sceneOf(state)).has(state.chosen, state.of)) state.of = initial.of;
     if (!has(document.notations, state.notation)) state.notation = initial.notation;
     if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
     if (!this.asking && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
@@ -122,6 +122,7 @@ class View {
       if (!this.waits) await this.later.rest();
     }
     this.coming = null;
+    this.state = this.allowed(this.state);
     if (this.waits) this.arrived();
   }
 
@@ -450,7 +451,7 @@ class View {
   }
 
   follow(by, of) {
-    if (this.explained.has(by, of) || this.asking) this.go({ chosen: by, of });
+    if (this.explained.has(by, of) || this.asking || this.coming) this.go({ chosen: by, of });
     else this.go({ chosen: by, of: this.isCost(of) ? of : "total" });
   }
 

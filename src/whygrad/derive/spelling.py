@@ -3,7 +3,7 @@
 A line of a derivation is built once, by a function of a :class:`Speller`; :func:`spelled` calls it with all three.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from whygrad.formula import Tree, show
@@ -133,6 +133,8 @@ class Speller:
 
     def enclosed(self, factor: str) -> str:
         """Returns a sum in parentheses, anything else as it is."""
+        if not (factor.startswith("-") or " + " in factor or " - " in factor or ", else" in factor):
+            return factor
         bare = _outside_brackets(factor)
         if " + " in bare or " - " in bare or factor.startswith("-") or ", else" in bare:
             return self.choose(f"\\left({factor}\\right)", f"({factor})", f"({factor})")
@@ -200,6 +202,19 @@ def shown(value: float, figures: int = 6) -> str:
         ('-1.05557', '-1.05557', '1.5e-07')
     """
     return f"{float(f'{value:.10g}'):.{figures}g}"
+
+
+def all_shown(values: Iterable[float]) -> str:
+    """Returns numbers as :func:`shown` has each, with spaces between them, in a fraction of the time.
+
+    Example:
+        >>> all_shown([-1.0555750000000002, 0.0, 1.5e-7])
+        '-1.05557 0 1.5e-07'
+    """
+    given = tuple(values)
+    pattern = " ".join(["%.10g"] * len(given))
+    rounded = tuple(map(float, (pattern % given).split()))
+    return pattern.replace("10", "6") % rounded
 
 
 def lowered(number: int) -> str:

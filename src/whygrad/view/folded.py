@@ -16,7 +16,7 @@ import numpy as np
 from whygrad.derive.derivation import Derivation, PathTable
 from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.notes import notes
-from whygrad.derive.spelling import Slot, shown
+from whygrad.derive.spelling import Slot, all_shown
 from whygrad.derive.steps import Derivatives, chain_steps, first_step
 from whygrad.derive.table import Traced
 from whygrad.derive.words import cost_by_cost, in_words, reached
@@ -141,12 +141,12 @@ class Folded:
                 number(size),
                 spaced(left) if left else "",
                 number(rest if abs(rest) > 1e-15 * size else 0.0) if left else "",
-                _joined(contributions),
-                _joined(sums[m]),
+                all_shown(contributions),
+                all_shown(sums[m]),
             ]
             if group.station:
                 shares = [c / size if size else 0.0 for c in contributions]
-                fields += [_joined(shares), str(steps[m]), *map(str, drawn[m])]
+                fields += [all_shown(shares), str(steps[m]), *map(str, drawn[m])]
             else:
                 fields.append(f"{factor + 0.0:.10g}")
             made.append("|".join(fields))
@@ -388,11 +388,6 @@ class Folded:
                 if layer in self._ways.slopes:
                     made[f"s{layer}.{j}"] = number(float(self._ways.slopes[layer][j]))
         return made
-
-
-def _joined(values: Sequence[float]) -> str:
-    """Returns numbers to six digits as one text."""
-    return " ".join(map(shown, values))
 
 
 def _share(cancelled: float) -> str:

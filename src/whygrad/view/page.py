@@ -119,13 +119,13 @@ def _hash(code: str) -> str:
 
 def _blocks(made: dict[str, Any]) -> list[str]:
     """Returns the document as blocks of data, a large one in parts: no sign in them can end one or begin markup."""
-    text = _text(made)
-    if len(text) <= PLAIN_UP_TO:
+    texts = [_text(part) for part in (parts(made) if made["kind"] == "layered" else [made])]
+    if sum(map(len, texts)) <= PLAIN_UP_TO:
+        text = _text(made)
         for sign in "<>&\u2028\u2029":
             text = text.replace(sign, f"\\u{ord(sign):04x}")
         return [f'<script type="application/json" id="document">{text}</script>']
-    texts = [text] if made["kind"] != "layered" else map(_text, parts(made))
-    first, *rest = (b64encode(compress(each.encode(), 6, mtime=0)).decode() for each in texts)
+    first, *rest = (b64encode(compress(each.encode(), 5, mtime=0)).decode() for each in texts)
     return [
         f'<script type="text/plain" id="document" data-packed>{first}</script>',
         *(f'<script type="text/plain" class="part" data-packed>{each}</script>\n' for each in rest),

@@ -122,7 +122,8 @@ def call_of(node: Any) -> Call:
         twice = len(node.inputs) == 1 and name in ("add", "sub", "mul", "div", "maximum", "minimum")
         return (lambda x: run(x, x, settings)) if twice else (lambda *x: run(*x, settings))
     if kind == "MatrixFunction":
-        return MATRICES[node.op.name]
+        # the operation itself, where it isn't a plain function of its inputs
+        return MATRICES.get(node.op.name) or (lambda *x: structure.value(x, settings, torch))
     if kind == "Contraction":
         return _einsum(structure.labels)
     if kind == "Convolution":
@@ -203,13 +204,13 @@ class Scalars:
         self._found: dict[tuple[Scalar, int], Contributions] = {}
 
     @cached_property
-    def edges(self) -> dict[Scalar, list[Edge]]:
-        """From each scalar to what is made of it."""
+    def matrices(self) -> dict[int, tuple[list[Tensor], list[Tensor]]]:
+        """For each node, and each of its inputs, the matrix of partials, and which of them there are."""
         needed = {cost.node for cost in self.graph.costs}
         for number in range(len(self.graph.nodes) - 1, -1, -1):
             if number in needed:
                 needed.update(self.graph.nodes[number].inputs)
-        made: dict[Scalar, list[Edge]] = {}
+        made: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
         for number in sorted(needed):
             node = self.graph.nodes[number]
             if node.op is None:
@@ -219,11 +220,63 @@ class Scalars:
             out, partials = unit_responses(run, values) if node.op.name == "copy" else jacobians(run, values)
             there = self._existing(node, run, values, partials)
             self._check(node, out, there)
-            for which, source in enumerate(node.inputs):
+            made[number] = partials, there
+        return made
+
+    @cached_property
+    def edges(self) -> dict[Scalar, list[Edge]]:
+        """From each scalar to what is made of it."""
+        made: dict[Scalar, list[Edge]] = {}
+        for number, (partials, there) in self.matrices.items():
+            for which, source in enumerate(self.graph.nodes[number].inputs):
                 for to, at in there[which].nonzero().tolist():
                     partial = float(partials[which][to, at])
                     made.setdefault((source, at), []).append(Edge((number, to), which, partial))
         return made
+
+    def by_steps(self, row: int) -> dict[int, dict[str, np.ndarray]]:
+        """Returns what the paths to a cost come to, for each node it is made of, without following them one by one.
+
+        Backwards over the nodes, whole Jacobians at a time: so models of any number of paths can be judged.
+        """
+        cost = self.graph.costs[row]
+        found: dict[int, dict[str, np.ndarray]] = {}
+
+        def at(number: int) -> dict[str, np.ndarray]:
+            if number not in found:
+                nothing = np.zeros(self.graph.nodes[number].value.numel())
+                found[number] = {name: nothing.copy() for name in ("gradient", "total", "strongest", "bits")}
+                found[number] |= {"count": nothing.copy(), "live": nothing.copy()}
+                found[number] |= {"high": nothing - np.inf, "low": nothing + np.inf}
+            return found[number]
+
+        for name in ("gradient", "total", "strongest", "count", "live", "high", "low"):
+            at(cost.node)[name][cost.position] = 1.0
+        for number, (partials, there) in reversed(self.matrices.items()):
+            if number not in found:
+                continue
+            out = found[number]
+            for source, whole, exists in zip(self.graph.nodes[number].inputs, partials, there, strict=True):
+                into, signed = at(source), whole.numpy()
+                size = np.abs(signed)
+                logs = size * np.log(np.where(size > 0, size, 1.0))
+                into["gradient"] += signed.T @ out["gradient"]
+                into["total"] += size.T @ out["total"]
+                into["bits"] += size.T @ out["bits"] + logs.T @ out["total"]
+                into["count"] += exists.numpy().astype(float).T @ out["count"]
+                into["live"] += (size > 0).astype(float).T @ out["live"]
+                best = (size * out["strongest"][:, None]).max(0, initial=0.0)
+                into["strongest"] = np.maximum(into["strongest"], best)
+                live = (size > 0) & (out["live"] > 0)[:, None]
+                with np.errstate(invalid="ignore"):  # 0 times infinity, where there is no path
+                    ends = [signed * out[end][:, None] for end in ("high", "low")]
+                for end, best_of, none in (("high", np.maximum, -np.inf), ("low", np.minimum, np.inf)):
+                    known = best_of(*(np.where(live, one, none) for one in ends))
+                    into[end] = best_of(into[end], best_of.reduce(known, axis=0, initial=none))
+        for one in found.values():
+            with np.errstate(all="ignore"):
+                one["entropy"] = np.log(one["total"]) - one["bits"] / one["total"]
+        return found
 
     def _existing(
         self, node: Any, run: Call, values: Sequence[Tensor], partials: Sequence[Tensor]
@@ -231,6 +284,14 @@ class Scalars:
         kind = type(node.op.structure).__name__
         if kind in FIXED:
             return [part != 0 for part in partials]
+        if kind == "MatrixFunction":
+            # all pairs of entries within a matrix of the batch; others may be outside of the domain
+            many = [int(np.prod(x.shape[: node.op.structure.matrices])) for x in (node.value, *values)]
+            rows, *columns = (
+                torch.arange(x.numel()) // max(1, x.numel() // n)
+                for x, n in zip((node.value, *values), many, strict=True)
+            )
+            return [rows[:, None] == column for column in columns]
         shapes = tuple(tuple(x.shape) for x in values)
         key = (
             node.op.name,

@@ -287,6 +287,49 @@ def test_a_function_with_its_own_backward_pass_is_seen_under_another_name() -> N
     assert recorded(inside, torch.ones(2, 3), costs, opaque="allow").stops
 
 
+class Cubed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return 3 * ctx.saved_tensors[0] ** 2 * grads[0]
+
+
+@pytest.mark.parametrize("after", [lambda y: y, lambda y: y.view(-1), lambda y: 2 * y, lambda y: y[0].exp()])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_function_with_a_backward_pass_that_is_not_python(after: Any, beside: bool) -> None:
+    """As extensions in C++ have them: nothing comes by but what they compute, with gradients off."""
+
+    def hidden(x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = super(torch.autograd.function._SingleLevelFunction, Cubed).apply(x)
+        return made
+
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        made = after(hidden(m(x)))
+        return {"c": (made * m(x).sum()).sum() if beside else made.sum()}
+
+    with pytest.raises(wg.NotSupportedError, match=r"aten.mul.Tensor \(in a function .* C\+\+\)"):
+        wg.record(nn.Linear(3, 2), torch.randn(4, 3), costs)
+    wg.record(nn.Linear(3, 2), torch.randn(4, 3), lambda m, x: {"c": m(x).sum(), "d": hidden(x).sum()})
+
+
+def test_what_is_made_without_gradients_may_ask_for_its_own() -> None:
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            moved, filled = x + m(x).mean(), torch.zeros(4, 2)
+        moved.requires_grad_()
+        filled[1:] = m(x)[1:].round()
+        return {
+            "moved": m(moved.view(2, 2, 3).flatten(0, 1)).square().sum(),
+            "filled": (filled.t() * m(x).t()).sum(),
+        }
+
+    recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+
+
 def test_checkpointed_segments_are_looked_into() -> None:
     from torch.utils.checkpoint import checkpoint
 

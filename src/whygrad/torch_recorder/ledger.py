@@ -44,6 +44,7 @@ class Ledger:
         self._on_storage: dict[int, list[int]] = {}  # by storage, as the next three
         self._held: dict[int, list[Held]] = {}
         self._own: set[int] = set()
+        self._aside: dict[int, str] = {}  # made where gradients were off, and by which operation
         self._foreign: dict[int, Tensor] = {}
         self._calls: dict[str, int] = {}
         self._named: set[int] = set()
@@ -135,6 +136,16 @@ class Ledger:
         """Notes a result with a derivative that isn't known: whoever reads it is refused."""
         self._untold[id(tensor)] = (tensor, name)
 
+    def aside(self, made: Iterable[Tensor], there: Iterable[Tensor], name: str) -> None:
+        """Notes what was made where gradients were off: autograd has nothing to do with it, unless it says so later."""
+        kept = {Memory.place(tensor) for tensor in there}
+        self._aside |= {place: name for tensor in made if (place := Memory.place(tensor)) not in kept}
+
+    def known(self, tensors: Iterable[Tensor]) -> None:
+        """Notes tensors of which it is known what autograd has to do with them."""
+        for tensor in tensors:
+            self._aside.pop(Memory.place(tensor), None)
+
     def own(self, made: Iterable[Tensor], there: Iterable[Tensor] = ()) -> None:
         """Notes that the memory of what was made is this run's, where it isn't that of what was there before."""
         self._own.update(
@@ -163,6 +174,11 @@ class Ledger:
     def look_at(self, tensor: Tensor) -> int:
         """Returns a constant's storage, after noting where it isn't of this run: who knows what becomes of it."""
         place = Memory.place(tensor)
+        if place in self._aside and (tensor if tensor._base is None else tensor._base).grad_fn is not None:
+            self.refuse(
+                f"{self._aside[place]} (in a function with a backward pass of its own, written in C++)",
+                "write it with operations of the table, or leave this cost out of the record",
+            )
         if place not in self._own:
             self._foreign[place] = tensor
             strange = not (self.memory.is_detached(tensor) or self.memory.seen(tensor))

@@ -15,6 +15,7 @@ from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
+from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
 
 # What torch.nn.functional.linear_cross_entropy applies with options.
@@ -201,7 +202,9 @@ def _custom_functions(tracer: Tracer) -> _Stand:
         ledger = tracer.ledger
         live = [value for value in args if isinstance(value, Tensor) and ledger.node(value) is not None]
         if not live or not torch.is_grad_enabled():
-            return plain(cls)(*args, **kwargs)
+            out = plain(cls)(*args, **kwargs)
+            ledger.known(tensors(out))
+            return out
         if cls is CheckpointFunction:
             run, _, *inputs = args
             return run(*inputs)

@@ -150,6 +150,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Runs an operation through which no path goes."""
         ledger = self.ledger
         targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
+        if torch.is_grad_enabled():
+            ledger.known(targets)
         for target in targets:
             ledger.rescue(target)
         out = func(*args, **kwargs)
@@ -164,6 +166,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 for value in there:
                     if value.requires_grad:
                         ledger.look_at(value)
+            else:
+                ledger.aside(made, there, str(func))
             ledger.memory.inherit(there, made)
             ledger.own(made, there)
         return out
@@ -217,6 +221,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             others = {name: value for name, value in kwargs.items() if name not in known.writes}
             made = self.__torch_dispatch__(functional, (), args, others)
         node = ledger.node(made)
+        ledger.known([target])
         ledger.rescue(target)
         target.copy_(made)
         if node is not None and (made.shape != target.shape or made.dtype != target.dtype):

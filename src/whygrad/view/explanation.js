@@ -92,7 +92,7 @@ export function cards(view, path, place, many) {
       html("p", {}, formulas.words(card.says)),
     ),
   );
-  if (shown.length > MANY) view.layLater(shown.slice(MANY));
+  if (shown.length > MANY) view.sight.layLater(shown.slice(MANY));
   return html(
     "section",
     { class: path.cards.length > MANY ? "cards many" : "cards", "aria-labelledby": "cards-title" },

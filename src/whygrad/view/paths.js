@@ -58,7 +58,7 @@ export function pathsTable(view, explanation, rows, shown) {
       html("td", { class: "bar", "aria-hidden": "true" }, html("span", { class: `fill ${hue(row.cost)} ${!row.c ? "none" : negative ? "negative" : "positive"}`, style: { width } })),
     );
   });
-  if (long) view.layLater(body.slice(AT_FIRST).map((row) => row.querySelector(".pick")));
+  if (long) view.sight.layLater(body.slice(AT_FIRST).map((row) => row.querySelector(".pick")));
   const span = factors ? 2 : 1;
   const last = (label, value, remark, kind) =>
     html("tr", { class: kind }, html("th", { scope: "row", colspan: span }, label, remark ? html("span", { class: "remark" }, ` ${remark}`) : null), html("td", { class: "n" }, value), html("td", { colspan: 2 }));

@@ -15,6 +15,7 @@ import { NARROW, Pinned } from "./pinned.js";
 import { Player } from "./play.js";
 import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
+import { Sight } from "./sight.js";
 import { Explained } from "./unfold.js";
 import { STYLE } from "./viewer.css";
 import { alternative, described, stepInTables, weightTables } from "./weights.js";
@@ -118,18 +119,12 @@ class View {
     await this.later.rest();
     for await (const part of this.coming) {
       laid(this.document, part);
-      if (this.waits && !this.needs()) this.arrived();
+      if (this.waits && !this.needs()) this.shows();
       if (!this.waits) await this.later.rest();
     }
     this.coming = null;
     this.state = this.allowed(this.state);
-    if (this.waits) this.arrived();
-  }
-
-  /** Shows what was waited for: names may be other ones now. */
-  arrived() {
-    this.formulas = null;
-    this.shows();
+    if (this.waits) this.shows();
   }
 
   /** Shows the state, and gets what isn't there. */
@@ -174,15 +169,13 @@ class View {
     this.tables.open = this.roomy && this.document.picture.items.length <= FEW_ITEMS;
     this.left = html("div", { class: "left" }, this.controlRow, this.figure, this.player.element, this.paths, this.live?.element ?? "", this.tables);
     this.right = html("div", { class: "right" }, this.answer, this.cards, this.steps, this.further);
+    this.sight = new Sight(this.later, [this.paths, this.cards, this.steps, this.further], [this.paths, this.cards], () => this.measure());
     this.pinned = new Pinned(this);
     this.page = html(this.addressed ? "main" : "section", { class: "page", "aria-label": "whygrad" }, this.skip, this.pinned.element, this.top, html("div", { class: "columns" }, this.left, this.right), this.pointing.tooltip, this.announcer);
     this.root.replaceChildren(this.page);
   }
 
   listen() {
-    this.seen = new Set([this.paths, this.cards]); // which parts are in sight, as far as that is known
-    this.watcher = new IntersectionObserver((all) => all.forEach(({ target, isIntersecting }) => this.seen[isIntersecting ? "add" : "delete"](target)));
-    for (const part of [this.paths, this.cards, this.steps, this.further]) this.watcher.observe(part);
     // Widths are asked for here alone: to ask while the page is being changed would lay it out once more.
     this.observer = new ResizeObserver(() => {
       this.roomy = this.host.clientWidth >= NARROW;
@@ -296,7 +289,7 @@ class View {
     const renamed = this.notation !== this.state.notation;
     if (this.formulas === null || renamed) {
       this.formulas = new Formulas(this.document.sheet, this.state.notation, (by, of) => this.follow(by, of));
-      this.notation = this.state.notation;
+      this.notation = this.state.notation in this.document.sheet.names ? this.state.notation : null; // it may still be to come
     }
     if (renamed) this.live?.fill();
     const { state } = this;
@@ -314,12 +307,12 @@ class View {
     const { explanation } = this;
     if (explanation) {
       this.answer.replaceChildren(heading(this, explanation));
-      this.refill(this.steps, () => steps(this, explanation));
-      this.refill(this.further, () => further(this, explanation));
+      this.sight.refill(this.steps, () => steps(this, explanation));
+      this.sight.refill(this.further, () => further(this, explanation));
     } else if (!this.needs()) {
       this.answer.replaceChildren(brief(this));
-      this.refill(this.steps, () => null);
-      this.refill(this.further, () => null);
+      this.sight.refill(this.steps, () => null);
+      this.sight.refill(this.further, () => null);
     }
     this.player.show();
     this.fillTables();
@@ -345,34 +338,11 @@ class View {
     instead?.focus({ preventScroll: true });
   }
 
-  /** Fills a part of the page; while it is out of sight it is as high as it was, until there is time to make it. */
-  refill(part, make) {
-    const waits = !this.seen.has(part) && !part.contains(this.root.activeElement);
-    part.classList.toggle("waits", waits);
-    if (!waits) {
-      this.later.drop(part);
-      part.replaceChildren(make() ?? "");
-      return;
-    }
-    part.replaceChildren();
-    this.later.add(() => {
-      part.replaceChildren(make() ?? "");
-      part.classList.remove("waits");
-      this.measure();
-    }, part);
-  }
-
-  /** Leaves it until there is time to lay elements out. */
-  layLater(elements) {
-    for (const each of elements) each.classList.add("waits");
-    this.later.add(() => elements.forEach((each) => each.classList.remove("waits")));
-  }
-
   renderPaths() {
     const { explanation, document, state } = this;
     if (!explanation) {
-      this.refill(this.paths, () => null);
-      this.refill(this.cards, () => null);
+      this.sight.refill(this.paths, () => null);
+      this.sight.refill(this.cards, () => null);
       this.path = null;
       this.measure(true);
       return;
@@ -380,8 +350,8 @@ class View {
     const rows = pathsOf(document.sheet, explanation);
     const place = Math.min(state.path, Math.max(rows.length - 1, 0));
     this.path = rows[place] ?? null;
-    this.refill(this.paths, () => pathsTable(this, explanation, rows, place));
-    this.refill(this.cards, () => cards(this, this.path, place, rows.length));
+    this.sight.refill(this.paths, () => pathsTable(this, explanation, rows, place));
+    this.sight.refill(this.cards, () => cards(this, this.path, place, rows.length));
     this.measure(true);
   }
 
@@ -462,7 +432,7 @@ class View {
     this.later.destroy();
     this.pinned.destroy();
     this.observer.disconnect();
-    this.watcher.disconnect();
+    this.sight.destroy();
     window.removeEventListener("popstate", this.onpop);
     this.keyed.removeEventListener("keydown", this.onkey);
     this.root.replaceChildren();

@@ -287,6 +287,39 @@ def test_a_function_with_its_own_backward_pass_is_seen_under_another_name() -> N
     assert recorded(inside, torch.ones(2, 3), costs, opaque="allow").stops
 
 
+class Noisy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        noise = torch.rand_like(x)
+        ctx.save_for_backward(noise)
+        return noise * x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return ctx.saved_tensors[0] * grads[0]
+
+
+def test_an_opaque_operation_draws_the_numbers_of_the_run() -> None:
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        shapes = m(x).exp() + 0.1
+        drawn = torch.distributions.Dirichlet(shapes).rsample()
+        return {"noise": Noisy.apply(m(x)).square().sum(), "shares": drawn.square().sum()}
+
+    record = recorded(nn.Linear(3, 2), torch.randn(4, 3), costs, opaque="allow")
+    before = torch.get_rng_state()
+    assert record.gradient("weight").abs().max() > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_samples_that_move_with_their_distribution() -> None:
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        shapes = m(x).exp() + 0.1
+        one = torch.distributions.StudentT(shapes + 2).rsample().tanh().sum()
+        return {"a": torch.distributions.Gamma(shapes, shapes.flip(1)).rsample().sum(), "b": one}
+
+    recorded(nn.Linear(3, 2), torch.randn(4, 3), costs)
+
+
 class Cubed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:

@@ -53,6 +53,17 @@ class Opaque(NamedTuple):
         return Column(np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
+def drawn_again(run: Callable[..., Any], drawn: torch.Tensor) -> Callable[..., Any]:
+    """Returns a function that draws the same random numbers each time: those from a random state on."""
+
+    def same(*inputs: Any) -> Any:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(drawn)
+            return run(*inputs)
+
+    return same
+
+
 def opaque(name: str, again: Callable[..., Any], inputs: int, place: int | None) -> Op:
     """Returns the operation of one application that nobody declared, which can be done again with other inputs."""
     arguments = tuple(f"x{number}" for number in range(inputs))

@@ -223,10 +223,9 @@ def _custom_functions(tracer: Tracer) -> _Stand:
             return loss if whole else (loss, *(loss.new_empty(0) for _ in range(3)))
         if not tracer.allows_opaque:
             ledger.refuse(f"{cls.__name__} (a torch.autograd.Function)", FUNCTION)
-        out = plain(cls)(*args, **kwargs)
-
-        run = plain(cls)
-        tracer.note_opaque(cls.__name__, lambda args: run(*args), {"args": args}, out)
+        drawn, run = torch.get_rng_state(), plain(cls)
+        out = run(*args, **kwargs)
+        tracer.note_opaque(cls.__name__, lambda args: run(*args), {"args": args}, out, drawn)
         return out
 
     return _Stand(base, "apply", classmethod(apply))

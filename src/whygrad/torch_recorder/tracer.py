@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from whygrad.torch_recorder.again import again
 from whygrad.torch_recorder.decompositions import decomposition
 from whygrad.torch_recorder.ledger import Ledger
-from whygrad.torch_recorder.opaque import opaque
+from whygrad.torch_recorder.opaque import drawn_again, opaque
 from whygrad.torch_recorder.schema import Info, info, tensors
 from whygrad.torch_recorder.selections import selected
 
@@ -64,7 +64,7 @@ Rule = Callable[[Call], Any]
 
 OTHERWISE = (
     'write it with operations of the table, or record with opaque="allow": the plain gradient then goes through it by '
-    "PyTorch's own derivative, and every other result says where it stops"
+    "PyTorch's own derivative, and every other result says where it stops; what is only looked at may be detached"
 )
 
 WRITES = (
@@ -274,8 +274,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return out
         if not self._allow_opaque:
             self._refuse(func)
+        drawn = torch.get_rng_state()
         out = func(*args, **kwargs)
-        self.note_opaque(name, func, given, out)
+        self.note_opaque(name, func, given, out, drawn)
         return out
 
     @property
@@ -292,11 +293,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = info(func).name
         self._hold(name, out, self._rules[name](Call(self, func, name, given, out)))
 
-    def note_opaque(self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any) -> None:
-        """Notes an operation that nobody declared, and what it made."""
-        self._hold(name, out, self.opaque(name, func, given, out))
+    def note_opaque(
+        self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Tensor
+    ) -> None:
+        """Notes an operation that nobody declared, what it made, and the random state that it began with."""
+        self._hold(name, out, self.opaque(name, func, given, out, drawn))
 
-    def opaque(self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any) -> Any:
+    def opaque(
+        self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Tensor
+    ) -> Any:
         """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
         ledger = self.ledger
         inputs = [value for value in tensors(given) if ledger.node(value) is not None]
@@ -306,7 +311,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if not (isinstance(made, Tensor) and made.is_floating_point()):
                 nodes.append(None)
                 continue
-            run = again(func, given, inputs, ledger.held)
+            run = drawn_again(again(func, given, inputs, ledger.held), drawn)
             op = opaque(name, run, len(inputs), None if isinstance(out, Tensor) else place)
             number = ledger.apply(name, op, [ledger.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)

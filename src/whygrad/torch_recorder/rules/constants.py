@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from whygrad.torch_recorder.rules.entry import OPS, apply, rule
 from whygrad.torch_recorder.tracer import Call
 
@@ -25,3 +27,10 @@ def _straight_through(call: Call) -> Any:
     """Rounded to a grid: PyTorch has 1 for the derivative within the grid's bounds and 0 beyond."""
     out, inside = call.out
     return [apply(call, OPS["mul"], [call.given["self"], inside.to(out.dtype)]), None]
+
+
+@rule("_standard_gamma")
+def _drawn(call: Call) -> Any:
+    """A random number that moves with the shape of its distribution."""
+    x = call.given["self"]
+    return apply(call, OPS["mul"], [x, torch._standard_gamma_grad(x.detach(), call.out.detach())])

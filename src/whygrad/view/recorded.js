@@ -168,7 +168,7 @@ class RecordedView {
       );
     const costs = html("p", { class: "lede" }, given.costs.map(({ name, value }, k) => html("span", { class: "cost-chip" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name, " ", value === null ? html("strong", { class: "wrong" }, "not finite") : html("strong", { class: "n" }, number(value, 4)))));
     this.findings.replaceChildren(
-      html("section", { class: "findings", "aria-labelledby": "findings-title" }, html("h1", { id: "findings-title" }, "Why are the gradients what they are?"), costs, given.findings.length ? html("ul", { class: given.findings.length <= 3 ? "beside" : null, style: { "--cards": given.findings.length } }, given.findings.map(card)) : html("p", {}, "Nothing stands out: no conflict, no cost that dominates, nothing that vanishes or explodes.")),
+      html("section", { class: "findings", "aria-labelledby": "findings-title" }, html("h1", { id: "findings-title" }, "Why are the gradients what they are?"), costs, given.findings.length ? html("ul", { class: given.findings.length <= 4 ? "beside" : null, style: { "--cards": given.findings.length } }, given.findings.map(card)) : html("p", {}, "Nothing stands out: no conflict, no cost that dominates, nothing that vanishes or explodes.")),
     );
   }
 

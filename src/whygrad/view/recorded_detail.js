@@ -1,6 +1,6 @@
 // What is known of the chosen place of a recorded model: numbers, branches, strongest paths.
 
-import { html, number, percent } from "./dom.js";
+import { figures, html, number, percent } from "./dom.js";
 import { costClass } from "./recorded_tree.js";
 
 // Paths with more stops are folded.
@@ -207,7 +207,7 @@ function strongestTable(view) {
 }
 
 function counted(way) {
-  return way.top.length === 1 && way.count === "1" ? "only path" : `${way.top.length} strongest of ${way.count} paths`;
+  return way.top.length === 1 && way.count === "1" ? "only path" : `${way.top.length} strongest of ${way.count.replace(/[\d.]+e\+?\d+/, figures)} paths`;
 }
 
 function summed(view, way, beginning) {

@@ -65,7 +65,7 @@ function stopsOf(names) {
 /** Returns which part of what the paths carry cancels; all but rounding is not all. */
 function cancelled(share) {
   if (share === null) return "";
-  return share > 0.9995 && share < 1 ? ">99.9%" : percent(share).replace("+", "");
+  return share >= 0.9995 ? ">99.9%" : percent(share).replace("+", "");
 }
 
 function costsTable(view, place) {

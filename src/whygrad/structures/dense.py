@@ -241,7 +241,7 @@ def _from_others(
     if lines is None:
         return None
     if clustered:
-        return lines.logarithms_of_others(moved, xp)
+        return lines.logarithms_of_others(semiring, moved, xp)
     (part,) = moved
     assert part is not None
     if semiring.absolute:

@@ -23,7 +23,7 @@ from whygrad.structures.envelope import strongest_of_others
 from whygrad.structures.local import Array
 
 if TYPE_CHECKING:
-    from whygrad.semirings import Element
+    from whygrad.semirings import Element, Semiring
 
 # What the running sums of some groups may take: more of them leave the caches.
 BLOCK_BYTES = 4 * 1024 * 1024
@@ -57,7 +57,7 @@ class Lines(NamedTuple):
         found = self._from_others(self._by_rows(cotangent, xp) * xp.abs(self.f), xp).clip(0.0)
         return cast(xp.reshape(xp.abs(self.g) * found, cotangent.shape), cotangent.dtype)
 
-    def logarithms_of_others(self, cotangent: "Element", xp: Any) -> "Element | None":
+    def logarithms_of_others(self, semiring: "Semiring", cotangent: "Element", xp: Any) -> "Element | None":
         """Returns for each j an entropy's two sums over all i but j; nothing off the host.
 
         With s = |partial(i, j)|, weights c(i) and products d(i) these are the sums of c s and of d s + c s log s. The
@@ -72,7 +72,7 @@ class Lines(NamedTuple):
         found = self._from_others(xp.concat([sizes, rest], axis=0), xp)
         weights = found[: len(sizes)].clip(0.0)
         products = found[len(sizes) :] + weights * _logarithm(right, xp)
-        products += self._logarithms(sizes, 8 if weight.dtype == xp.float64 else 4, xp)
+        products += self._logarithms(semiring, sizes, 8 if weight.dtype == xp.float64 else 4, xp)
         return tuple(
             cast(xp.reshape(right * each, weight.shape), weight.dtype) for each in (weights, products)
         )
@@ -91,7 +91,7 @@ class Lines(NamedTuple):
         order = xp.argsort(q, axis=-1)
         sorted_q = xp.take_along_axis(q, order, axis=-1)
         weights = xp.take_along_axis(sizes, xp.broadcast_to(order, sizes.shape), axis=-1)
-        at = searched(sorted_q, -1 / xp.where(t == 0, 1.0, t), xp)
+        at = searched(sorted_q, _places(t, xp), xp)
         at = xp.broadcast_to(xp.where(t == 0, 0, at), sizes.shape)  # 1 for every i
 
         def on_both_sides(array: Array) -> tuple[Array, Array]:
@@ -106,8 +106,12 @@ class Lines(NamedTuple):
         every = xp.where(t < 0, ones_before - ones_behind, ones_behind - ones_before)
         return every - sizes * xp.abs(1 + q * t)
 
-    def _logarithms(self, sizes: Array, precision: int, xp: Any) -> Array:
+    def _logarithms(self, semiring: "Semiring", sizes: Array, precision: int, xp: Any) -> Array:
         """Returns for each j the sum over all i but j of sizes(i) s log s with s = |1 + q(i) t(j)|."""
+
+        def surprise(array: Array) -> Array:
+            return semiring.lift(array, np)[1]
+
         every, lines, places = (in_numpy(array) for array in (sizes, self.q, self.t))
         made = np.empty_like(every)
         height = max(1, CLUSTERED_BYTES // (8 * lines.shape[-1]))
@@ -116,8 +120,8 @@ class Lines(NamedTuple):
             for top in range(0, len(lines), height):
                 groups = slice(top, top + height)
                 some, q, t = every[:, groups], lines[groups], places[groups]
-                made[:, groups] = sums_over_pairs(some, q, t, _surprise, precision)
-                made[:, groups] -= some * _surprise(1 + q * t)
+                made[:, groups] = sums_over_pairs(some, q, t, surprise, precision)
+                made[:, groups] -= some * surprise(1 + q * t)
         return xp.asarray(made)
 
     def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
@@ -162,7 +166,7 @@ class Lines(NamedTuple):
         groups, n = self.q.shape
         kind = xp.float32 if near > 1e-7 else xp.float64
         q, t = cast(self.q, kind), cast(self.t, kind)
-        places = xp.where(t == 0, math.nan, -1 / xp.where(t == 0, 1.0, t))
+        places = xp.where(t == 0, math.nan, _places(t, xp))
         every = ascending(xp.concat([q, places], axis=-1), xp)
         close = every[:, 1:] - every[:, :-1] < 2 * near * xp.abs(every[:, 1:])
         (some,) = xp.nonzero(xp.any(close, axis=-1))
@@ -176,7 +180,7 @@ class Lines(NamedTuple):
         groups, n = self.q.shape
         order = xp.argsort(self.q, axis=-1)
         sorted_q = xp.take_along_axis(self.q, order, axis=-1)
-        place = -1 / xp.where(self.t == 0, 1.0, self.t)
+        place = _places(self.t, xp)
         apart = near * xp.abs(place)
         first, last = searched(sorted_q, place - apart, xp), searched(sorted_q, place + apart, xp)
         many = xp.reshape(xp.where(self.t == 0, 0, last - first), (-1,))
@@ -198,16 +202,14 @@ def _divided(array: Array, by: Array, xp: Any) -> Array | None:
     return None if bool(xp.any(nothing & (array != 0))) else array / xp.where(nothing, 1.0, by)
 
 
+def _places(t: Array, xp: Any) -> Array:
+    """Returns where each line changes its sign, q = -1/t; anything where it never does, since t is 0."""
+    return -1 / xp.where(t == 0, 1.0, t)
+
+
 def _logarithm(array: Array, xp: Any) -> Array:
     """Returns the natural logarithms of numbers that aren't negative, 0 for 0."""
     return xp.log(xp.where(array > 0, array, 1.0))
-
-
-def _surprise(array: Array) -> Array:
-    """Returns |x| log |x|."""
-    made = np.abs(array)
-    made *= np.log(np.maximum(made, np.finfo(float).smallest_normal))
-    return made
 
 
 def _running(array: Array, xp: Any) -> Array:

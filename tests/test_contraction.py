@@ -58,6 +58,39 @@ def test_sums(pattern: str, order: Any) -> None:
     made = contract_sum(first, second, labels(pattern), np)
     for place, terms in products(first, second, pattern).items():
         assert made[place] == pytest.approx(sum(terms), rel=1e-13, abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["rno,oi->rni", "rno,ni->roi", "rnto,oi->rnti", "rnto,nti->roi", "rno,io->rin"]
+)
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_rows_of_one_column_each_take_no_other_column(
+    pattern: str, library: str, monkeypatch: Any, request: Any
+) -> None:
+    sizes = {"r": 6, "n": 3, "t": 2, "o": 4, "i": 5}
+    first, second = drawn(pattern, sizes=sizes)
+    kept = np.array([2, 0, 3, 3, 1, 0])
+    first *= np.arange(4) == kept.reshape(-1, *(1,) * (first.ndim - 1))
+    first[4] = 0.0  # and one row of nothing
+    xp: Any = np
+    if library == "torch":
+        xp = pytest.importorskip("array_api_compat.torch")
+    whole = contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
+    taken = []
+    through = contraction._of_single_columns
+    monkeypatch.setattr(
+        contraction, "_of_single_columns", lambda *args: taken.append(args[2]) or through(*args)
+    )
+    for limit in ("SAVED_FROM", "SAVED_TIMES"):
+        monkeypatch.setattr(contraction, limit, 0)
+    request.addfinalizer(contraction._layout.cache_clear)
+    contraction._layout.cache_clear()
+    made = contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
+    assert [list(columns)[:4] for columns in taken] == [[2, 0, 3, 3]]
+    np.testing.assert_allclose(np.asarray(made), np.asarray(whole), rtol=1e-13, atol=1e-14)
+    first[0, ..., 1] = 1.0
+    contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
+    assert len(taken) == 1
     assert made.shape == tuple(np.einsum(pattern, first, second).shape)
 
 

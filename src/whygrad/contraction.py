@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import best, best_along, in_numpy, on_host
+from whygrad.arrays import best, best_along, cast, in_numpy, on_host
 
 Labels = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
@@ -56,6 +56,10 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     """
     layout = _layout(labels, tuple(first.shape), tuple(second.shape))
     plan = _plan(labels)
+    if layout.maybe_single:
+        columns = _single_columns(first, xp)
+        if columns is not None:
+            return _of_single_columns(first, second, columns, labels, xp)
     a = _arranged(first, labels[0], plan.both + plan.left + plan.joined, xp)
     b = _arranged(second, labels[1], plan.both + plan.joined + plan.right, xp)
     made = xp.matmul(xp.reshape(a, layout.first), xp.reshape(b, layout.second))
@@ -68,6 +72,12 @@ class _Layout(NamedTuple):
     first: tuple[int, ...]
     second: tuple[int, ...]
     result: tuple[int, ...]
+    maybe_single: bool  # whether to look if each row of the first has entries in one column alone
+
+
+# A look at all entries of the first is worth while where it saves so many products, each so often.
+SAVED_FROM = 1 << 20
+SAVED_TIMES = 8
 
 
 @lru_cache(4096)
@@ -83,7 +93,44 @@ def _layout(labels: Labels, first: tuple[int, ...], second: tuple[int, ...]) -> 
     apart = not stack and len(left) > 1 and labels[0][-len(plan.joined) :] != plan.joined
     stacked_rows = apart and not (left[-1] < FEW_ROWS and joined < prod(right))
     rows = (*left, joined) if stacked_rows else (*stack, prod(left), joined)
-    return _Layout(rows, (*stack, joined, prod(right)), (*stack, *left, *right))
+    own = labels[0][-1:]  # the columns: one of many costs may be about each of them
+    single = not stack and len(labels[0]) > 1 and own != labels[0][:1] and sizes[own[0]] > 1
+    single = single and labels[0][0] in plan.left and plan.joined in (own, labels[0][1:-1])
+    saved = prod(first) * prod(right) - prod(first) * prod(right) // max(1, sizes[own[0]]) if single else 0
+    single = saved > max(SAVED_FROM, SAVED_TIMES * prod(first))
+    return _Layout(rows, (*stack, joined, prod(right)), (*stack, *left, *right), single)
+
+
+def _single_columns(first: Any, xp: Any) -> Any:
+    """Returns for each row (first axis) the one place of the last axis that has entries; nothing if one has more.
+
+    Each of many costs is often about one output: its cotangent is 0 at all the others.
+    """
+    there = xp.any(xp.reshape(first != 0, (first.shape[0], -1, first.shape[-1])), axis=1)
+    if bool(xp.any(xp.count_nonzero(there, axis=1) > 1)):
+        return None
+    return xp.argmax(cast(there, xp.uint8), axis=1)
+
+
+def _of_single_columns(first: Any, second: Any, columns: Any, labels: Labels, xp: Any) -> Any:
+    """Returns the contraction where each row of the first has entries in one column alone."""
+    plan, rows = _plan(labels), xp.arange(first.shape[0], device=first.device)
+    column = labels[0][-1]
+    inner = labels[0][1:-1]
+    alone = first[rows, ..., columns]  # (rows, *inner)
+    if plan.joined == (column,):
+        chosen = _arranged(second, labels[1], (column, *plan.right), xp)[columns]
+        made = xp.reshape(alone, (*alone.shape, *(1,) * len(plan.right))) * xp.reshape(
+            chosen, (chosen.shape[0], *(1,) * len(inner), *chosen.shape[1:])
+        )
+        return _arranged(made, (labels[0][0], *inner, *plan.right), labels[2], xp)
+    b = _arranged(second, labels[1], (*inner, *plan.right), xp)
+    width = prod(alone.shape[1:])
+    products = xp.matmul(xp.reshape(alone, (-1, width)), xp.reshape(b, (width, -1)))
+    shape = (first.shape[0], first.shape[-1], *b.shape[len(inner) :])
+    made = xp.zeros(shape, dtype=products.dtype, device=products.device)
+    made[rows, columns] = xp.reshape(products, (shape[0], *shape[2:]))
+    return _arranged(made, (labels[0][0], column, *plan.right), labels[2], xp)
 
 
 # A block of the result with the running bests should stay in the second-level cache.

@@ -54,7 +54,8 @@ SUPPORTED = frozenset(
     meshgrid.list_of_tensors meshgrid.variadic_tensors min.binary min.reduction_no_dim
     min.reduction_with_dim minimum mm mode movedim msort mul mv mvlgamma.mvlgamma_p_1
     mvlgamma.mvlgamma_p_3 mvlgamma.mvlgamma_p_5 nan_to_num nanmean nanmedian nanquantile nansum
-    narrow narrow_copy native_batch_norm native_dropout_backward native_layer_norm neg
+    narrow narrow_copy native_batch_norm native_dropout_backward native_group_norm native_layer_norm
+    neg
     nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d
     nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool1d
     nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.alpha_dropout
@@ -94,7 +95,7 @@ SUPPORTED = frozenset(
     nn.functional.unfold nn.functional.upsample_bilinear nn.functional.upsample_nearest norm
     norm.fro norm.inf norm.nuc normal normal.number_mean outer pca_lowrank permute permute_copy
     pinverse polygamma.polygamma_n_0 polygamma.polygamma_n_1 polygamma.polygamma_n_2
-    polygamma.polygamma_n_3 polygamma.polygamma_n_4 positive pow prod qr quantile rad2deg ravel real
+    polygamma.polygamma_n_3 polygamma.polygamma_n_4 positive pow prod put qr quantile rad2deg ravel real
     reciprocal remainder renorm repeat repeat_interleave reshape reshape_as resolve_conj resolve_neg
     roll rot90 round round.decimals_0 round.decimals_3 round.decimals_neg_3 rsqrt rsub scatter
     scatter_add scatter_reduce.amax scatter_reduce.amin scatter_reduce.mean scatter_reduce.prod

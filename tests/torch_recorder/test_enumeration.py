@@ -352,6 +352,13 @@ def rotary() -> tuple[nn.Module, Any, Costs]:
     return Of(run, norm=nn.RMSNorm(2), **parts), torch.randn(1, 2, 2), one_cost
 
 
+def with_slope(model: Any, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+    at = batch.clone().requires_grad_()
+    out = model(at)
+    (by,) = torch.autograd.grad(out.pow(2).sum(), at, create_graph=True)
+    return {"size": out.square().mean(), "slope": (by.flatten(1)[:, 0] - 1).square().mean()}
+
+
 def codebook() -> tuple[nn.Module, Any, Costs]:
     def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
         z = m.before(x)
@@ -485,6 +492,16 @@ CASES: dict[str, Case] = {
         2,
     ),
     "weight norm": plain(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), 2, 2),
+    "a penalty on the slope": plain(
+        lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1)), 2, 2, costs=with_slope
+    ),
+    "a penalty on the slope of a convolution": plain(
+        lambda: nn.Sequential(nn.Conv1d(1, 2, 2, stride=2, padding=1), nn.AvgPool1d(2)),
+        1,
+        1,
+        3,
+        costs=with_slope,
+    ),
     "PReLU": plain(lambda: nn.Sequential(nn.Linear(2, 3), nn.PReLU()), 2, 2),
 }
 

@@ -741,31 +741,6 @@ def test_integers_take_part_in_the_precision_of_the_others() -> None:
 # What is refused says so, and what to do
 
 
-def test_a_gradient_within_the_costs_is_refused() -> None:
-    def penalty(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        (slope,) = torch.autograd.grad(model(x).tanh().sum(), x, create_graph=True)
-        return {"penalty": slope.square().sum()}
-
-    with pytest.raises(
-        wg.NotSupportedError, match=r"torch\.autograd\.grad[^\n]*\n[^\n]*\n[^\n]*\ntry: .*formula"
-    ):
-        wg.record(nn.Linear(4, 3), normal(5, 4).requires_grad_(), penalty)
-    # a name that was imported before, and a gradient that is a number only
-    from torch.autograd import grad
-
-    with pytest.raises(wg.NotSupportedError, match="create_graph"):
-        wg.record(
-            nn.Linear(4, 3),
-            normal(5, 4).requires_grad_(),
-            lambda m, x: {"c": grad(m(x).tanh().sum(), x, create_graph=True)[0].sum()},
-        )
-    recorded(
-        nn.Linear(4, 4),
-        normal(5, 4).requires_grad_(),
-        lambda m, x: {"c": (m(x) * grad(m(x).tanh().sum(), x)[0]).sum()},
-    )
-
-
 @pytest.mark.parametrize(
     ("run", "words"),
     [

@@ -20,8 +20,13 @@ DECOMPOSED = frozenset(
     round.decimals sgn sinc special_entr special_xlog1py split_with_sizes_copy squeeze_copy squeeze_copy.dim
     t_copy trace transpose_copy.int unbind_copy.int unfold_copy unsqueeze_copy upsample_bicubic2d
     upsample_bilinear2d upsample_linear1d upsample_trilinear3d
-    elu_backward gelu_backward hardswish_backward leaky_relu_backward
-    mish_backward sigmoid_backward silu_backward softplus_backward tanh_backward threshold_backward
+    _log_softmax_backward_data _prelu_kernel_backward
+    binary_cross_entropy_backward elu_backward embedding_dense_backward gelu_backward glu_backward
+    hardshrink_backward hardsigmoid_backward hardswish_backward hardtanh_backward huber_loss_backward
+    leaky_relu_backward mish_backward mse_loss_backward
+    nll_loss2d_backward nll_loss_backward
+    rrelu_with_noise_backward sigmoid_backward silu_backward smooth_l1_loss_backward
+    soft_margin_loss_backward softplus_backward softshrink_backward tanh_backward threshold_backward
     """.split()  # noqa: SIM905
 )
 

@@ -38,7 +38,7 @@ class Ledger:
         self._where = where
         self._otherwise = otherwise
         self._trained: set[int] = set()
-        self._untold: dict[int, tuple[Tensor, str]] = {}
+        self._untold: dict[int, tuple[Tensor, str | Callable[[], int | None]]] = {}
         self._constants: dict[int, tuple[Tensor, int]] = {}
         self._constant_of: dict[int, int] = {}
         self._on_storage: dict[int, list[int]] = {}  # by storage, as the next three
@@ -68,8 +68,9 @@ class Ledger:
             return None  # frozen for a while: adversarial losses do so with each other's networks
         if sure is not None:
             return sure
+        tensor = self.memory.original(tensor)
         if id(tensor) in self._untold:
-            self.refuse(self._untold[id(tensor)][1])
+            return self._told(tensor)
         found = self.memory.node(tensor)
         if not isinstance(found, Source):
             return self._up_to_date(tensor, found)
@@ -132,9 +133,23 @@ class Ledger:
             self.memory.hold(tensor, number)
             self.protect(tensor, number)
 
-    def untold(self, tensor: Tensor, name: str) -> None:
-        """Notes a result with a derivative that isn't known: whoever reads it is refused."""
-        self._untold[id(tensor)] = (tensor, name)
+    def untold(self, tensor: Tensor, how: str | Callable[[], int | None]) -> None:
+        """Notes a result beside the one that matters.
+
+        Args:
+            tensor: The result.
+            how: What writes it down once somebody reads it; or, where nobody knows, what its readers are refused with.
+        """
+        self._untold[id(tensor)] = (tensor, how)
+
+    def _told(self, tensor: Tensor) -> int | None:
+        _, how = self._untold[id(tensor)]
+        if isinstance(how, str):
+            self.refuse(how)
+            return None
+        number = how()
+        self.hold(tensor, number)
+        return number
 
     def aside(self, made: Iterable[Tensor], there: Iterable[Tensor], name: str) -> None:
         """Notes what was made where gradients were off: autograd has nothing to do with it, unless it says so later."""
@@ -219,5 +234,6 @@ class Ledger:
         raise self.refusal
 
     def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
-        """Returns what was written down."""
+        """Returns what was written down; nobody reads a tensor of the run any more."""
+        self._untold.clear()
         return self.recording.graph(costs, names)

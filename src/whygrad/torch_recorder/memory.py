@@ -63,6 +63,14 @@ class Known(NamedTuple):
     place: int
 
 
+class Detached(NamedTuple):
+    """A tensor that was detached from another one, or (then its own) a view of one that was, and its family."""
+
+    tensor: Tensor  # kept, so that its identity stays its own
+    family: int
+    of: Tensor
+
+
 class Source(NamedTuple):
     """Where entries come from: nodes, and for each entry which of them (-1: a constant) and the place in it."""
 
@@ -130,9 +138,7 @@ class Memory:
     def __init__(self) -> None:
         self._known: dict[int, Known] = {}
         self._storages: dict[int, _Storage] = {}
-        self._detached: dict[
-            int, tuple[Tensor, int]
-        ] = {}  # (kept, so that its identity stays its own; its family)
+        self._detached: dict[int, Detached] = {}  # by identity
         self._families = 0
         self._twins: dict[int, list[int]] = {}  # the families of detached tensors, by their place
 
@@ -143,7 +149,7 @@ class Memory:
 
     def _family(self, tensor: Tensor) -> int:
         detached = self._detached.get(id(tensor))
-        return self.place(tensor) if detached is None else detached[1]
+        return self.place(tensor) if detached is None else detached.family
 
     def _storage(self, family: int) -> _Storage:
         found = self._storages.get(family)
@@ -154,11 +160,11 @@ class Memory:
     def _know(self, tensor: Tensor, node: int | None, storage: _Storage) -> None:
         self._known[id(tensor)] = Known(tensor, node, storage.version, storage, self.place(tensor))
 
-    def detach(self, tensor: Tensor) -> None:
+    def detach(self, tensor: Tensor, of: Tensor) -> None:
         """Notes a tensor that was just detached: a constant, whatever becomes of others on its storage."""
         self._known.pop(id(tensor), None)
         self._families += 1
-        self._detached[id(tensor)] = (tensor, -self._families)
+        self._detached[id(tensor)] = Detached(tensor, -self._families, of)
         self._twins.setdefault(self.place(tensor), []).append(-self._families)
 
     def is_detached(self, tensor: Tensor) -> bool:
@@ -170,14 +176,27 @@ class Memory:
         if not self._detached:
             return
         families = {
-            self.place(tensor): self._detached[id(tensor)][1]
+            self.place(tensor): self._detached[id(tensor)].family
             for tensor in inputs
             if id(tensor) in self._detached
         }
         for tensor in made if families else ():
             family = families.get(self.place(tensor))
             if family is not None and id(tensor) not in self._detached:
-                self._detached[id(tensor)] = (tensor, family)
+                self._detached[id(tensor)] = Detached(tensor, family, tensor)
+
+    def original(self, tensor: Tensor) -> Tensor:
+        """Returns the tensor that one stands for: autograd keeps the results of operations detached.
+
+        For the backward pass it tells the twin again where it comes from, which nobody else can do.
+        """
+        twin = tensor.grad_fn
+        found = None if twin is None else self._detached.get(id(tensor))
+        while found is not None and found.of is not found.tensor:
+            if found.of.grad_fn is twin:
+                return found.of
+            found = self._detached.get(id(found.of))
+        return tensor
 
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants."""

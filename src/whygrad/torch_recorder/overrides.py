@@ -25,6 +25,7 @@ FUNCTION = (
     "stops; or write it as g(x) + (f(x) - g(x)).detach(), which has the value of f and the derivative of g (g(x) = x "
     "passes straight through, -x turns a gradient round)"
 )
+PIECES = "write it out, as x*torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)*weight"
 _settings: Any = torch._C
 # How each is read, how it is set, and what it is during the run.
 SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = (
@@ -159,7 +160,6 @@ def all_seen(tracer: Tracer) -> Iterator[None]:
         *_detached_in_place(tracer),
         _custom_functions(tracer),
         _whole_normalisation(following),
-        _gradients_within(tracer),
         *_scripted(),
     )
     before = [vars(stand.owner).get(stand.name) for stand in stands]
@@ -182,7 +182,7 @@ def _detached_in_place(tracer: Tracer) -> Iterator[_Stand]:
 
     def detach_(tensor: Tensor) -> Tensor:
         out = plain(tensor)
-        tracer.ledger.memory.detach(out)
+        tracer.ledger.memory.detach(out, out)
         return out
 
     for owner in (torch.Tensor, torch):
@@ -243,9 +243,18 @@ def _scripted() -> Iterator[_Stand]:
         yield _Stand(owner, "__call__", call)
 
 
+def _same(kept: Tensor) -> Tensor:
+    return kept
+
+
 def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
     """Returns RMS normalisation in one piece: PyTorch takes it apart on some devices before it can be seen."""
     plain = torch.rms_norm
+
+    def unseen(kept: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # what its pieces made is read by a backward pass that is recorded
+            following[0].ledger.refuse("rms_norm (within torch.autograd.grad with create_graph=True)", PIECES)
+        return kept
 
     def whole(
         input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
@@ -256,26 +265,9 @@ def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
         if wrapped or not any(of.follows(each) for of in following):
             return plain(**given)
         with no_dispatch():
-            out = plain(**given)
+            with torch.autograd.graph.saved_tensors_hooks(_same, unseen):
+                out = plain(**given)
             following[0].note(torch.ops.aten._fused_rms_norm.default, given, out)
         return out
 
     return _Stand(torch, "rms_norm", whole)
-
-
-def _gradients_within(tracer: Tracer) -> _Stand:
-    """Returns what refuses gradients that the costs themselves are made of: the backward pass isn't recorded."""
-    engine: Any = torch.autograd
-    # what autograd.grad and backward call, by whatever name they were imported
-    plain = engine._engine_run_backward
-
-    def run(outputs: Any, given: Any, retain_graph: Any, create_graph: Any, *rest: Any, **more: Any) -> Any:
-        if create_graph:
-            tracer.ledger.refuse(
-                "torch.autograd.grad (create_graph=True, as in torch.func.grad)",
-                "take the derivative forwards, by torch.func.jvp or jacfwd, which is recorded; write it as a formula; "
-                "or leave this cost out of the record",
-            )
-        return plain(outputs, given, retain_graph, create_graph, *rest, **more)
-
-    return _Stand(engine, "_engine_run_backward", run)

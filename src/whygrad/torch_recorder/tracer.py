@@ -116,7 +116,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         if func is DETACH:  # autograd keeps what it needs this way: as often as there are operations
             out = func(*args, **kwargs)
-            self.ledger.memory.detach(out)
+            self.ledger.memory.detach(out, args[0])
             return out
         follows = torch.is_grad_enabled()
         if isinstance(func, HigherOrderOperator):
@@ -324,12 +324,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             outs = list(out)
             numbers = list(nodes) if isinstance(nodes, (list, tuple)) else [nodes]
-            numbers += [None] * (len(outs) - len(numbers))
+            numbers += [UNTOLD] * (len(outs) - len(numbers))
         for tensor, number in zip(outs, numbers, strict=True):
-            if number == UNTOLD:
-                self.ledger.untold(tensor, f"{name} (its statistics)")
-            elif isinstance(tensor, Tensor):
+            if not isinstance(tensor, Tensor):
+                continue
+            if callable(number):
+                self.ledger.untold(tensor, number)
+            elif number != UNTOLD:
                 self.ledger.hold(tensor, number)
+            elif tensor.is_floating_point():
+                self.ledger.untold(tensor, f"{name} (its statistics)")
+            else:
+                self.ledger.hold(tensor, None)
 
     def _refuse(self, func: Any) -> None:
         self.ledger.refuse(str(func))

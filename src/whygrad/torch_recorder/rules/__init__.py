@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from whygrad.torch_recorder.rules import (
+    backward,
     constants,
     deposits,
     losses,
@@ -19,6 +20,7 @@ from whygrad.torch_recorder.rules.entry import ENTERED
 from whygrad.torch_recorder.tracer import Rule
 
 FAMILIES = (
+    backward,
     constants,
     deposits,
     losses,

@@ -18,14 +18,15 @@ from whygrad.torch_recorder.tracer import Call
 aten = torch.ops.aten
 
 
-@rule("scatter_add", "scatter_reduce", "index_add", "index_put", "_unsafe_index_put")
+@rule("scatter_add", "scatter_reduce", "index_add", "index_put", "_unsafe_index_put", "put")
 def _deposit(call: Call) -> Any:
     given = call.given
     base = given["self"]
-    if call.name.endswith("index_put"):
+    if call.name.endswith("put"):
         if not given["accumulate"]:
             return selection(call)
-        source, indices = given["values"], given["indices"]
+        source = given["source" if call.name == "put" else "values"]
+        indices = given["index" if call.name == "put" else "indices"]
     else:
         source, indices = given.get("src", given.get("source")), given["index"]
     if call.name == "scatter_reduce" and (given["reduce"] != "sum" or not given["include_self"]):
@@ -40,6 +41,8 @@ def _deposit(call: Call) -> Any:
         targets = places.gather(given["dim"], indices) if base.dim() else places[window]
     elif call.name == "index_add":
         targets = places.index_select(given["dim"], indices)
+    elif call.name == "put":
+        targets = places.take(indices)
     else:
         targets = aten.index.Tensor(places, list(indices))
     shape = np.broadcast_shapes(tuple(targets.shape), tuple(source.shape))

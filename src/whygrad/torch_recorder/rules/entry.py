@@ -16,7 +16,8 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     """Returns a decorator that enters a function as the rule of PyTorch's operations of these names.
 
     A rule returns the node that the result is (a list where there are several results, None for one through which no
-    path goes), or NotImplemented where the operation is to be taken apart.
+    path goes, a function that makes the node for one that is hardly ever read), or NotImplemented where the operation
+    is to be taken apart.
     """
 
     def enter(made: Rule) -> Rule:

@@ -46,12 +46,15 @@ def _nll(call: Call) -> Any:
     value = call.func(x, target, weight, 0, ignored)[0]
     entry = ledger.apply("cross_entropy", op, [source, ledger.constant(hot)], settings, value)
     if given["reduction"] == 0:
-        return entry
+        return [entry, None]
     if given["reduction"] == 2 or (weight is None and every):
-        return joined(call, entry, given["reduction"])
+        return [joined(call, entry, given["reduction"]), None]
     # the mean is over the weights of the targets
     total = ledger.apply(call.name, OPS["sum"], [entry], {"axis": None}, value.sum())
-    return ledger.apply(call.name, OPS["div"], [total, ledger.constant(hot.sum())], {}, first(call.out))
+    return [
+        ledger.apply(call.name, OPS["div"], [total, ledger.constant(hot.sum())], {}, first(call.out)),
+        None,
+    ]
 
 
 def _before_softmax(call: Call, x: Tensor, axis: int) -> int | None:

@@ -21,6 +21,7 @@ SELECTIONS = """
     select_scatter slice_scatter diagonal_scatter masked_scatter where masked_fill index_fill
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
     copy repeat_interleave view_copy expand_copy fill zero
+    select_backward slice_backward diagonal_backward masked_scatter_backward
 """.split()  # noqa: SIM905
 
 # Views, of which the schema doesn't say so.

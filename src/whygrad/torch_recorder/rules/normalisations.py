@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from whygrad.ops import Op
-from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
+from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule, written
 from whygrad.torch_recorder.selections import selected
-from whygrad.torch_recorder.tracer import UNTOLD, Call
+from whygrad.torch_recorder.tracer import Call
 
 
 @rule("_softmax", "_safe_softmax", "_log_softmax")
@@ -59,7 +59,9 @@ def _of_each_example(call: Call) -> Any:
     else:
         eps = torch.finfo(x.dtype).eps if eps is None else eps
         node, value = _normalised(call, OPS["rms_normalise"], x, axes, eps)
-    return _scaled(call, node, value, given["weight"], given.get("bias"), shape)
+    # PyTorch has no derivative of what it returns beside the normalised array
+    made = _scaled(call, node, value, given["weight"], given.get("bias"), shape)
+    return [made, *(None for _ in call.out[1:])]
 
 
 @rule("native_group_norm")
@@ -76,7 +78,19 @@ def _group_norm(call: Call) -> Any:
     value = value.reshape(full)
     node = selected(call.ledger, "view", lambda t: t.reshape(full), [node], value)
     shape = (x.shape[1], *(1,) * (x.dim() - 2))
-    return [_scaled(call, node, value, given["weight"], given["bias"], shape), UNTOLD, UNTOLD]
+    _, mean, factor = call.out
+
+    def means() -> Any:
+        return x.reshape(wide).mean(2)
+
+    def factors() -> Any:
+        return (x.reshape(wide).var(2, correction=0) + given["eps"]).rsqrt()
+
+    return [
+        _scaled(call, node, value, given["weight"], given["bias"], shape),
+        lambda: written(call._replace(out=mean), means),
+        lambda: written(call._replace(out=factor), factors),
+    ]
 
 
 @rule(
@@ -98,7 +112,10 @@ def _batch_norm(call: Call) -> Any:
     eps = given.get("eps", given.get("epsilon"))
     if training or given.get("running_mean") is None:
         node, value = _normalised(call, OPS["normalise"], x, (0, *range(2, x.dim())), eps)
-        return _scaled(call, node, value, given["weight"], given["bias"], shape)
+        return [
+            _scaled(call, node, value, given["weight"], given["bias"], shape),
+            *(None for _ in call.out[1:]),
+        ]
     mean = given["running_mean"].detach().reshape(shape)
     factor = torch.rsqrt(given["running_var"].detach() + eps).reshape(shape)
     node = call.ledger.input(x, x)
@@ -106,4 +123,4 @@ def _batch_norm(call: Call) -> Any:
     for name, constant in (("sub", mean), ("mul", factor)):
         value = value - mean if name == "sub" else value * factor
         node = call.ledger.apply(call.name, OPS[name], [node, call.ledger.constant(constant)], {}, value)
-    return _scaled(call, node, value, given["weight"], given["bias"], shape)
+    return [_scaled(call, node, value, given["weight"], given["bias"], shape), *(None for _ in call.out[1:])]

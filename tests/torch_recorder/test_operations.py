@@ -120,6 +120,32 @@ def test_what_is_written_into_a_window() -> None:
     recorded(Of(run, w=torch.randn(4, 3), v=torch.randn(2, 2)), torch.randn(4, 3), cost)
 
 
+# Matrices of experts, each for some of the tokens (which PyTorch has in float32 and below)
+
+GROUPS = {
+    "rows": ((8, 16), (3, 16, 16), True),
+    "columns": ((3, 16, 16), (16, 8), True),
+    "inner entries": ((16, 8), (8, 16), True),
+    "all of each": ((3, 8, 16), (3, 16, 8), False),
+}
+
+
+@pytest.mark.parametrize("name", list(GROUPS))
+def test_products_of_groups(name: str) -> None:
+    one, other, grouped = GROUPS[name]
+    ends = torch.tensor([2, 2, 8], dtype=torch.int32) if grouped else None
+
+    def costs(m: Any, x: Tensor) -> dict[str, Tensor]:
+        out = torch._grouped_mm(m.v * x, m.w, offs=ends)
+        return {
+            "size": out.square().mean(),
+            "bent": out.sin().sum(),
+        }  # no expanded cotangent: PyTorch has no room for it
+
+    v, w, x = (torch.randn(shape, dtype=torch.float32) for shape in (one, other, one))
+    recorded(Of(lambda m: m, v=v, w=w), x, costs, tolerance=1e-5)
+
+
 # Derivatives within a cost, taken forwards
 
 FORWARDS = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # PyTorch's own use of it

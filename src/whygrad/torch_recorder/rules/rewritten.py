@@ -3,6 +3,7 @@
 Each has autograd's derivative, ties and zeros included; what the simpler ones are is what a path is made of.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -87,6 +88,32 @@ def _added_products(call: Call) -> Any:
     given = call.given
     base, one, other = given["self"], given["batch1"], given["batch2"]
     return written(call, lambda: given["beta"] * base + given["alpha"] * torch.bmm(one, other).sum(0))
+
+
+@rule("_grouped_mm")
+def _products_of_groups(call: Call) -> Any:
+    """Each expert's matrix by the tokens that it has: rows, columns or inner entries up to a place for each expert."""
+    one, other, ends = call.given["self"], call.given["mat2"], call.given["offs"]
+    if call.given["bias"] is not None:
+        return NotImplemented
+    if ends is None:
+        return written(call, lambda: torch.bmm(one, other).to(call.out.dtype))
+    shared = one.shape[0] if other.dim() == 3 else other.shape[1] if one.dim() == 3 else one.shape[1]
+    places = [0, *ends.tolist()]
+    if places[-1] != shared:
+        return NotImplemented  # what lies behind the last group isn't said
+    groups = [slice(*pair) for pair in pairwise(places)]
+
+    def make() -> Tensor:
+        if other.dim() == 3:
+            made = torch.cat([one[group] @ other[which] for which, group in enumerate(groups)])
+        elif one.dim() == 3:
+            made = torch.cat([one[which] @ other[:, group] for which, group in enumerate(groups)], 1)
+        else:
+            made = torch.stack([one[:, group] @ other[group] for group in groups])
+        return made.to(call.out.dtype)
+
+    return written(call, make)
 
 
 @rule("_cdist_forward", "_euclidean_dist")

@@ -104,7 +104,7 @@ MATRICES: dict[str, Call] = {
 
 ENTRY_BY_ENTRY = ("Elementwise", "Reduction", "DenseAlongAxis")
 # Their partials are the same for all inputs.
-FIXED = ("Selection", "Deposit", "PerAxis")
+FIXED = ("Selection", "Deposit", "PerAxis", "Fourier")
 DRAWS = 30
 
 
@@ -136,6 +136,8 @@ def call_of(node: Any) -> Call:
         return lambda x, w, b: product(x, w) + b
     if kind == "PerAxis":
         return lambda x: _along_axes(x, settings["matrices"])
+    if kind == "Fourier":
+        return _waves(structure.waves, structure.axis)
     assert kind in FIXED, kind
     if kind == "Deposit":
         targets = structure.targets.reshape(-1)
@@ -167,6 +169,33 @@ def _along_axes(x: Tensor, matrices: Mapping[int, Any]) -> Tensor:
     for axis, matrix in matrices.items():
         x = (x.movedim(axis, -1) @ torch.as_tensor(matrix).T).movedim(-1, axis)
     return x
+
+
+def _waves(waves: Any, axis: int) -> Call:
+    """Returns a Fourier transform by its definition, of real and imaginary parts; sines of half turns are 0."""
+    angle = 2 * torch.pi / waves.size * torch.outer(torch.arange(waves.frequencies), torch.arange(waves.size))
+    cosine, sine = ((part * waves.scale).where(part.abs() > 1e-9, 0.0) for part in (angle.cos(), angle.sin()))
+    sine = sine if waves.backwards else -sine
+    if waves.kind == "c2r":  # the half that is left out is the conjugate of the other
+        doubled = torch.full((waves.frequencies, 1), 2.0)
+        doubled[0] = 1.0
+        doubled[-1] = 1.0 if waves.size % 2 == 0 else 2.0
+        cosine, sine = cosine * doubled, sine * doubled
+
+    def along(x: Tensor, matrix: Tensor) -> Tensor:
+        turned = matrix if waves.kind == "c2r" else matrix.T
+        return (x.movedim(axis, -1) @ turned).movedim(-1, axis)
+
+    def run(x: Tensor) -> Tensor:
+        if waves.kind == "r2c":
+            return torch.stack([along(x, cosine), along(x, sine)], -1)
+        real, imaginary = x.unbind(-1)
+        first = along(real, cosine) - along(imaginary, sine)
+        if waves.kind == "c2r":
+            return first
+        return torch.stack([first, along(real, sine) + along(imaginary, cosine)], -1)
+
+    return run
 
 
 def jacobians(run: Call, inputs: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -379,19 +379,6 @@ def test_checkpointed_segments_are_looked_into() -> None:
     assert record.sweep("count")["a.weight[0, 0]"] == 2
 
 
-def test_complex_numbers_are_refused_and_never_cut_silently() -> None:
-    class Waves(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.randn(8))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.fft.irfft(torch.fft.rfft(self.weight * x), n=8)
-
-    with pytest.raises(wg.NotSupportedError, match="complex numbers"):
-        wg.record(Waves(), torch.randn(8), lambda m, b: {"c": m(b).square().sum()})
-
-
 @pytest.mark.parametrize(
     ("losses", "says"),
     [

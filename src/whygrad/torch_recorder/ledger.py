@@ -14,6 +14,7 @@ from whygrad.ops import OPS, Op
 from whygrad.torch_recorder.again import Held
 from whygrad.torch_recorder.copies import apart
 from whygrad.torch_recorder.memory import Memory, Source
+from whygrad.torch_recorder.pairs import carries, is_turned, paired, signs, turned_back
 from whygrad.torch_recorder.selections import picked
 
 
@@ -51,8 +52,11 @@ class Ledger:
 
     def leaf(self, name: str, tensor: Tensor) -> int:
         """Returns the number of a new leaf that a tensor of the outside is."""
-        number = self._noted(self.recording.leaf(name, tensor.detach()))
+        number = self._noted(self.recording.leaf(name, paired(tensor.detach())))
         self.hold(tensor, number)
+        if is_turned(tensor):
+            plain = turned_back(tensor.detach())
+            self.memory.hold(plain, self.turned("written", number, tensor))
         if tensor.requires_grad:
             self._trained.add(id(tensor))
         return number
@@ -62,7 +66,7 @@ class Ledger:
         if self.paused:
             return None
         sure = self.memory.sure(tensor)
-        if sure is None and (not tensor.is_floating_point() or tensor.layout != torch.strided):
+        if sure is None and (not carries(tensor) or tensor.layout != torch.strided):
             return None
         if id(tensor) in self._trained and not tensor.requires_grad:
             return None  # frozen for a while: adversarial losses do so with each other's networks
@@ -74,37 +78,53 @@ class Ledger:
         found = self.memory.node(tensor)
         if not isinstance(found, Source):
             return self._up_to_date(tensor, found)
-        number = self.apply("written", picked(found, tensor), found.nodes, {}, tensor.detach().clone())
+        with no_dispatch():
+            there = paired(turned_back(tensor.detach())).clone()
+        number = self.apply("written", picked(found, there), found.nodes, {}, there)
+        if is_turned(tensor):
+            number = self.turned("written", number, tensor)
         self.memory.hold(tensor, number)
         return number
+
+    def turned(self, name: str, number: int, tensor: Tensor) -> int:
+        """Returns the node of what a turned tensor shows, given that of its memory, and the other way round."""
+        with no_dispatch():
+            by = signs(tensor)
+            value = self.recording.nodes[number].value * by
+        return self.apply(name, OPS["mul"], [number, self.constant(by)], {}, value)
+
+    def write(self, tensor: Tensor, number: int | None) -> None:
+        """Notes that a node, or constants, were written into a tensor."""
+        if number is not None and is_turned(tensor):
+            number = self.turned("written", number, tensor)
+        self.memory.write(tensor, number)
 
     def _up_to_date(self, tensor: Tensor, number: int | None) -> int | None:
         """Returns the node of a tensor as it is now: what autograd knew nothing of changed values, and no path."""
         if number is None or not self.memory.is_doubtful(tensor):
             return number
         with no_dispatch():
-            known = self.recording.nodes[number].value
-            if known.shape != tensor.shape:
+            known, now = self.recording.nodes[number].value, paired(tensor.detach())
+            if known.shape != now.shape:
                 self.refuse("an assignment to .data (of another shape)", "make a new tensor of that shape")
-            if not torch.allclose(known, tensor, rtol=0, atol=0, equal_nan=True):
-                number = self.apply("written", OPS["identity"], [number], {}, tensor.detach().clone())
+            if not torch.allclose(known, now, rtol=0, atol=0, equal_nan=True):
+                number = self.apply("written", OPS["identity"], [number], {}, now.clone())
             self.memory.hold(tensor, number)
         return number
 
     def input(self, value: Any, like: Tensor) -> int:
         """Returns the node of an operand: a new constant leaf where it is a number or carries no path."""
         if not isinstance(value, Tensor):
-            value = torch.tensor(value, dtype=like.dtype, device=like.device)
-            return self._noted(self.recording.leaf("constant", value))
+            return self.constant(torch.tensor(value, dtype=like.dtype, device=like.device))
         number = self.node(value)
         if number is not None:
             return number
         kept = self._constants.get(id(value))
         if kept is None or self.memory.seen(value):
             constant = value.detach()
-            if like.is_floating_point() and not value.is_floating_point():
+            if carries(like) and not carries(value):
                 constant = constant.to(like.dtype)  # 1/n of an integer n were float32
-            number = self._noted(self.recording.leaf("constant", constant))
+            number = self.constant(constant)
             self.protect(value, number)
             self.look_at(value)
             self._constants[id(value)] = kept = (value, number)
@@ -113,13 +133,14 @@ class Ledger:
 
     def constant(self, value: Tensor) -> int:
         """Returns the node of a new constant."""
-        return self._noted(self.recording.leaf("constant", value))
+        return self._noted(self.recording.leaf("constant", paired(value)))
 
     def apply(
         self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
     ) -> int:
         """Returns the number of a new node."""
-        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=value.detach()))
+        known = paired(value.detach())
+        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=known))
 
     def _noted(self, number: int) -> int:
         self.modules.append(self._where())

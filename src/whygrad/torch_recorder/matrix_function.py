@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 MOST_PARTIALS = 2**25
 
 
+def few_enough(of: str, partials: int, instead: str) -> None:
+    """Refuses to write down more partials than memory takes.
+
+    Raises:
+        NotSupportedError: There are too many.
+    """
+    if partials > MOST_PARTIALS:
+        raise NotSupportedError(
+            f"{of}: for this there would be {partials} partials to be written down.\n"
+            f"expected: at most {MOST_PARTIALS}\n"
+            f"try:      the gradient, which needs none of them, {instead}"
+        )
+
+
 class MatrixFunction(NamedTuple):
     """A Jacobian of which PyTorch says every entry: inverses, solutions, determinants, factorisations.
 
@@ -58,13 +72,8 @@ class MatrixFunction(NamedTuple):
         """
         if which not in self.known:
             many, out, entries = self._sizes(local, which)
-            if many * out * entries > MOST_PARTIALS:
-                raise NotSupportedError(
-                    f"a function of a matrix {tuple(local.inputs[which].shape)}: for this there would be "
-                    f"{many * out * entries} partials to be written down.\n"
-                    f"expected: at most {MOST_PARTIALS}\n"
-                    "try:      the gradient, which needs none of them, or a smaller matrix"
-                )
+            shape = tuple(local.inputs[which].shape)
+            few_enough(f"a function of a matrix {shape}", many * out * entries, "or a smaller matrix")
             like = local.output.new_zeros(())
             units = torch.eye(out, dtype=like.dtype, device=like.device)
             # the same entry of every matrix at once: a matrix of a batch has nothing to do with the others

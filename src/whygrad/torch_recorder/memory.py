@@ -13,13 +13,18 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from whygrad.torch_recorder.pairs import is_turned
+
 # The geometry of a tensor on its storage: sizes, strides, offset.
 Window: TypeAlias = tuple[torch.Size, tuple[int, ...], int | torch.SymInt]
 
 
 def window(tensor: Tensor) -> Window:
-    """Returns a tensor's window."""
-    return tensor.size(), tensor.stride(), tensor.storage_offset()
+    """Returns a tensor's window, of a complex one that of its pairs: what sees both sees the same memory."""
+    size, stride, offset = tensor.size(), tensor.stride(), tensor.storage_offset()
+    if not tensor.is_complex():
+        return size, stride, offset
+    return torch.Size((*size, 2)), (*(2 * step for step in stride), 1), 2 * offset
 
 
 def places(window: Window, length: int) -> Tensor:
@@ -107,7 +112,8 @@ class _Storage:
 
     def source(self, tensor: Tensor) -> Source:
         if self._owner is None or self._place is None:
-            length = tensor.untyped_storage().nbytes() // max(1, tensor.element_size())
+            each = max(1, tensor.element_size() // (2 if tensor.is_complex() else 1))
+            length = tensor.untyped_storage().nbytes() // each
             self._owner = torch.full((length,), -1, dtype=torch.int64)
             self._place = torch.zeros(length, dtype=torch.int64)
         length = len(self._owner)
@@ -202,14 +208,16 @@ class Memory:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
             storage = self._storage(self._family(tensor))
-            storage.put(window(tensor), node)
+            if not is_turned(tensor):
+                storage.put(window(tensor), node)
             self._know(tensor, node, storage)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
-        """Notes what was written into a tensor: the others of its family show it too."""
+        """Notes what was written into a tensor's memory: the others of its family show it too."""
         storage = self._storage(self._family(tensor))
         storage.write(window(tensor), node)
-        self._know(tensor, node, storage)
+        if not is_turned(tensor):
+            self._know(tensor, node, storage)
         self._doubt(tensor, knowing=storage)
 
     def doubt(self, tensor: Tensor) -> None:

@@ -261,8 +261,8 @@ def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
     ) -> Any:
         given: Any = {"input": input, "normalized_shape": normalized_shape, "weight": weight, "eps": eps}
         each = [x for x in (input, weight) if x is not None]
-        wrapped = any(map(torch._C._functorch.is_functorch_wrapped_tensor, each))
-        if wrapped or not any(of.follows(each) for of in following):
+        other = any(x.is_complex() or torch._C._functorch.is_functorch_wrapped_tensor(x) for x in each)
+        if other or not any(of.follows(each) for of in following):
             return plain(**given)
         with no_dispatch():
             with torch.autograd.graph.saved_tensors_hooks(_same, unseen):

@@ -15,8 +15,9 @@ from whygrad.ops import OPS
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
+from whygrad.torch_recorder.pairs import carries
 from whygrad.torch_recorder.restoring import state_left, values_left
-from whygrad.torch_recorder.rules import RULES
+from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES
 from whygrad.torch_recorder.tracer import Tracer
 
 Costs = Callable[[Any, Any], Mapping[str, Tensor]]
@@ -53,7 +54,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     modules = _once(named)
     _check(modules)
     stack: list[str] = []
-    tracer = Tracer(RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
+    tracer = Tracer(RULES, COMPLEX_RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
     ledger = tracer.ledger
     given = dict(named_tensors(batch, "batch"))
     leaves = _leaves(ledger, named, given)
@@ -166,11 +167,11 @@ def _leaves(
             if id(parameter) in leaves:
                 _, kept = leaves[id(parameter)]
                 leaves[id(parameter)] = parameter, kept._replace(aliases=(*kept.aliases, name))
-            elif parameter.is_floating_point() and parameter.layout == torch.strided:
+            elif carries(parameter) and parameter.layout == torch.strided:
                 kind = "parameter" if parameter.requires_grad else "frozen"
                 leaves[id(parameter)] = parameter, Leaf(name, ledger.leaf(name, parameter), kind)
     for name, value in batch.items():
-        if value.layout == torch.strided and value.is_floating_point() and id(value) not in leaves:
+        if value.layout == torch.strided and carries(value) and id(value) not in leaves:
             leaves[id(value)] = value, Leaf(name, ledger.leaf(name, value), "input")
     return leaves
 

@@ -24,7 +24,8 @@ def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
             if Memory.place(tensor) != Memory.place(first):
                 tensor.data = first
             if leaf.node in ledger.rescued:
-                first.copy_(ledger.recording.nodes[leaf.node].value)
+                value = ledger.recording.nodes[leaf.node].value
+                first.copy_(torch.view_as_complex(value) if first.is_complex() else value)
 
 
 @contextmanager

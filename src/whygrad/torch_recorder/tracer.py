@@ -17,6 +17,7 @@ from whygrad.torch_recorder.again import again
 from whygrad.torch_recorder.decompositions import decomposition
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.opaque import drawn_again, opaque
+from whygrad.torch_recorder.pairs import carries, of_pairs, paired
 from whygrad.torch_recorder.schema import Info, info, tensors
 from whygrad.torch_recorder.selections import selected
 
@@ -56,8 +57,8 @@ class Call(NamedTuple):
         return isinstance(value, Tensor) and self.ledger.node(value) is not None
 
     def again(self, inputs: Sequence[Tensor]) -> Callable[..., Any]:
-        """Returns a function that does the operation with new tensors in the place of some of its arguments."""
-        return again(self.func, self.given, inputs, self.ledger.held)
+        """Returns a function that does the operation with new arrays in the place of some of its arguments."""
+        return of_pairs(again(self.func, self.given, inputs, self.ledger.held), inputs)
 
 
 Rule = Callable[[Call], Any]
@@ -74,8 +75,8 @@ DENSE = "make it dense first (to_dense, or to_padded_tensor), or leave this cost
 PLAIN = "write it as plain Python, if or for: what is recorded is this one run"
 SINGLE = "record it in float32 (model.float()), or take this step in float32"
 REAL = (
-    "write it with real numbers: the real and the imaginary part as two arrays (a Fourier transform as a product with "
-    "cosines and sines), or leave this cost out of the record"
+    "write it with the real and the imaginary part (x.real, x.imag), or with operations that are recorded; or record "
+    'with opaque="allow": the plain gradient then goes through it by PyTorch\'s own derivative'
 )
 
 # In the place of a node: an output with a derivative that no rule tells. Whoever reads it is refused.
@@ -87,6 +88,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         rules: What each basic operation is in our table, by name.
+        complex_rules: The same where complex numbers go in or come out.
         where: Says in which module a call is made: its path, for names and errors.
         allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
     """
@@ -100,12 +102,17 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __init__(
-        self, rules: Mapping[str, Rule], where: Callable[[], str], allow_opaque: bool = False
+        self,
+        rules: Mapping[str, Rule],
+        complex_rules: Mapping[str, Rule],
+        where: Callable[[], str],
+        allow_opaque: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = Ledger(where, WRITES if allow_opaque else OTHERWISE)
         self.stops: list[int] = []
         self._rules = rules
+        self._complex_rules = complex_rules
         self._allow_opaque = allow_opaque
 
     def __torch_dispatch__(
@@ -226,28 +233,35 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         target.copy_(made)
         if node is not None and (made.shape != target.shape or made.dtype != target.dtype):
             node = self._cast(made, node, target)
-        ledger.memory.write(target, node)
+        ledger.write(target, node)
         return target
 
     def _cast(self, made: Tensor, node: int, target: Tensor) -> int:
         """Returns the node of what a tensor becomes when it is copied into another."""
-        size = list(target.shape)
-        return selected(self.ledger, "copy", lambda x: aten.expand.default(x, size), (node,), target.clone())
+        size, to_complex = list(target.shape), target.is_complex()
+
+        def run(x: Tensor) -> Tensor:
+            each = x.to(torch.complex128) if to_complex else x.real
+            made: Tensor = aten.expand.default(each, size)
+            return made
+
+        return selected(self.ledger, "copy", of_pairs(run, [made]), (node,), target.clone())
 
     def _functional(
         self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any
     ) -> Any:
         name = known.name
-        rule = self._rules.get(name)
+        of_complex = any(value.is_complex() for value in there)
+        rule = (self._complex_rules if of_complex else self._rules).get(name)
         out = None
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
             out = func(*args, **kwargs)
             outs = tensors(out)
             real = False
             for made in outs:
-                real |= made.is_floating_point()
-                if made.is_complex():
-                    self.ledger.refuse(f"{name} (complex numbers)", REAL)
+                real |= carries(made)
+                if made.is_complex() and not of_complex:
+                    of_complex, rule = True, self._complex_rules.get(name)
                 if made.layout != torch.strided:
                     self.ledger.refuse(f"{name} (a {_kind(made)})", DENSE)
             if not real:
@@ -262,7 +276,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             with self:
                 made = written(*args, **kwargs)
             if not _alike(made, out):
-                if all(t.itemsize < 4 for t in tensors(out) if t.is_floating_point()):
+                if all(t.itemsize < 4 for t in tensors(out) if carries(t)):
                     self.ledger.refuse(
                         f"{func} in half precision (whose value steps of its own don't give)", SINGLE
                     )
@@ -273,6 +287,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if out is not NotImplemented:
             return out
         if not self._allow_opaque:
+            if of_complex:
+                self.ledger.refuse(f"{name} (of complex numbers)", REAL)
             self._refuse(func)
         drawn = torch.get_rng_state()
         out = func(*args, **kwargs)
@@ -308,10 +324,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outs = [out] if isinstance(out, Tensor) else list(out)
         nodes: list[int | None] = []
         for place, made in enumerate(outs):
-            if not (isinstance(made, Tensor) and made.is_floating_point()):
+            if not (isinstance(made, Tensor) and carries(made)):
                 nodes.append(None)
                 continue
-            run = drawn_again(again(func, given, inputs, ledger.held), drawn)
+            run = drawn_again(of_pairs(again(func, given, inputs, ledger.held), inputs), drawn)
             op = opaque(name, run, len(inputs), None if isinstance(out, Tensor) else place)
             number = ledger.apply(name, op, [ledger.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)
@@ -332,7 +348,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.ledger.untold(tensor, number)
             elif number != UNTOLD:
                 self.ledger.hold(tensor, number)
-            elif tensor.is_floating_point():
+            elif carries(tensor):
                 self.ledger.untold(tensor, f"{name} (its statistics)")
             else:
                 self.ledger.hold(tensor, None)
@@ -348,7 +364,8 @@ def _kind(tensor: Tensor) -> str:
 def _alike(made: Any, out: Any) -> bool:
     """Returns whether an operation that is written with simpler ones has its own values (not all of PyTorch's have)."""
     for one, other in zip(tensors(made), tensors(out), strict=True):
-        if other.is_floating_point() and other.numel():
+        if carries(other) and other.numel():
+            one, other = paired(one), paired(other)
             eps = torch.finfo(other.dtype).eps
             largest = float(other.nan_to_num(0.0, 0.0, 0.0).abs().max())
             near = {"rtol": max(0.1 * eps**0.5, 4 * eps), "atol": max(1e-6, 4 * eps * largest)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from whygrad.torch_recorder.rules import (
     backward,
+    complex_numbers,
     constants,
     deposits,
     losses,
@@ -16,11 +17,12 @@ from whygrad.torch_recorder.rules import (
     rewritten,
 )
 from whygrad.torch_recorder.rules.elementwise import by_their_names
-from whygrad.torch_recorder.rules.entry import ENTERED
+from whygrad.torch_recorder.rules.entry import COMPLEX, ENTERED
 from whygrad.torch_recorder.tracer import Rule
 
 FAMILIES = (
     backward,
+    complex_numbers,
     constants,
     deposits,
     losses,
@@ -35,4 +37,6 @@ FAMILIES = (
 
 RULES: Mapping[str, Rule] = by_their_names() | ENTERED
 
-__all__ = ["FAMILIES", "RULES"]
+COMPLEX_RULES: Mapping[str, Rule] = {name: ENTERED[name] for name in complex_numbers.AS_REAL} | COMPLEX
+
+__all__ = ["COMPLEX_RULES", "FAMILIES", "RULES"]

@@ -6,13 +6,15 @@ from typing import Any
 from torch import Tensor
 
 from whygrad.ops import Op, load_all
+from whygrad.torch_recorder.pairs import paired
 from whygrad.torch_recorder.tracer import Call, Rule
 
 OPS = load_all()
 ENTERED: dict[str, Rule] = {}
+COMPLEX: dict[str, Rule] = {}  # where complex numbers go in or come out
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
+def rule(*names: str, into: dict[str, Rule] = ENTERED) -> Callable[[Rule], Rule]:
     """Returns a decorator that enters a function as the rule of PyTorch's operations of these names.
 
     A rule returns the node that the result is (a list where there are several results, None for one through which no
@@ -22,7 +24,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
     def enter(made: Rule) -> Rule:
         for name in names:
-            ENTERED[name] = made
+            into[name] = made
         return made
 
     return enter
@@ -48,5 +50,6 @@ def written(call: Call, make: Callable[[], Tensor]) -> int | None:
     node, out = call.ledger.node(made), first(call.out)
     assert made.shape == out.shape, call.name
     if node is not None:
-        call.ledger.recording.replace_value(node, out.detach())  # PyTorch's own, with which the run goes on
+        # PyTorch's own, with which the run goes on
+        call.ledger.recording.replace_value(node, paired(out.detach()))
     return node

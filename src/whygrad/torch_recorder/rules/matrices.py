@@ -6,7 +6,8 @@ from torch import Tensor
 
 from whygrad.ops import application
 from whygrad.torch_recorder.matrix_function import MatrixFunction
-from whygrad.torch_recorder.rules.entry import rule
+from whygrad.torch_recorder.pairs import carries
+from whygrad.torch_recorder.rules.entry import apply, rule
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import UNTOLD, Call
 
@@ -31,18 +32,26 @@ MATRIX_FUNCTIONS = {
 
 
 @rule(*"polygamma i0 special_i0e special_i1 special_i1e special_ndtri".split())  # noqa: SIM905
-def _of_each_entry(call: Call) -> Any:
+def of_each_entry(call: Call) -> Any:
     """A function of single entries without a formula here: each entry is a matrix by itself."""
-    x = call.given["self"]
-    op = application(call.name, ("x",), MatrixFunction(call.again([x]), None, x.dim(), {}))
-    return call.ledger.apply(call.name, op, [call.ledger.input(x, call.out)], {}, call.out)
+    shape = call.out.shape
+    with call.tracer:
+        given = {
+            name: value.expand(shape) if isinstance(value, Tensor) and value.shape != shape else value
+            for name, value in call.given.items()
+        }
+    live = [value for value in tensors(given) if call.live(value)]
+    structure = MatrixFunction(call._replace(given=given).again(live), None, len(shape), {})
+    return apply(
+        call, application(call.name, tuple(f"x{place}" for place in range(len(live))), structure), live
+    )
 
 
 @rule(*MATRIX_FUNCTIONS)
 def _matrix_function(call: Call) -> Any:
     name, kinds = MATRIX_FUNCTIONS[call.name]
     outs = [call.out] if isinstance(call.out, Tensor) else list(call.out)
-    taken = [value for value in tensors(call.given) if value.is_floating_point()]
+    taken = [value for value in tensors(call.given) if carries(value)]
     live = tuple(value for value in taken if call.live(value))
     nodes: list[int | None] = []
     for place, (kind, out) in enumerate(zip(kinds, outs, strict=True)):

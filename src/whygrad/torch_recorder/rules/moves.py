@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whygrad.torch_recorder.pairs import carries, of_pairs, paired
 from whygrad.torch_recorder.rules.entry import OPS, apply, first, rule
 from whygrad.torch_recorder.schema import info, tensors
 from whygrad.torch_recorder.selections import selected
@@ -20,7 +21,7 @@ SELECTIONS = """
     pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact2d
     select_scatter slice_scatter diagonal_scatter masked_scatter where masked_fill index_fill
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
-    copy repeat_interleave view_copy expand_copy fill zero
+    copy repeat_interleave view_copy expand_copy fill zero view_as_real view_as_complex complex
     select_backward slice_backward diagonal_backward masked_scatter_backward
 """.split()  # noqa: SIM905
 
@@ -36,11 +37,11 @@ def selection(call: Call) -> Any:
     """Returns the nodes of what is made of a call's entries alone."""
     if (info(call.func).views or call.name in UNTOLD_VIEWS) and "dtype" not in call.given:
         return _view(call)
-    if not any(t.is_floating_point() for t in tensors(call.out)):
+    if not any(map(carries, tensors(call.out))):
         return NotImplemented
     if call.given.get("reduce") is not None:
         call.ledger.refuse(f"{call.name} (with reduce)", "call scatter_reduce, which has a derivative")
-    values = [value for value in tensors(call.given) if value.is_floating_point()]
+    values = [value for value in tensors(call.given) if carries(value)]
     live = [value for value in values if call.live(value)]
     dead = [value for value in values if not call.live(value)]
     given = {
@@ -50,7 +51,7 @@ def selection(call: Call) -> Any:
     given = {name: value for name, value in given.items() if name not in ("dtype", "memory_format")}
     again = call._replace(given=given).again([*live, *dead])
     nodes = [call.ledger.input(value, value) for value in live]
-    blank = [(value.shape, value.device) for value in dead]
+    blank = [(paired(value).shape, value.device) for value in dead]
 
     def run(*places: Tensor) -> Any:
         nowhere = (torch.zeros(shape, dtype=torch.float64, device=device) for shape, device in blank)
@@ -63,7 +64,8 @@ def _view(call: Call) -> Any:
     """Returns the nodes of windows onto an array: whatever is given beside it says which."""
     view, others = call.func, dict(call.given)
     x = others.pop("self")
-    return _each(call, lambda places: view(places, **others), [call.ledger.input(x, x)])
+    run = of_pairs(lambda places: view(places, **others), [x])
+    return _each(call, run, [call.ledger.input(x, x)])
 
 
 def _each(call: Call, run: Callable[..., Any], nodes: list[int]) -> Any:
@@ -75,7 +77,7 @@ def _each(call: Call, run: Callable[..., Any], nodes: list[int]) -> Any:
         return lambda *places: run(*places)[place]
 
     return [
-        selected(call.ledger, call.name, one(place), nodes, out) if out.is_floating_point() else None
+        selected(call.ledger, call.name, one(place), nodes, out) if carries(out) else None
         for place, out in enumerate(call.out)
     ]
 
@@ -100,7 +102,7 @@ def _window(call: Call) -> Any:
     def run(array: Tensor) -> Tensor:
         return array.reshape(-1)[which - 1]
 
-    return selected(call.ledger, call.name, run, [call.ledger.input(x, out)], out)
+    return selected(call.ledger, call.name, of_pairs(run, [x]), [call.ledger.input(x, out)], out)
 
 
 @rule("as_strided_scatter")

@@ -126,6 +126,21 @@ def test_long_names_leave_room_for_the_numbers_and_can_be_told_apart(width: int)
     assert f"{name}_one" in "".join(text.split())
 
 
+def test_all_lines_of_a_module_s_name_lie_under_each_other() -> None:
+    name = "post_attention_normalisation_of_the_second_kind"
+    parts = {name: torch.nn.Linear(4, 3), "last": torch.nn.Linear(3, 1)}
+    model = torch.nn.Sequential(torch.nn.ModuleDict(parts))
+
+    def costs(model: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"loss": parts["last"](parts[name](x)).square().mean()}
+
+    lines = wg.record(model, torch.ones(3, 4), costs).report().to_text(60).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.lstrip().startswith("post_"))
+    taken = [line.split("  ")[0] for line in (lines[first].strip(), lines[first + 1].strip())]
+    assert name.startswith("".join(taken))
+    assert [len(line) - len(line.lstrip()) for line in lines[first : first + 2]] == [4, 4]
+
+
 def test_each_of_ten_costs_has_a_look_of_its_own_in_figures() -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     axes = made(many=10).plot_depth()

@@ -308,18 +308,18 @@ def _tree(report: Report, look: _Look) -> Padding:
     return Padding(table, (0, 0, 0, 2))
 
 
-def _line(line: Line, look: _Look, cells: Any, columns: _Columns) -> list[Text]:
-    indent = "  " * line.depth
+def _line(line: Line, look: _Look, cells: Any, columns: _Columns) -> list[Any]:
+    indent = (0, 0, 0, 2 * line.depth)  # of all lines that a long name takes
     if line.part is None:
         kind = "other" if len(line.others) == 1 else "others"
-        text = f"{indent}{look.dots} and {len(line.others)} {kind}"
-        return [Text(text, FAINT), *_range_cells(line.others, look, columns)]
-    name = Text(f"{indent}{line.part.label}", "bold" if line.part.shape is None else "")
+        text = Text(f"{look.dots} and {len(line.others)} {kind}", FAINT)
+        return [Padding(text, indent), *_range_cells(line.others, look, columns)]
+    name = Text(line.part.label, "bold" if line.part.shape is None else "")
     if line.part.shape is not None:
         name.append(f" {'x'.join(map(str, line.part.shape)) or 'scalar'}", FAINT)
     elif line.folded:
         name.append(f" ({grouped(sum(1 for _ in line.part.parameters))})", FAINT)
-    return [name, *cells(line.part.numbers, line.part.name)]
+    return [Padding(name, indent), *cells(line.part.numbers, line.part.name)]
 
 
 def _range_cells(others: tuple[Part, ...], look: _Look, columns: _Columns) -> list[Text]:

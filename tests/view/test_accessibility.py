@@ -73,9 +73,9 @@ def test_the_saved_page(opened: Callable[..., Any], saved: Path, width: int, sch
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark")])
-def test_the_widget(opened: Callable[..., Any], lab: Lab, width: int, scheme: str) -> None:
+def test_the_widget(opened_apart: Callable[..., Any], lab: Lab, width: int, scheme: str) -> None:
     address = lab.notebook(f"axe-{scheme}.ipynb", CELLS[:1])
-    page = executed(opened, address, width=width, scheme=scheme, height=1600)
+    page = executed(opened_apart, address, width=width, scheme=scheme, height=1600)
     expect(page.locator(".page h1")).to_be_visible()
     page.locator(".page").evaluate("shown => { shown.getRootNode().host.id = 'the-widget' }")
     assert violations(page, "#the-widget") == []

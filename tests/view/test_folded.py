@@ -105,7 +105,7 @@ def test_of_a_deep_network_everything_is_folded_and_its_strongest_paths_are_the_
 
 
 @pytest.mark.parametrize("name", ["dead", "softmax", "named"])
-def test_an_unfolded_explanation_reads_as_one_that_is_written_out(name, chromium, tmp_path, monkeypatch):
+def test_an_unfolded_explanation_reads_as_one_that_is_written_out(name, opened, tmp_path, monkeypatch):
     run = NETWORKS[name].run()
     monkeypatch.setattr(saving, "PLAIN_UP_TO", 10**9)  # in one part: nothing has to be waited for
     monkeypatch.setattr(completing, "WRITTEN_OUT_UP_TO", 10_000)
@@ -120,14 +120,9 @@ def test_an_unfolded_explanation_reads_as_one_that_is_written_out(name, chromium
     ]
     read = []
     for file in ("whole", "folded"):
-        page = chromium.new_page()
-        trouble = []
-        page.on("pageerror", lambda error, trouble=trouble: trouble.append(str(error)))
-        page.goto((tmp_path / f"{file}.html").as_uri())
+        page = opened((tmp_path / f"{file}.html").as_uri())
         page.wait_for_selector(".answer h1")
         read.append(page.evaluate(f"(addresses) => ({SHOW})({list(PARTS)}, addresses)", addresses))
-        assert trouble == []
-        page.close()
     for whole, folded in zip(*read, strict=True):
         dead = "Along it" not in folded[1] and "a factor is 0" in folded[1]
         for n, (expected, found) in enumerate(zip(whole, folded, strict=True)):

@@ -17,8 +17,8 @@ CELLS = [
 ]
 
 
-def test_a_record_in_jupyterlab(opened: Callable[..., Any], lab: Lab) -> None:
-    page = executed(opened, lab.notebook("record.ipynb", CELLS), width=1400, height=2400)
+def test_a_record_in_jupyterlab(opened_apart: Callable[..., Any], lab: Lab) -> None:
+    page = executed(opened_apart, lab.notebook("record.ipynb", CELLS), width=1400, height=2400)
     view = page.locator(".page.recorded")
     expect(view.locator(".chosen-name")).to_have_text("trunk")
     expect(page.locator("[id^=whygrad-]")).to_be_hidden()

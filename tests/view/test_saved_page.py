@@ -25,44 +25,26 @@ def pages(tmp_path_factory):
 
 
 class Opened:
-    """A page with everything that it should not do written down."""
-
-    def __init__(self, browser, address, size="desk", **options):
-        self.context = browser.new_context(viewport=SIZES[size], offline=True, **options)
-        self.page = self.context.new_page()
-        self.trouble, self.requests = [], []
-        self.page.on("console", lambda m: m.type in ("error", "warning") and self.trouble.append(m.text))
-        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(address)
-        self.page.wait_for_selector(".answer h1")
+    def __init__(self, page):
+        self.page = page
+        page.wait_for_selector(".answer h1")
 
     def text(self, selector):
         return self.page.locator(selector).first.inner_text()
 
-    def check(self):
-        assert self.trouble == []
-        assert [url for url in self.requests if not url.startswith("file:")] == []
-        self.context.close()
-
 
 @pytest.fixture
-def opened(chromium, pages):
-    made = []
+def opened(opened, pages):
+    def open_(name="question", part="", size="desk", scheme="light"):
+        return Opened(opened(pages[name] + part, **SIZES[size], scheme=scheme, alone=True))
 
-    def open_(name="question", part="", **options):
-        made.append(Opened(chromium, pages[name] + part, **options))
-        return made[-1]
-
-    yield open_
-    for each in made:
-        each.check()
+    return open_
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_untouched_page_shows_the_answer(opened, size, scheme):
-    at = opened(size=size, color_scheme=scheme)
+    at = opened(size=size, scheme=scheme)
     assert "= 0.33349" in at.text(".answer h1")
     assert "along 6 paths" in at.page.locator(".answer p").all_inner_texts()[1]
     assert at.page.locator(".paths tbody tr").count() == 6
@@ -358,7 +340,8 @@ def test_a_wide_network_says_what_it_leaves_out(opened):
 
 
 def test_latex_is_copied(opened):
-    at = opened(permissions=["clipboard-read", "clipboard-write"])
+    at = opened()
+    at.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     at.page.locator(".steps .copy").first.click()
     expect(at.page.locator(".steps .copy").first).to_have_text("copied")
     assert at.page.evaluate("navigator.clipboard.readText()").startswith(
@@ -367,7 +350,7 @@ def test_latex_is_copied(opened):
 
 
 def test_the_theme_can_be_turned(opened):
-    at = opened(color_scheme="light")
+    at = opened(scheme="light")
     at.page.locator(".theme").click()
     assert at.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 28)"
     assert "theme=dark" in at.page.url

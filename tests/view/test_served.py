@@ -168,7 +168,7 @@ def test_slow_answers_never_take_the_place_of_newer_ones(opened: Callable[..., A
             time.sleep(0.6)
         route.continue_()
 
-    page.context.route("**/ask", slow)
+    page.route("**/ask", slow)
     page.get_by_label("y^0", exact=True).fill("5")
     expect(page.locator(".page")).to_have_class("page stale")
     page.get_by_label("y^0", exact=True).fill("7")
@@ -237,7 +237,7 @@ def test_a_server_that_has_ended_is_said(opened: Callable[..., Any]) -> None:
     with serving() as made:
         page = opened(made.address, width=1600, but="ERR_CONNECTION_REFUSED")
         expect(page.locator("h1")).to_contain_text("0.33349")
-        page.context.route("**/ask", lambda route: route.abort("connectionrefused"))
+        page.route("**/ask", lambda route: route.abort("connectionrefused"))
         page.get_by_label("a^0_0", exact=True).fill("2")
         expect(page.locator("figure .status")).to_contain_text(
             "Is “whygrad view” still running in its terminal?"
@@ -250,9 +250,9 @@ def test_an_address_can_be_sent(opened: Callable[..., Any], served: Server) -> N
     page.locator('svg [data-q="w3.1.1"]').first.click()
     right = RUN.gradient("w^1_{1,3}")
     shows(page, right)
+    assert "#" in page.url
     again = opened(page.url, width=1600)
     shows(again, right)
-    assert "#" in page.url
 
 
 def test_own_names_are_text_everywhere(opened: Callable[..., Any]) -> None:

@@ -23,8 +23,8 @@ CELLS = [
 ]
 
 
-def executed(opened: Callable[..., Any], address: str, **options: Any) -> Any:
-    page = opened(address, **options)
+def executed(opened_apart: Callable[..., Any], address: str, **options: Any) -> Any:
+    page = opened_apart(address, **options)
     page.wait_for_function(
         "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus === 'connected'",
         timeout=60_000,
@@ -45,8 +45,8 @@ def shows(view: Any, right: float) -> None:
         time.sleep(0.05)
 
 
-def test_widgets_in_jupyterlab_are_live_and_apart(opened: Callable[..., Any], lab: Lab) -> None:
-    page = executed(opened, lab.notebook("two.ipynb", CELLS), width=1400, height=2400)
+def test_widgets_in_jupyterlab_are_live_and_apart(opened_apart: Callable[..., Any], lab: Lab) -> None:
+    page = executed(opened_apart, lab.notebook("two.ipynb", CELLS), width=1400, height=2400)
     expect(page.locator(".page")).to_have_count(2)
     one, other = page.locator(".page").nth(0), page.locator(".page").nth(1)
     shows(one, RUN.gradient("w^0_{0,1}"))
@@ -72,9 +72,9 @@ def test_widgets_in_jupyterlab_are_live_and_apart(opened: Callable[..., Any], la
     shows(one, RUN.gradient("w^0_{1,2}"))
 
 
-def test_a_busy_kernel_leaves_nothing_old_as_current(opened: Callable[..., Any], lab: Lab) -> None:
+def test_a_busy_kernel_leaves_nothing_old_as_current(opened_apart: Callable[..., Any], lab: Lab) -> None:
     address = lab.notebook("busy.ipynb", [CELLS[0], "import time\ntime.sleep(3)"])
-    page = executed(opened, address, width=1400, height=1600)
+    page = executed(opened_apart, address, width=1400, height=1600)
     view = page.locator(".page")
     shows(view, RUN.gradient("w^0_{0,1}"))
     view.get_by_label("a^0_0", exact=True).fill("2")

@@ -136,6 +136,10 @@ def call_of(node: Any) -> Call:
         return lambda x, w, b: product(x, w) + b
     if kind == "PerAxis":
         return lambda x: _along_axes(x, settings["matrices"])
+    if kind == "PairProduct":
+        return _of_complex(torch.mul)
+    if kind == "PairContraction":
+        return _of_complex(_einsum(structure.product.labels))
     if kind == "Fourier":
         return _waves(structure.waves, structure.axis)
     assert kind in FIXED, kind
@@ -169,6 +173,10 @@ def _along_axes(x: Tensor, matrices: Mapping[int, Any]) -> Tensor:
     for axis, matrix in matrices.items():
         x = (x.movedim(axis, -1) @ torch.as_tensor(matrix).T).movedim(-1, axis)
     return x
+
+
+def _of_complex(run: Call) -> Call:
+    return lambda *pairs: torch.view_as_real(run(*map(torch.view_as_complex, pairs)))
 
 
 def _waves(waves: Any, axis: int) -> Call:

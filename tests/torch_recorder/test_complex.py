@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import Of, recorded, unchanged
+from tests.torch_recorder.agreement import Of, by_autograd, recorded, unchanged
 from tests.torch_recorder.scalars import Scalars
 from tests.torch_recorder.test_enumeration import every_scalar_agrees, paths_agree, the_walk_agrees
 
@@ -143,6 +145,29 @@ def every_sum_agrees(record: wg.Record) -> None:
                 found = found.abs() if semiring == "strongest" else found
                 wanted = torch.from_numpy(steps[leaf.node][semiring])
                 torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-10, equal_nan=True, msg=semiring)
+
+
+PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]] = {
+    "entry by entry": (torch.mul, (2, 1), (1, 2)),
+    "with one number": (torch.mul, (2, 2), ()),
+    "with itself": (lambda c, d: c * c * d, (2,), (2,)),
+    "of matrices": (torch.matmul, (1, 2), (2, 2)),
+    "of stacks": (torch.bmm, (2, 1, 2), (2, 2, 1)),
+    "of a matrix and a vector": (torch.mv, (2, 2), (2,)),
+    "of vectors": (torch.vdot, (2,), (2,)),
+    "quotient": (torch.div, (2,), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", list(PRODUCTS))
+def test_a_product_and_its_paths(name: str) -> None:
+    run, one, other = PRODUCTS[name]
+    record = agrees(run, pairs(*one), pairs(*other))
+    scalars = Scalars(record.graph)
+    every_scalar_agrees(record, scalars)
+    for quantity in ("p0", "p1"):
+        paths_agree(record, scalars, quantity)
+    the_walk_agrees(record, scalars, f"p0[{', '.join('0' for _ in (*one, 2))}]")
 
 
 # Models
@@ -375,3 +400,71 @@ def test_long_transforms_have_gradients_and_no_list_of_partials() -> None:
 def test_what_pytorch_sees_no_derivative_of_has_no_path() -> None:
     record = agrees(lambda x: x.view(COMPLEX) * (x[0, 0] + 1j), real(2, 4))
     assert record.sweep("count")["p0[1, 1]"] == 0
+
+
+# Random programs
+
+
+def random_step(kind: int, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | None:
+    """Returns what a step makes of two tensors of three entries (complex, or their parts); None if it only writes."""
+    match kind:
+        case 0:
+            return a.conj()
+        case 1:
+            return a.real if a.is_complex() else torch.complex(a, b.real)
+        case 2:
+            return a.imag if a.is_complex() else -a
+        case 3:
+            return torch.view_as_real(a.resolve_conj())[..., 1] if a.is_complex() else a.abs()
+        case 4:
+            return a.flip(0) * b
+        case 5:
+            a.mul_(2)
+        case 6:
+            a.add_(b.real)
+        case 7:
+            a[1:].copy_((b if a.is_complex() else b.real)[:2].clone())
+        case 8:
+            a.neg_()
+        case 9:
+            a[0] = b.imag[2] if b.is_complex() else b[2]
+        case 10:
+            a.conj_physical_()
+        case _:
+            return a + 1j * b if a.is_complex() else a.clone()
+    return None
+
+
+class Program(nn.Module):
+    """Random views of complex tensors, and random writes through them."""
+
+    def __init__(self, steps: list[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.steps = steps
+        self.w, self.c = nn.Parameter(torch.randn(3)), nn.Parameter(pairs(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = [self.c * x, self.w * 1j + 1]
+        for kind, a, b in self.steps:
+            out = random_step(kind, made[a % len(made)], made[b % len(made)])
+            if out is not None:
+                made.append(out)
+        return torch.stack([one * (1 + 2j) + place for place, one in enumerate(made)])
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 20), st.integers(0, 20)), max_size=10))
+def test_random_programs_of_complex_views_and_writes(steps: list[tuple[int, int, int]]) -> None:
+    torch.manual_seed(1)
+    model, x = Program(steps), real(3)
+    try:
+        by_autograd(model, x, costs)
+    except RuntimeError:
+        return  # PyTorch itself refuses: a value that it needs was overwritten
+    recorded(model, x, costs)

@@ -28,14 +28,14 @@ embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumex
 `interpolate`, max unpooling, attention, recurrent layers.
 
 Complex numbers are pairs of real ones: the last axis of what is recorded has the real and the imaginary part, as
-`torch.view_as_real` has them, and each part is a quantity with paths of its own. They are moved as pairs; sums,
-products (`mul`, `mm`, `bmm`, `einsum`) and quotients are recorded as those of their parts, `abs` as a norm. A Fourier
-transform (`rfft`, `irfft`, `fft`, `ifft`, `hfft`, `ihfft`, of several axes one after the other; `stft`, `istft`) is one
-operation along each axis, with cosines and sines for partials: up to 2^25 of them, so real transforms of up to 5 791
-samples. Its gradient is a fast transform itself and has no such limit; all else takes as long as the product with the
-matrix.
-`exp`, `log`, `sqrt`, `pow`, `angle`, `sgn` and others of a complex number are one operation each, whose four partials
-autograd says.
+`torch.view_as_real` has them, and each part is a quantity with paths of its own. They are moved and added up as
+pairs; a product (`mul`, `mm`, `bmm`, `einsum`) is one operation, in which both parts of the one factor act on both
+parts of the product by those of the other; `abs` is a norm, a quotient the product with `reciprocal`. A Fourier
+transform (`rfft`, `irfft`, `fft`, `ifft`, `hfft`, `ihfft`; `stft`, `istft`) is one operation along each axis, with
+cosines and sines for partials: up to 2^25 of them, so real transforms of up to 5 791 samples. Its gradient is a fast
+transform itself and has no such limit; all else takes as long as the product with the matrix. `exp`, `log`, `sqrt`,
+`pow`, `reciprocal`, `angle`, `sgn` and others of a complex number are one operation each, whose partials autograd
+says.
 
 Functions of whole matrices have no formula here: `inv`, `pinv`, `solve`, `solve_triangular`, `lstsq`, `det`,
 `slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `qr`, `eigh`, `svd`, `matrix_exp` and

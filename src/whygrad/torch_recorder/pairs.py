@@ -41,9 +41,9 @@ def paired(tensor: Tensor) -> Tensor:
         >>> paired(torch.tensor([1 + 2j]).conj()), paired(torch.ones(1))
         (tensor([[ 1., -2.]]), tensor([1.]))
     """
-    tensor = tensor.resolve_conj() if tensor.is_complex() else tensor
-    plain = tensor.resolve_neg()
-    return torch.view_as_real(plain) if plain.is_complex() else plain
+    if not tensor.is_complex():
+        return tensor.resolve_neg() if tensor.is_neg() else tensor
+    return torch.view_as_real(tensor.resolve_conj().resolve_neg())
 
 
 def of_pairs(run: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[..., Any]:

@@ -251,7 +251,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any
     ) -> Any:
         name = known.name
-        of_complex = any(value.is_complex() for value in there)
+        of_complex = False
+        for value in there:
+            of_complex |= value.is_complex()
         rule = (self._complex_rules if of_complex else self._rules).get(name)
         out = None
         if rule is not None or torch.Tag.nondeterministic_seeded not in func.tags:
@@ -259,9 +261,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             outs = tensors(out)
             real = False
             for made in outs:
-                real |= carries(made)
-                if made.is_complex() and not of_complex:
-                    of_complex, rule = True, self._complex_rules.get(name)
+                real |= made.is_floating_point()
+                if made.is_complex():
+                    real = of_complex = True
+                    rule = self._complex_rules.get(name)
                 if made.layout != torch.strided:
                     self.ledger.refuse(f"{name} (a {_kind(made)})", DENSE)
             if not real:

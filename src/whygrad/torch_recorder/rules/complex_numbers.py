@@ -5,8 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whygrad.ops import application
+from whygrad.ops import application, labels
+from whygrad.structures import Contraction
 from whygrad.torch_recorder.fourier import Fourier, Waves
+from whygrad.torch_recorder.pair_product import ARGUMENTS, PairContraction, PairProduct
 from whygrad.torch_recorder.pairs import of_pairs
 from whygrad.torch_recorder.rules.entry import COMPLEX, OPS, apply, rule, written
 from whygrad.torch_recorder.rules.matrices import of_each_entry
@@ -20,7 +22,7 @@ aten = torch.ops.aten
 AS_REAL = f"""
     {" ".join(SELECTIONS)} as_strided as_strided_scatter clone contiguous alias lift_fresh embedding addbmm
     zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty
-    new_empty_strided bernoulli
+    new_empty_strided _new_zeros_with_same_feature_meta bernoulli
     linalg_inv_ex _linalg_solve_ex linalg_solve_triangular _linalg_det linalg_pinv linalg_matrix_exp
     linalg_cholesky_ex cholesky_solve cholesky_inverse
 """.split()
@@ -28,48 +30,72 @@ AS_REAL = f"""
 # Functions of one number: a pair is a matrix by itself.
 OF_EACH = """
     acos acosh angle asin asinh atan atanh cos cosh exp exp2 expm1 log log10 log1p log2 pow reciprocal rsqrt sgn sigmoid
-    silu sin sinc sinh sqrt square tan tanh
+    sin sinc sinh sqrt square tan tanh
 """.split()  # noqa: SIM905
 rule(*OF_EACH, into=COMPLEX)(of_each_entry)
 
 # Arguments that are numbers, and no places or sizes.
-NUMBERS = ("self", "other", "source", "src", "values", "grad_in", "mat2", "vec", "tensor")
-
-
-def _parts(value: Any) -> tuple[Any, Any]:
-    """Returns the real and the imaginary part of an array or a number; of what is real there is no imaginary one."""
-    if not isinstance(value, Tensor):
-        return (value.real, value.imag) if isinstance(value, complex) else (value, None)
-    if not value.is_complex():
-        return value, None
-    real, imaginary = torch.view_as_real(value.resolve_conj()).unbind(-1)
-    return real, imaginary
+NUMBERS = ("self", "other", "source", "src", "grad_in", "values")
 
 
 def _operands(call: Call) -> dict[str, Any]:
     return {name: value for name, value in call.given.items() if name in NUMBERS}
 
 
-@rule(
-    *"add sub rsub neg sum mean cumsum trace scatter_add index_add col2im unfold_backward".split(),  # noqa: SIM905
-    into=COMPLEX,
-)
+def _is_complex(value: Any) -> bool:
+    return value.is_complex() if isinstance(value, Tensor) else isinstance(value, complex)
+
+
+# What is the same for real and for imaginary parts, and mixes them nowhere
+
+
+def _as_pairs(value: Any, like: Tensor) -> Tensor:
+    """Returns an operand as pairs of real numbers."""
+    if not isinstance(value, Tensor):
+        return torch.view_as_real(torch.tensor(value, dtype=like.dtype, device=like.device))
+    if value.is_complex():
+        return torch.view_as_real(value.resolve_conj())
+    real = value.to(like.real.dtype)
+    return torch.stack([real, torch.zeros_like(real)], -1)
+
+
+@rule("add", "sub", "rsub", "neg", into=COMPLEX)
+def _of_pairs(call: Call) -> Any:
+    beside = {name: value for name, value in call.given.items() if name not in NUMBERS}
+    if isinstance(beside.get("alpha"), complex):
+        return NotImplemented
+
+    def make() -> Tensor:
+        pairs = (_as_pairs(value, call.out) for value in _operands(call).values())
+        made: Tensor = getattr(torch, call.name)(*pairs, **beside)
+        return made
+
+    return written(call, make)
+
+
+@rule("sum", "mean", into=COMPLEX)
+def _over_axes(call: Call) -> Any:
+    x, axes = call.given["self"], call.given.get("dim")
+    if not x.dim():
+        return apply(call, OPS["identity"], [x])
+    axes = range(x.dim()) if axes is None or axes == [] else axes
+    over = [axis % x.dim() for axis in ([axes] if isinstance(axes, int) else axes)]
+    join, keep = getattr(torch, call.name), bool(call.given.get("keepdim"))
+    return written(call, lambda: join(_as_pairs(x, call.out), dim=over, keepdim=keep))
+
+
+@rule(*"cumsum trace scatter_add index_add col2im unfold_backward".split(), into=COMPLEX)  # noqa: SIM905
 def _by_parts(call: Call) -> Any:
-    """An operation that does the same with real and with imaginary parts, and mixes them nowhere."""
     given, dtype = dict(call.given), call.given.get("dtype")
     if isinstance(given.get("alpha"), complex):
         return NotImplemented
     if dtype is not None:
         given["dtype"] = dtype.to_real()
 
-    def nothing(value: Any) -> Any:
-        return torch.zeros_like(value) if isinstance(value, Tensor) else 0
-
     def make() -> Tensor:
-        parts = {name: _parts(value) for name, value in _operands(call).items()}
-        real = {name: first for name, (first, _) in parts.items()}
-        imaginary = {name: nothing(one) if two is None else two for name, (one, two) in parts.items()}
-        return torch.complex(*(call.func(**{**given, **part}) for part in (real, imaginary)))
+        pairs = {name: _as_pairs(value, call.out) for name, value in _operands(call).items()}
+        parts = zip(*(pair.unbind(-1) for pair in pairs.values()), strict=True)
+        return torch.stack([call.func(**given | dict(zip(pairs, part, strict=True))) for part in parts], -1)
 
     return written(call, make)
 
@@ -79,32 +105,50 @@ def _put(call: Call) -> Any:
     return _by_parts(call) if call.given["accumulate"] else selection(call)
 
 
-@rule("mul", "mm", "bmm", "mv", "dot", into=COMPLEX)
+# Products
+
+
+@rule("mul", into=COMPLEX)
 def _product(call: Call) -> Any:
-    """A product of any kind: the four products of parts, as far as there are imaginary ones."""
-    (one, first), (two, second) = _operands(call).items()
+    factors = list(_operands(call).values())
+    if all(map(_is_complex, factors)):
+        return apply(call, application(call.name, ARGUMENTS, PairProduct()), factors)
+    return _by_real(call, factors)
 
-    def of(a: Any, b: Any) -> Any:
-        return call.func(**{**call.given, one: a, two: b})
 
-    def make() -> Tensor:
-        a, ai = _parts(first)
-        b, bi = (a, ai) if second is first else _parts(second)
-        if ai is None:
-            return torch.complex(of(a, b), of(a, bi))
-        if bi is None:
-            return torch.complex(of(a, b), of(ai, b))
-        return torch.complex(of(a, b) - of(ai, bi), of(a, bi) + of(ai, b))
-
-    return written(call, make)
+def _by_real(call: Call, operands: list[Any]) -> int:
+    """Returns the node of a product or a quotient of complex numbers and real ones, which both parts have."""
+    number, given = call.out.real.dtype, []
+    for value in operands:
+        if not isinstance(value, Tensor):
+            dtype = call.out.dtype if _is_complex(value) else number
+            given.append(torch.tensor(value, dtype=dtype, device=call.out.device))
+        elif value.is_complex():
+            given.append(value)
+        else:
+            with call.tracer:
+                given.append((value if value.is_floating_point() else value.to(number)).unsqueeze(-1))
+    return apply(call, OPS[call.name], given)
 
 
 @rule("div", into=COMPLEX)
 def _quotient(call: Call) -> Any:
     first, second = call.given["self"], call.given["other"]
-    if isinstance(second, complex) or (isinstance(second, Tensor) and second.is_complex()):
+    if _is_complex(second):
         return written(call, lambda: first * torch.as_tensor(second).reciprocal())
-    return _product(call)
+    return _by_real(call, [first, second])
+
+
+@rule("mm", "bmm", "mv", "dot", into=COMPLEX)
+def _matrix_product(call: Call) -> Any:
+    pattern = {
+        "mm": "n i, i o -> n o",
+        "bmm": "b n i, b i o -> b n o",
+        "mv": "o i, i -> o",
+        "dot": "i, i -> ",
+    }
+    product = Contraction(ARGUMENTS, labels(pattern[call.name]))
+    return apply(call, application(call.name, ARGUMENTS, PairContraction(product)), list(call.given.values()))
 
 
 @rule("vdot", into=COMPLEX)

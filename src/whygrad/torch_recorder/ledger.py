@@ -139,8 +139,13 @@ class Ledger:
         self, name: str, op: Op, inputs: Iterable[int], settings: Mapping[str, Any], value: Tensor
     ) -> int:
         """Returns the number of a new node."""
-        known = paired(value.detach())
-        return self._noted(self.recording.apply(name, op, tuple(inputs), settings, value=known))
+        return self.note(name, op, tuple(inputs), settings, paired(value.detach()))
+
+    def note(
+        self, name: str, op: Op, inputs: tuple[int, ...], settings: Mapping[str, Any], value: Tensor
+    ) -> int:
+        """Returns the number of a new node, whose value is real and of no concern to autograd."""
+        return self._noted(self.recording.apply(name, op, inputs, settings, value=value))
 
     def _noted(self, number: int) -> int:
         self.modules.append(self._where())

@@ -15,6 +15,7 @@ from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
+from whygrad.torch_recorder import recurrent
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
 
@@ -76,24 +77,16 @@ def in_pieces() -> Iterator[None]:
 
 @contextmanager
 def by_modules(tracer: Tracer, paths: Mapping[int, str], stack: list[str]) -> Iterator[None]:
-    """Keeps the path of the module that is running on the stack, and names its output after it.
-
-    Recurrent layers run in pieces: oneDNN has a kernel for all of one.
-    """
+    """Keeps the path of the module that is running on the stack, and names its output after it."""
     starts: list[int] = []
-    fused = torch._C._get_mkldnn_enabled()
 
     def before(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
         if path is not None:
             stack.append(path)
             starts.append(len(tracer.ledger.recording.nodes))
-        if isinstance(module, nn.RNNBase):
-            torch._C._set_mkldnn_enabled(False)
 
     def after(module: nn.Module, inputs: Any, out: Any) -> None:
-        if isinstance(module, nn.RNNBase):
-            torch._C._set_mkldnn_enabled(fused)
         if id(module) in paths and stack:
             path, start = stack.pop(), starts.pop()
             if isinstance(out, (tuple, list)) and out:
@@ -151,8 +144,8 @@ class _Stand(NamedTuple):
 
 
 @contextmanager
-def all_seen(tracer: Tracer) -> Iterator[None]:
-    """Sees to what doesn't come by as an operation, or comes by too late."""
+def all_seen(tracer: Tracer, whole: bool) -> Iterator[None]:
+    """Sees to what doesn't come by as an operation, or comes by too late; recurrent kernels may run whole or not."""
     following = [
         tracer
     ]  # none afterwards: PyTorch lists its functions once, and keeps those of then for good
@@ -160,6 +153,11 @@ def all_seen(tracer: Tracer) -> Iterator[None]:
         *_detached_in_place(tracer),
         _custom_functions(tracer),
         _whole_normalisation(following),
+        *(
+            _Stand(owner, *stand)
+            for stand in recurrent.stands(following, whole)
+            for owner in (torch, torch._VF)
+        ),
         *_scripted(),
     )
     before = [vars(stand.owner).get(stand.name) for stand in stands]
@@ -252,7 +250,9 @@ def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
     plain = torch.rms_norm
 
     def unseen(kept: Tensor) -> Tensor:
-        if torch.is_grad_enabled():  # what its pieces made is read by a backward pass that is recorded
+        if (
+            following and torch.is_grad_enabled()
+        ):  # what its pieces made is read by a backward pass that is recorded
             following[0].ledger.refuse("rms_norm (within torch.autograd.grad with create_graph=True)", PIECES)
         return kept
 

@@ -16,6 +16,7 @@ from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
+from whygrad.torch_recorder.recurrent import Unseen
 from whygrad.torch_recorder.restoring import state_left, values_left
 from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES
 from whygrad.torch_recorder.tracer import Tracer
@@ -50,6 +51,14 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
     """
     if opaque not in ("forbid", "allow"):
         raise ValueError(f'opaque: expected "forbid" or "allow", found {opaque!r}')
+    try:
+        return _recorded(model, batch, costs, opaque, whole=True)
+    except Unseen:  # costs that are made of gradients, through recurrent layers: once more
+        return _recorded(model, batch, costs, opaque, whole=False)
+
+
+def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) -> Record:
+    """Returns the record of one run, in which recurrent layers' kernels are noted as a whole or in pieces."""
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)
@@ -68,7 +77,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         torch.enable_grad(),
         in_pieces(),
         as_written(),
-        all_seen(tracer),
+        all_seen(tracer, whole),
         by_modules(tracer, {id(module): path for path, module in modules}, stack),
         tracer,
     ):
@@ -229,7 +238,7 @@ def _warn(ledger: Ledger, modules: Sequence[tuple[str, nn.Module]]) -> None:
             "that they belong to"
         )
     for words in told:
-        warnings.warn(words, UserWarning, stacklevel=4)
+        warnings.warn(words, UserWarning, stacklevel=5)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from whygrad.torch_recorder.tracer import Call
 
 
 @cache
-def _contraction(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
+def contraction(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
     """Returns the product of a pattern with the labels of some of its factors turned round."""
     *factors, out = labels(pattern)
     one, two = (said[::-1] if turn else said for said, turn in zip(factors, turned, strict=True))
@@ -20,8 +20,9 @@ def _contraction(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
 
 
 @cache
-def _affine(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
-    return application(name, ("A", "B", "b"), Affine(_contraction(name, pattern, turned).structure))
+def affine(name: str, pattern: str, turned: tuple[bool, ...]) -> Op:
+    """Returns the same with a bias added."""
+    return application(name, ("A", "B", "b"), Affine(contraction(name, pattern, turned).structure))
 
 
 def _matrix(call: Call, value: Tensor) -> tuple[int, bool]:
@@ -43,9 +44,9 @@ def _product(call: Call, first: Tensor, second: Tensor, pattern: str, bias: Any 
     one, other = _matrix(call, first), _matrix(call, second)
     inputs, turned = [one[0], other[0]], (one[1], other[1])
     if bias is None:
-        return call.ledger.apply(call.name, _contraction(call.name, pattern, turned), inputs, {}, call.out)
+        return call.ledger.apply(call.name, contraction(call.name, pattern, turned), inputs, {}, call.out)
     inputs.append(call.ledger.input(bias, call.out))
-    return call.ledger.apply(call.name, _affine(call.name, pattern, turned), inputs, {}, call.out)
+    return call.ledger.apply(call.name, affine(call.name, pattern, turned), inputs, {}, call.out)
 
 
 @rule("mm")

@@ -115,8 +115,9 @@ class Recording:
 
         An input that an elementwise operation takes twice is one input: x*x is one edge 2x, not two edges x.
         """
-        op, inputs = _merged(op, inputs)
-        settings = {**op.settings, **(settings or {})}
+        if len(set(inputs)) < len(inputs):
+            op, inputs = _merged(op, inputs)
+        settings = {**op.settings, **settings} if settings else op.settings
         if value is None:
             value = op.structure.value(tuple(self._nodes[i].value for i in inputs), settings, self._xp)
         self._nodes.append(Node(name, value, op, inputs, settings, marked))
@@ -145,7 +146,7 @@ class Recording:
 def _merged(op: Op, inputs: tuple[int, ...]) -> tuple[Op, tuple[int, ...]]:
     """Returns an elementwise operation with each of its inputs once; any other as it is."""
     structure = op.structure
-    if not isinstance(structure, Elementwise) or len(set(inputs)) == len(inputs):
+    if not isinstance(structure, Elementwise):
         return op, inputs
     once = tuple(dict.fromkeys(inputs))
     first = {number: op.arguments[inputs.index(number)] for number in once}

@@ -22,13 +22,16 @@ class Ledger:
     """The graph that is written down, by the tensors that hold its nodes.
 
     Args:
-        where: Says in which module a call is made: its path, for names and errors.
         otherwise: What an error says is to be done about an operation that can't be written down.
+
+    Attributes:
+        within: The paths of the modules that are running, for names and errors; the innermost is the last.
     """
 
-    def __init__(self, where: Callable[[], str], otherwise: str) -> None:
+    def __init__(self, otherwise: str) -> None:
         self.recording = Recording(torch_namespace)
         self.memory = Memory()
+        self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         self.strangers: dict[
@@ -36,7 +39,6 @@ class Ledger:
         ] = {}  # by identity: autograd follows them, and they are constants here
         self.refusal: NotSupportedError | None = None
         self.paused = False  # while another record is made within this one
-        self._where = where
         self._otherwise = otherwise
         self._trained: set[int] = set()
         self._untold: dict[int, tuple[Tensor, str | Callable[[], int | None]]] = {}
@@ -148,7 +150,7 @@ class Ledger:
         return self._noted(self.recording.apply(name, op, inputs, settings, value=value))
 
     def _noted(self, number: int) -> int:
-        self.modules.append(self._where())
+        self.modules.append(self.within[-1])
         return number
 
     def hold(self, tensor: Tensor, number: int | None) -> None:
@@ -250,7 +252,7 @@ class Ledger:
 
     def refuse(self, name: str, instead: str = "") -> None:
         """Raises the error for an operation that isn't in the table; ``instead`` says what to do about it."""
-        place = self._where() or "the costs"
+        place = self.within[-1] or "the costs"
         self.refusal = NotSupportedError(
             f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
             f"expected: an operation of the table in docs/operations.md\n"

@@ -76,19 +76,20 @@ def in_pieces() -> Iterator[None]:
 
 
 @contextmanager
-def by_modules(tracer: Tracer, paths: Mapping[int, str], stack: list[str]) -> Iterator[None]:
-    """Keeps the path of the module that is running on the stack, and names its output after it."""
+def by_modules(tracer: Tracer, paths: Mapping[int, str]) -> Iterator[None]:
+    """Tells the ledger which module is running, and names its output after it."""
     starts: list[int] = []
+    within = tracer.ledger.within
 
     def before(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
         if path is not None:
-            stack.append(path)
+            within.append(path)
             starts.append(len(tracer.ledger.recording.nodes))
 
     def after(module: nn.Module, inputs: Any, out: Any) -> None:
-        if id(module) in paths and stack:
-            path, start = stack.pop(), starts.pop()
+        if id(module) in paths and starts:
+            path, start = within.pop(), starts.pop()
             if isinstance(out, (tuple, list)) and out:
                 out = out[0]
             if isinstance(out, Tensor):

@@ -62,8 +62,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)
-    stack: list[str] = []
-    tracer = Tracer(RULES, COMPLEX_RULES, lambda: stack[-1] if stack else "", allow_opaque=opaque == "allow")
+    tracer = Tracer(RULES, COMPLEX_RULES, allow_opaque=opaque == "allow")
     ledger = tracer.ledger
     given = dict(named_tensors(batch, "batch"))
     leaves = _leaves(ledger, named, given)
@@ -78,7 +77,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
         in_pieces(),
         as_written(),
         all_seen(tracer, whole),
-        by_modules(tracer, {id(module): path for path, module in modules}, stack),
+        by_modules(tracer, {id(module): path for path, module in modules}),
         tracer,
     ):
         try:

@@ -89,7 +89,6 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Args:
         rules: What each basic operation is in our table, by name.
         complex_rules: The same where complex numbers go in or come out.
-        where: Says in which module a call is made: its path, for names and errors.
         allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
     """
 
@@ -105,11 +104,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self,
         rules: Mapping[str, Rule],
         complex_rules: Mapping[str, Rule],
-        where: Callable[[], str],
         allow_opaque: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.ledger = Ledger(where, WRITES if allow_opaque else OTHERWISE)
+        self.ledger = Ledger(WRITES if allow_opaque else OTHERWISE)
         self.stops: list[int] = []
         self._rules = rules
         self._complex_rules = complex_rules

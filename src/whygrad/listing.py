@@ -65,7 +65,7 @@ class Paths:
         sweep = self.source.graph_sweep(semiring)
         values = 0.0
         for node, positions in self._starts:
-            flat = np.ravel(in_numpy(sweep.joined(node, self._rows)))
+            flat = np.ravel(in_numpy(sweep.joined_in_double(node, self._rows)))
             with np.errstate(all="ignore"):  # where contributions aren't finite, their sum isn't
                 values += float((flat if positions is None else flat[positions]).sum())
         return values

@@ -293,11 +293,19 @@ class Sweep:
     def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
         """Returns the values with the costs (or some of them) joined by plus: paths to any of them together."""
         if (number, rows) not in self._joined:
-            self._joined[number, rows] = self._join_rows(number, rows)
+            self._joined[number, rows] = self._join_rows(self.cotangent(number), number, rows)
         return self._joined[number, rows]
 
-    def _join_rows(self, number: int, rows: tuple[int, ...] | None) -> Array:
+    def joined_in_double(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
+        """Returns the same in double precision: sums over very many paths leave the range of single precision."""
         cotangent = self.cotangent(number)
+        if cotangent is not None and cotangent.exponent:
+            wide = self.graph.xp.float64
+            parts = tuple(None if part is None else cast(part, wide) for part in cotangent.parts)
+            return self._join_rows(cotangent._replace(parts=parts), number, rows)
+        return self.joined(number, rows)
+
+    def _join_rows(self, cotangent: Cotangent | None, number: int, rows: tuple[int, ...] | None) -> Array:
         shape = self.graph.nodes[number].value.shape
         wanted = [
             place

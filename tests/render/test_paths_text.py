@@ -4,6 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 import whygrad as wg
+from whygrad.listing import Paths
 from whygrad.render.paths_text import paths_text
 
 
@@ -41,3 +42,32 @@ def test_long_paths_break_between_names(width: int, unicode: bool) -> None:
     for name in found[0].quantities:
         assert any(name in line for line in lines)
     assert sum(line.startswith("  ") for line in lines) >= 3
+
+
+def test_what_is_long_is_told_in_short() -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in range(30)))
+    batch = torch.randn(2, 64)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape) / 2)
+
+    def found(model: object, batch: object) -> Paths:
+        record = wg.record(model, batch, lambda m, x: {"loss": m(x).sum()})
+        return record.paths("0.weight[1, 2]", k=1)
+
+    made = found(model, batch)
+    names = made[0].quantities
+    text = paths_text(made, 80)
+    hidden = f"… {len(names) - 9} more …"
+    assert hidden in " ".join(text.split())
+    assert names[5] not in text
+    assert all(name in text for name in (*names[:5], *names[-4:]))
+    assert hidden.replace("…", "...") in " ".join(paths_text(made, 80, unicode=False).split())
+    digits = str(made.count - 1)
+    assert len(digits) > 50
+    assert f"and about {digits[0]}.{digits[1]}e{len(digits) - 1} others" in text
+    # single precision holds nothing beyond 3.4e38
+    assert made.total > 1e39
+    assert made.total == pytest.approx(found(model.double(), batch.double()).total, rel=1e-3)

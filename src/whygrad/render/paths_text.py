@@ -11,6 +11,11 @@ from whygrad.listing import Paths
 from whygrad.render.as_text import FAINT, GAIN, LOSS, MATH, VALUE, Style, shows_unicode, spaced, trimmed
 from whygrad.render.checks import number, percent
 
+# Paths with more names are folded, as on a page.
+MOST_NAMES = 14
+# Counts with more digits are told by their first two.
+MOST_DIGITS = 18
+
 
 def print_paths(paths: Paths, console: Console) -> None:
     """Prints the strongest paths and the sums over all paths on a console."""
@@ -39,7 +44,7 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
         if style.unicode:
             names = tuple(map(paths.source.unicode, names))
         table.add_row(
-            Text(_between_names(names, style.plain("→"), room), MATH),
+            Text(_between_names(_folded(names, style.plain("…")), style.plain("→"), room), MATH),
             Text(contribution, GAIN if path.contribution > 0 else LOSS),
             Text(share, FAINT),
         )
@@ -47,11 +52,23 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
     left = paths.count - len(paths)
     if left:
         rest = paths.sum - sum(float(path.contribution) for path in paths)
-        others = "1 other" if left == 1 else f"{spaced(left)} others, together"
+        others = "1 other" if left == 1 else f"{_many(left)} others, together"
         console.print(Text(f"and {others} {number(rest)}", FAINT))
     if paths.live < paths.count:
-        console.print(Text(f"{spaced(paths.count - paths.live)} of them have a factor that is 0", FAINT))
+        console.print(Text(f"{_many(paths.count - paths.live)} of them have a factor that is 0", FAINT))
     console.print(Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE))
+
+
+def _many(count: int) -> str:
+    digits = str(count)
+    return spaced(count) if len(digits) <= MOST_DIGITS else f"about {digits[0]}.{digits[1]}e{len(digits) - 1}"
+
+
+def _folded(names: tuple[str, ...], dots: str) -> tuple[str, ...]:
+    """Returns the names with those in the middle of a long path as one."""
+    if len(names) <= MOST_NAMES:
+        return names
+    return (*names[:5], f"{dots} {len(names) - 9} more {dots}", *names[-4:])
 
 
 def _between_names(names: tuple[str, ...], arrow: str, width: int) -> str:

@@ -1,5 +1,6 @@
 """What complex numbers go into or come out of, by real and imaginary parts; their Fourier transforms."""
 
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -149,6 +150,22 @@ def _matrix_product(call: Call) -> Any:
     }
     product = Contraction(ARGUMENTS, labels(pattern[call.name]))
     return apply(call, application(call.name, ARGUMENTS, PairContraction(product)), list(call.given.values()))
+
+
+@rule("prod", "cumprod", into=COMPLEX)
+def _multiplied(call: Call) -> Any:
+    x, axis = call.given["self"], call.given.get("dim")
+    if not x.dim() or not x.numel():
+        return NotImplemented
+
+    def make() -> Tensor:
+        factors = x.reshape(-1).unbind() if axis is None else x.unbind(axis)
+        *before, whole = accumulate(factors, torch.mul)
+        return (
+            whole.reshape(call.out.shape) if call.name == "prod" else torch.stack([*before, whole], axis or 0)
+        )
+
+    return written(call, make)
 
 
 @rule("vdot", into=COMPLEX)

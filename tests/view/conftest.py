@@ -12,6 +12,7 @@ from tests.view.jupyterlab import Lab, jupyterlab
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 INSIDE = {"127.0.0.1", "localhost"}
+SCHEME = "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +78,7 @@ class Window:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(media="null", color_scheme=scheme)
         self.page.goto(address)
+        assert self.page.evaluate(SCHEME) == scheme
         return self.page
 
     def leave(self) -> None:

@@ -395,8 +395,9 @@ def test_long_paths_and_many_senders_are_folded(opened, pages, tmp_path):
     expect(table.locator("tbody tr:visible")).to_have_count(12)
     table.get_by_role("button", name="and 9 more").click()
     expect(table.locator("tbody tr:visible")).to_have_count(20)
-    page.emulate_media(media="print")
     page.reload()
+    expect(table.locator("tbody tr:visible")).to_have_count(12)
+    page.emulate_media(media="print")
     expect(table.locator("tbody tr:visible")).to_have_count(20)
 
 

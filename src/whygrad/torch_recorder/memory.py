@@ -90,6 +90,8 @@ class _Storage:
     It is ``doubtful`` once something was written there that the family knows nothing of.
     """
 
+    __slots__ = ("_owner", "_place", "_waiting", "_written", "doubtful", "version")
+
     def __init__(self) -> None:
         self.version = 0
         self.doubtful = False
@@ -146,7 +148,7 @@ class Memory:
         self._storages: dict[int, _Storage] = {}
         self._detached: dict[int, Detached] = {}  # by identity
         self._families = 0
-        self._twins: dict[int, list[int]] = {}  # the families of detached tensors, by their place
+        self._twins: dict[int, list[_Storage]] = {}  # of families of detached tensors, by their place
 
     @staticmethod
     def place(tensor: Tensor) -> int:
@@ -157,10 +159,14 @@ class Memory:
         detached = self._detached.get(id(tensor))
         return self.place(tensor) if detached is None else detached.family
 
-    def _storage(self, family: int) -> _Storage:
+    def _storage(self, tensor: Tensor) -> _Storage:
+        """Returns the writes to a tensor's family, which may be new."""
+        family = self._family(tensor)
         found = self._storages.get(family)
         if found is None:
             found = self._storages[family] = _Storage()
+            if family < 0:
+                self._twins.setdefault(self.place(tensor), []).append(found)
         return found
 
     def _know(self, tensor: Tensor, node: int | None, storage: _Storage) -> None:
@@ -171,7 +177,6 @@ class Memory:
         self._known.pop(id(tensor), None)
         self._families += 1
         self._detached[id(tensor)] = Detached(tensor, -self._families, of)
-        self._twins.setdefault(self.place(tensor), []).append(-self._families)
 
     def is_detached(self, tensor: Tensor) -> bool:
         """Returns whether a tensor was detached, or is a view of one that was."""
@@ -207,14 +212,14 @@ class Memory:
     def hold(self, tensor: Tensor, node: int | None) -> None:
         """Notes what a tensor that was just made holds; no node: constants."""
         if node is not None:
-            storage = self._storage(self._family(tensor))
+            storage = self._storage(tensor)
             if not is_turned(tensor):
                 storage.put(window(tensor), node)
             self._know(tensor, node, storage)
 
     def write(self, tensor: Tensor, node: int | None) -> None:
         """Notes what was written into a tensor's memory: the others of its family show it too."""
-        storage = self._storage(self._family(tensor))
+        storage = self._storage(tensor)
         storage.write(window(tensor), node)
         if not is_turned(tensor):
             self._know(tensor, node, storage)
@@ -226,8 +231,7 @@ class Memory:
 
     def _doubt(self, tensor: Tensor, knowing: _Storage | None) -> None:
         place = self.place(tensor)
-        for family in (place, *self._twins.get(place, ())):
-            storage = self._storages.get(family)
+        for storage in (self._storages.get(place), *self._twins.get(place, ())):
             if storage is not None and storage is not knowing:
                 storage.doubtful = True
 
@@ -254,7 +258,7 @@ class Memory:
         family = self._family(tensor)
         storage = self._storages.get(family)
         if known is not None and known.storage is not storage:  # its .data was set, which changes no path
-            self._storage(family).doubtful = True
+            self._storage(tensor).doubtful = True
             return known.node
         if known is not None and known.storage.untouched(window(tensor), known.version):
             self._know(tensor, known.node, known.storage)

@@ -35,7 +35,14 @@ class Info(NamedTuple):
 
     def tensors(self, given: Mapping[str, Any]) -> list[Tensor]:
         """Returns the tensors among a call's arguments, each once."""
-        return tensors([given[name] for name in self.holders])
+        found: dict[int, Tensor] = {}
+        for name in self.holders:
+            value = given[name]
+            if isinstance(value, Tensor):
+                found[id(value)] = value
+            elif isinstance(value, (list, tuple)):
+                found.update((id(tensor), tensor) for tensor in tensors(value))
+        return list(found.values())
 
 
 @cache

@@ -139,7 +139,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if known.name.startswith("_foreach_"):
             return self._one_by_one(func, known, args, kwargs)
         if known.writes and known.name not in self._rules:
-            return self._in_place(func, known, given, args, kwargs)
+            return self._in_place(func, known, given, there, args, kwargs)
         for name in known.writes:  # running statistics
             if isinstance(given[name], Tensor):
                 self.ledger.rescue(given[name])
@@ -202,7 +202,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             ]
         return None if known.writes else made
 
-    def _in_place(self, func: Any, known: Info, given: Any, args: Any, kwargs: Any) -> Any:
+    def _in_place(
+        self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any
+    ) -> Any:
         """Runs an operation that writes into its argument, as one that doesn't and a copy."""
         ledger = self.ledger
         target = given[known.writes[0]]
@@ -221,7 +223,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if functional is None or len(known.writes) > 1 or not isinstance(target, Tensor):
             self._refuse(func)
         if known.name.endswith("_"):
-            made = self.__torch_dispatch__(functional, (), args, kwargs)
+            plain = info(functional)
+            made = self._functional(functional, plain, plain.named(args, kwargs), there, args, kwargs)
         else:
             others = {name: value for name, value in kwargs.items() if name not in known.writes}
             made = self.__torch_dispatch__(functional, (), args, others)

@@ -253,6 +253,11 @@ class Sweep:
             self._composed[number] = self._leaf(number) if leaf else self._compose(number)
         return self._composed[number]
 
+    def forget(self, number: int) -> None:
+        """Lets go of what was found at a leaf: it is found anew if somebody asks again."""
+        if self.graph.nodes[number].op is None:
+            self._composed.pop(number, None)
+
     def _compose(self, number: int) -> Cotangent | None:
         cotangent = self._own.get(number)
         labels = (("row", "n", "m"), ("m", "n", "j"), ("row", "n", "j"))

@@ -12,7 +12,8 @@ from whygrad.errors import NotSupportedError
 from whygrad.model_record import Record
 from whygrad.report.broken import origins
 from whygrad.report.idle import idle
-from whygrad.report.record import Layer, Numbers, Part, Report
+from whygrad.report.record import Layer, Part, Report
+from whygrad.report.sums import numbers
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
 from whygrad.structures import DenseAlongAxis
@@ -68,10 +69,10 @@ def report(
     for place, name in enumerate(names):
         tell(name, 0.5 + 0.4 * place / len(names))
         shape = tuple(record.parameters[name].shape)
-        numbers = _numbers(record, name, sweeps)
-        if record.leaves[name].node in hidden and numbers.total is not None:
-            numbers = numbers._replace(total=np.full_like(numbers.total, np.nan))
-        leaves.append(Part(name, name, numbers, (), shape))
+        made = numbers(record, name, sweeps)
+        if record.leaves[name].node in hidden and made.total is not None:
+            made = made._replace(total=np.full_like(made.total, np.nan))
+        leaves.append(Part(name, name, made, (), shape))
     model = _tree("", "", leaves)
     tell("layers", 0.9)
     layers = _layers(record, model)
@@ -125,26 +126,6 @@ def _normalised(record: Record) -> int:
     )
 
 
-def _numbers(record: Record, name: str, sweeps: dict[str, Sweep]) -> Numbers:
-    gradients, node = record.gradients(), record.leaves[name].node
-    costs = len(record.graph.costs)
-    gradient = gradients[name]
-    reached = np.zeros(costs, bool)
-    cotangent = record.graph_sweep("gradient").cotangent(node)
-    if cotangent is not None:
-        reached[list(cotangent.rows)] = True
-    total = surprise = None
-    if "total" in sweeps:
-        carried = _read(sweeps["total"], node, 0.0)
-        total = carried.sum(axis=1)
-        if "entropy" in sweeps:
-            entropy = _read(sweeps["entropy"], node, np.nan)
-            surprise = (np.where(carried > 0, entropy, 0.0) * carried).sum(axis=1)
-    flat = _wide(gradient).reshape(costs, -1)
-    gramian = _wide(gradients.gramian(name))
-    return Numbers(flat.shape[1], gramian, reached, np.abs(flat).sum(axis=1), total, surprise)
-
-
 def _before_stops(record: Record) -> set[int]:
     """Returns the nodes some of whose paths end at an operation without a declaration: what they carry isn't known."""
     found, waiting = set(record.stops), list(record.stops)
@@ -153,22 +134,6 @@ def _before_stops(record: Record) -> set[int]:
         found |= fresh
         waiting += fresh
     return found
-
-
-def _read(sweep: Sweep, node: int, absent: float) -> Array:
-    """Returns a sweep's values at a node in double precision, (costs, entries): sums of many paths overflow."""
-    made = np.full((len(sweep.graph.costs), sweep.graph.size(node)), absent)
-    cotangent = sweep.cotangent(node)
-    if cotangent is not None:
-        parts = tuple(None if part is None else _wide(part) for part in cotangent.parts)
-        with np.errstate(invalid="ignore"):  # what isn't finite is reported as that
-            values = sweep.semiring.read(parts, cotangent.exponent, np)
-        made[list(cotangent.rows)] = values.reshape(len(cotangent.rows), -1)
-    return made
-
-
-def _wide(values: Array) -> Array:
-    return in_numpy(values).astype(np.float64)
 
 
 def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
@@ -217,7 +182,7 @@ def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
             cotangent = sweep.cotangent(output)
             if cotangent is not None:
                 rows = list(cotangent.rows)
-                values = _wide(sweep.values(output)).reshape(len(norms), -1)
+                values = in_numpy(sweep.values(output)).astype(np.float64).reshape(len(norms), -1)
                 before = np.where(np.isnan(norms[rows]), 0.0, norms[rows])
                 norms[rows] = np.hypot(before, _norms(values)[rows])
         found.append((outputs[0], Layer(layer.name, norms)))

@@ -88,8 +88,13 @@ def test_rows_of_one_column_each_take_no_other_column(
     made = contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
     assert [list(columns)[:4] for columns in taken] == [[2, 0, 3, 3]]
     np.testing.assert_allclose(np.asarray(made), np.asarray(whole), rtol=1e-13, atol=1e-14)
-    first[0, ..., 1] = 1.0
-    contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
+    more, broken = first.copy(), second.copy()
+    more[0, ..., 1] = 1.0
+    contract_sum(*map(xp.asarray, (more, second)), labels(pattern), xp)
+    broken[0, 0] = np.inf
+    with np.errstate(invalid="ignore"):
+        made = contract_sum(*map(xp.asarray, (first, broken)), labels(pattern), xp)
+    assert np.isnan(np.asarray(made)).any()
     assert len(taken) == 1
     assert made.shape == tuple(np.einsum(pattern, first, second).shape)
 

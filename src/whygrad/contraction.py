@@ -4,6 +4,7 @@ A contraction is written with one label for each axis: ``(r, n, o), (o, i) -> (r
 equal labels and joins over the labels that the result lacks.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from functools import cache, lru_cache
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import best, best_along, cast, in_numpy, on_host
+from whygrad.arrays import best, best_along, cast, extremes, in_numpy, on_host
 
 Labels = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
@@ -58,7 +59,8 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     plan = _plan(labels)
     if layout.maybe_single:
         columns = _single_columns(first, xp)
-        if columns is not None:
+        # 0 times what isn't finite is NaN, here as elsewhere
+        if columns is not None and all(map(math.isfinite, extremes(second))):
             return _of_single_columns(first, second, columns, labels, xp)
     a = _arranged(first, labels[0], plan.both + plan.left + plan.joined, xp)
     b = _arranged(second, labels[1], plan.both + plan.joined + plan.right, xp)

@@ -445,7 +445,12 @@ def test_the_other_loopback_address() -> None:
 
 @contextmanager
 def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    start = [sys.executable, "-c", "from whygrad.cli import main; main()", "view", "--no-browser", *arguments]
+    # Shells without job control start what runs in the background with SIGINT ignored, and children inherit that.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from whygrad.cli import main; main()"
+    )
+    start = [sys.executable, "-c", program, "view", "--no-browser", *arguments]
     env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True

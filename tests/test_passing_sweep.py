@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import whygrad as wg
 from tests.test_sweep import two_costs
+from whygrad import passing_sweep
 from whygrad.graph import Entry, Recording
 from whygrad.ops import OPS, application
 from whygrad.passing_sweep import PassingSweep
 from whygrad.semirings import SEMIRINGS, SumSemiring
-from whygrad.structures import Selection
+from whygrad.structures import Selection, weight_and_bias
 from whygrad.sweep import Sweep
 
 SUMS = [name for name, semiring in SEMIRINGS.items() if isinstance(semiring, SumSemiring)]
@@ -104,3 +106,31 @@ def test_turns_go_through_their_operations_once(monkeypatch: pytest.MonkeyPatch)
     assert (
         len(lifted) == 3
     )  # of power, neg and mul: one for each, though two costs pass power one after the other
+
+
+@pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "ConvTranspose2d"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_weight_and_a_bias_of_one_kernel(kind: str, together: bool, monkeypatch: Any) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layer = getattr(torch.nn, kind)(4, 6, 3, stride=2, padding=1, groups=2)
+    x = torch.randn(5, 4, *((7,) if kind == "Conv1d" else (7, 8)))
+    taken = []
+
+    def counted(*args: Any) -> Any:
+        taken.append(made := weight_and_bias(*args))
+        return made if together else None
+
+    monkeypatch.setattr(passing_sweep, "weight_and_bias", counted)
+
+    def costs(m: Any, x: Any) -> Any:
+        out = m(x)
+        return {"a": out.sin().sum(), "b": out.square().mean()}
+
+    gradients = wg.record(layer, x, costs).gradients()
+    losses = costs(layer, x)
+    for name, parameter in layer.named_parameters():
+        rows = [torch.autograd.grad(loss, parameter, retain_graph=True)[0] for loss in losses.values()]
+        torch.testing.assert_close(gradients[name], torch.stack(rows), rtol=1e-4, atol=1e-5)
+    assert len(taken) == 1
+    assert taken[0] is not None

@@ -8,10 +8,12 @@ few at a time, so that arrays stay in the caches and in memory that an allocator
 import math
 from collections.abc import Collection
 
+import numpy as np
+
 from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, SumSemiring
-from whygrad.structures import Elementwise, Local, Selection
+from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection, weight_and_bias
 from whygrad.structures.local import each
 from whygrad.sweep import Cotangent, Sweep
 
@@ -87,6 +89,7 @@ class PassingSweep(Sweep):
         rows = sorted({row for cotangent in pending.values() for row in cotangent.rows})
         before, found = self._ends, []
         self._in_turns = max(self._in_turns, number)
+        self._keep_memory(number)
         for first in range(0, len(rows), together):
             turn = set(rows[first : first + together])
             self._ends = {}
@@ -96,6 +99,15 @@ class PassingSweep(Sweep):
         self._ends = before
         for leaf in sorted({leaf for ends in found for leaf in ends}):
             self._join(self._ends, leaf, self._stacked([ends[leaf] for ends in found if leaf in ends]))
+
+    def _keep_memory(self, number: int) -> None:
+        """Sees to it that what one turn lets go of is there for the next, which would else wait for new pages.
+
+        The C library gives memory back to the system once more is free than twice the largest block it was given back.
+        """
+        nodes = self.graph.nodes[: number + 1]
+        largest = max(nodes, key=lambda node: node.value.nbytes if node.op is not None else 0).value
+        self.graph.xp.empty((4, *largest.shape), dtype=largest.dtype, device=largest.device)
 
     def _stacked(self, turns: list[Cotangent]) -> Cotangent:
         exponent = self._common_exponent(turns)
@@ -143,7 +155,12 @@ class PassingSweep(Sweep):
             return False
         made: list[Cotangent] = []
         shared: list[bool] = []
+        known = self._by_one_kernel(cotangent, number, [which for which, _ in wanted], local)
         for which, _ in wanted:
+            if which in known:
+                made.append(cotangent._replace(parts=known[which]))
+                shared.append(False)
+                continue
             last = len(made) == len(wanted) - 1 and cotangent.alone and not any(shared)
             # Each entry is multiplied once. Fresh memory for the product costs more than the product.
             over = last and isinstance(op.structure, Elementwise)
@@ -157,6 +174,21 @@ class PassingSweep(Sweep):
             ends = self._ends if nodes[source].op is None else pending
             self._join(ends, source, Cotangent(*pulled[:-1], alone=heir or not with_others))
         return any(shared)
+
+    def _by_one_kernel(
+        self, cotangent: Cotangent, number: int, wanted: list[int], local: Local
+    ) -> dict[int, Element]:
+        """Returns the cotangents of a convolution's weight and bias where one kernel makes both."""
+        node = self.graph.nodes[number]
+        structure = node.op.structure if node.op is not None else None
+        fits = isinstance(structure, Affine) and isinstance(structure.product, Convolution)
+        if not fits or not {1, 2} <= set(wanted) or local.xp is np or not self.semiring.linear:
+            return {}
+        (part,) = cotangent.parts
+        if part is None or any(value.dtype != part.dtype for value in (*local.inputs, local.output)):
+            return {}
+        made = weight_and_bias(part, local)
+        return {} if made is None else {1: (made[0],), 2: (made[1],)}
 
     def _added(
         self, cotangent: Cotangent, number: int, wanted: list[tuple[int, int]], pending: dict[int, Cotangent]

@@ -24,24 +24,57 @@ def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
     return made * spatial if len(made) == 1 else made
 
 
-def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
-    """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
-    xp, (x, W) = local.xp, local.inputs
-    settings, spatial = local.settings, len(W.shape) - 2
+def _settings(local: Local, spatial: int) -> tuple[Any, ...]:
+    """Returns what PyTorch's kernels are told: stride, padding, dilation, transposed, output padding, groups."""
+    settings = local.settings
     stride, padding, dilation, extra = (
         axis_numbers(settings.get(name, default), spatial)
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
     )
-    transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
+    return (
+        stride,
+        padding,
+        dilation,
+        bool(settings.get("transposed", False)),
+        extra,
+        settings.get("groups", 1),
+    )
+
+
+def _windows_by_call(x: Array, xp: Any) -> bool:
+    """Returns whether PyTorch makes the windows anew at each call: that takes as long as all the rest."""
+    return on_host(x) and x.dtype == xp.float64
+
+
+def weight_and_bias(cotangent: Array, local: Local) -> tuple[Array, Array] | None:
+    """Returns the sums for the weight and for the bias of a convolution; nothing where they are better made apart.
+
+    A kernel that makes both takes no longer than one that makes the weight's alone.
+    """
+    xp, (x, W, bias) = local.xp, local.inputs
+    if _windows_by_call(x, xp) or tuple(bias.shape) != (local.output.shape[1],):
+        return None
+    settings, shape = _settings(local, len(W.shape) - 2), list(bias.shape)
+    made = [
+        xp.ops.aten.convolution_backward(delta, x, W, shape, *settings, [False, True, True])[1:]
+        for delta in cotangent
+    ]
+    weights, biases = zip(*made, strict=True)
+    return xp.stack(weights), xp.stack(biases)
+
+
+def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
+    """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
+    xp, (x, W) = local.xp, local.inputs
+    settings = _settings(local, len(W.shape) - 2)
+    transposed, groups = settings[3], settings[5]
     shape = tuple(local.inputs[which].shape)
 
     def pulled(delta: Array, blank: Array) -> Array:
         # Of the input that is asked for, PyTorch reads the shape alone.
         pair = (blank, other) if which == 0 else (other, blank)
         wanted = [which == 0, which == 1, False]
-        return xp.ops.aten.convolution_backward(
-            delta, *pair, None, stride, padding, dilation, transposed, extra, groups, wanted
-        )[which]
+        return xp.ops.aten.convolution_backward(delta, *pair, None, *settings, wanted)[which]
 
     def of_examples(rows: Array) -> Array:
         """Returns the input's cotangents: those of several costs are those of more examples."""
@@ -63,8 +96,7 @@ def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arra
         made = made.reshape(groups, costs, made_of // groups, per_group, *kernel)
         return xp.moveaxis(made, 1, 0).reshape(costs, *shape)
 
-    # PyTorch makes float64's windows on the host anew at each call: that takes as long as all the rest.
-    slow = which == 1 and on_host(x) and x.dtype == xp.float64
+    slow = which == 1 and _windows_by_call(x, xp)
     if which == 1 and not slow:
         return xp.stack([pulled(delta, other.new_empty(shape)) for delta in cotangent])
     bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize

@@ -16,7 +16,7 @@ from whygrad.arrays import cast, in_numpy, on_host
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
-from whygrad.structures.kernels import axis_numbers, by_kernels
+from whygrad.structures.kernels import by_kernels, kernel_settings
 from whygrad.structures.local import Array, Column, Local, Settings, each
 
 if TYPE_CHECKING:
@@ -134,12 +134,9 @@ class Convolution(NamedTuple):
     def _windows(x_shape: tuple[int, ...], w_shape: tuple[int, ...], settings: Settings) -> _Windows:
         kernel, sizes = tuple(w_shape[2:]), tuple(x_shape[2:])
         spatial = len(kernel)
-        stride, padding, dilation, extra = (
-            axis_numbers(settings.get(name, default), spatial)
-            for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
-        )
+        stride, padding, dilation, transposed, extra, _ = kernel_settings(settings, spatial)
         spread = zip(sizes, kernel, stride, padding, dilation, extra, strict=True)
-        if settings.get("transposed", False):
+        if transposed:
             larger = tuple((n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, d, e in spread)
             return _Windows(kernel, stride, padding, dilation, larger, sizes)
         smaller = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d, _ in spread)
@@ -160,11 +157,7 @@ class Convolution(NamedTuple):
         transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
         spatial = len(W.shape) - 2
         if xp is not np:
-            stride, padding, dilation, extra = (
-                axis_numbers(settings.get(name, default), spatial)
-                for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
-            )
-            return xp.convolution(x, W, None, stride, padding, dilation, transposed, extra, groups)
+            return xp.convolution(x, W, None, *kernel_settings(settings, spatial))
         windows = self._windows(x.shape, W.shape, settings)
         weight = _grouped_weight(W, groups)
         if not transposed:

@@ -2,10 +2,10 @@
 
 import math
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from whygrad.arrays import on_host
-from whygrad.structures.local import Array, Local
+from whygrad.structures.local import Array, Local, Settings
 
 # What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
 # kernels for float32 are quickest on what the caches hold. Those for float64 gain by several costs at once, as long as
@@ -24,21 +24,25 @@ def axis_numbers(setting: Any, spatial: int) -> tuple[int, ...]:
     return made * spatial if len(made) == 1 else made
 
 
-def _settings(local: Local, spatial: int) -> tuple[Any, ...]:
-    """Returns what PyTorch's kernels are told: stride, padding, dilation, transposed, output padding, groups."""
-    settings = local.settings
+class KernelSettings(NamedTuple):
+    """What PyTorch's kernels are told, in their order."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    transposed: bool
+    output_padding: tuple[int, ...]
+    groups: int
+
+
+def kernel_settings(settings: Settings, spatial: int) -> KernelSettings:
+    """Returns a convolution's settings for some spatial axes, those that aren't given with their defaults."""
     stride, padding, dilation, extra = (
         axis_numbers(settings.get(name, default), spatial)
         for name, default in (("stride", 1), ("padding", 0), ("dilation", 1), ("output_padding", 0))
     )
-    return (
-        stride,
-        padding,
-        dilation,
-        bool(settings.get("transposed", False)),
-        extra,
-        settings.get("groups", 1),
-    )
+    transposed, groups = bool(settings.get("transposed", False)), settings.get("groups", 1)
+    return KernelSettings(stride, padding, dilation, transposed, extra, groups)
 
 
 def _windows_by_call(x: Array, xp: Any) -> bool:
@@ -54,7 +58,7 @@ def weight_and_bias(cotangent: Array, local: Local) -> tuple[Array, Array] | Non
     xp, (x, W, bias) = local.xp, local.inputs
     if _windows_by_call(x, xp) or tuple(bias.shape) != (local.output.shape[1],):
         return None
-    settings, shape = _settings(local, len(W.shape) - 2), list(bias.shape)
+    settings, shape = kernel_settings(local.settings, len(W.shape) - 2), list(bias.shape)
     made = [
         xp.ops.aten.convolution_backward(delta, x, W, shape, *settings, [False, True, True])[1:]
         for delta in cotangent
@@ -66,8 +70,8 @@ def weight_and_bias(cotangent: Array, local: Local) -> tuple[Array, Array] | Non
 def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
     """Returns the sums for one component by PyTorch's own kernels; ``other`` is the lifted other input."""
     xp, (x, W) = local.xp, local.inputs
-    settings = _settings(local, len(W.shape) - 2)
-    transposed, groups = settings[3], settings[5]
+    settings = kernel_settings(local.settings, len(W.shape) - 2)
+    transposed, groups = settings.transposed, settings.groups
     shape = tuple(local.inputs[which].shape)
 
     def pulled(delta: Array, blank: Array) -> Array:

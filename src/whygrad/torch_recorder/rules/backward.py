@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from whygrad.structures import axis_numbers
-from whygrad.torch_recorder.rules.entry import OPS, apply, rule, written
+from whygrad.torch_recorder.rules.entry import OPS, apply, as_made, rule, written
 from whygrad.torch_recorder.rules.pooling import adaptive_matrices, average_matrices, resizing_matrices
 from whygrad.torch_recorder.tracer import Call
 
@@ -141,17 +141,13 @@ def _largest(call: Call) -> Any:
 def _written_anew(call: Call, **anew: Callable[[], Tensor]) -> Any:
     """Returns the nodes of PyTorch's decomposition, with some arguments made in the run that is recorded."""
     decomposed: Any = torch._decomp.decomposition_table[call.func]
-
-    def made() -> Any:
-        return decomposed(*{**call.given, **{name: again() for name, again in anew.items()}}.values())
-
-    def one(place: int) -> Callable[[], Tensor]:
-        return lambda: made()[place]
-
+    with call.tracer:
+        given = {**call.given, **{name: again() for name, again in anew.items()}}
+        made = decomposed(*given.values())
     if isinstance(call.out, Tensor):
-        return written(call, made)
-    every = enumerate(call.out)
-    return [None if out is None else written(call._replace(out=out), one(place)) for place, out in every]
+        return as_made(call, made)
+    each = zip(call.out, made, strict=True)
+    return [None if out is None else as_made(call._replace(out=out), part) for out, part in each]
 
 
 def _factor(known: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:

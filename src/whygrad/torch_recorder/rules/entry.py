@@ -47,6 +47,11 @@ def written(call: Call, make: Callable[[], Tensor]) -> int | None:
     """Returns the node of what simpler operations make; of complex numbers it may be their pairs."""
     with call.tracer:
         made = make()
+    return as_made(call, made)
+
+
+def as_made(call: Call, made: Tensor) -> int | None:
+    """Returns the node of an array that was made for a call in the run that is recorded."""
     node, out = call.ledger.node(made), first(call.out)
     assert paired(made).shape == paired(out).shape, call.name
     if node is not None:

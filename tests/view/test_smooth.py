@@ -168,6 +168,14 @@ def test_what_is_out_of_sight_is_made_when_there_is_time(page):
     assert page.locator(".steps li .line").count() > 13  # folded ones too: what is printed is whole
 
 
+def test_a_page_that_never_has_a_rest_is_made_all_the_same(opened_apart, large):
+    page = opened_apart("about:blank")
+    never = "(done, options) => (options?.timeout ? setTimeout(done, options.timeout) : 0)"
+    page.add_init_script(f"window.requestIdleCallback = {never}")
+    page.goto(large)
+    page.locator("summary", has_text="whole layers").wait_for(timeout=5000)
+
+
 def test_of_thousands_of_lines_only_those_that_something_is_shown_on_are_made(page):
     own = page.locator("figure .network .item .wire")
     assert own.count() <= 1

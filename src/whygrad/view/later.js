@@ -1,9 +1,9 @@
 // Work that can wait until the page is at rest.
 
-const LONGEST_WAIT = 500; // milliseconds after which it is no longer waited for a rest
+const LONGEST_WAIT = 500; // milliseconds after which it is no longer waited for a rest: a busy machine may never have one
 const SLICE = 8; // milliseconds of work at a time, so that no frame is missed
 
-const idle = window.requestIdleCallback ?? ((done) => setTimeout(done, 30));
+const idle = (done) => (window.requestIdleCallback ? requestIdleCallback(done, { timeout: LONGEST_WAIT }) : setTimeout(done, 30));
 
 /** Work for later: done when it is asked for, all of it before printing, and some piece by piece while nothing happens. */
 export class Later {
@@ -47,7 +47,7 @@ export class Later {
 
   /** Returns when nothing happens. */
   rest() {
-    return new Promise((done) => idle(done, { timeout: LONGEST_WAIT }));
+    return new Promise((done) => idle(done));
   }
 
   clear() {

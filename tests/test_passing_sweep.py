@@ -8,12 +8,12 @@ import pytest
 
 import whygrad as wg
 from tests.test_sweep import two_costs
-from whygrad import passing_sweep
 from whygrad.graph import Entry, Recording
 from whygrad.ops import OPS, application
 from whygrad.passing_sweep import PassingSweep
 from whygrad.semirings import SEMIRINGS, SumSemiring
-from whygrad.structures import Selection, weight_and_bias
+from whygrad.structures import Selection, convolution, kernels
+from whygrad.structures.kernels import at_once
 from whygrad.sweep import Sweep
 
 SUMS = [name for name, semiring in SEMIRINGS.items() if isinstance(semiring, SumSemiring)]
@@ -109,28 +109,32 @@ def test_turns_go_through_their_operations_once(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("kind", ["Conv1d", "Conv2d", "ConvTranspose2d"])
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("together", [True, False])
-def test_a_weight_and_a_bias_of_one_kernel(kind: str, together: bool, monkeypatch: Any) -> None:
+def test_all_that_one_kernel_makes(kind: str, bias: bool, together: bool, monkeypatch: Any) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    layer = getattr(torch.nn, kind)(4, 6, 3, stride=2, padding=1, groups=2)
-    x = torch.randn(5, 4, *((7,) if kind == "Conv1d" else (7, 8)))
+    layer = getattr(torch.nn, kind)
+    options = {"stride": 2, "padding": 1, "groups": 2, "bias": bias}
+    model = torch.nn.Sequential(layer(4, 6, 3, **options), torch.nn.Tanh(), layer(6, 8, 3, **options))
+    x = torch.randn(5, 4, *((9,) if kind == "Conv1d" else (9, 10)))
     taken = []
 
     def counted(*args: Any) -> Any:
-        taken.append(made := weight_and_bias(*args))
-        return made if together else None
+        taken.append(sorted(made := at_once(*args)))
+        return made if together else {}
 
-    monkeypatch.setattr(passing_sweep, "weight_and_bias", counted)
+    monkeypatch.setattr(convolution, "at_once", counted)
+    monkeypatch.setattr(kernels, "ROOM", {4: 1})  # one cost at a time
 
     def costs(m: Any, x: Any) -> Any:
-        out = m(x)
-        return {"a": out.sin().sum(), "b": out.square().mean()}
+        out = m(x).sin()
+        return {"a": out.sum(), "b": out.square().mean()}
 
-    gradients = wg.record(layer, x, costs).gradients()
-    losses = costs(layer, x)
-    for name, parameter in layer.named_parameters():
+    gradients = wg.record(model, x, costs).gradients()
+    losses = costs(model, x)
+    for name, parameter in model.named_parameters():
         rows = [torch.autograd.grad(loss, parameter, retain_graph=True)[0] for loss in losses.values()]
         torch.testing.assert_close(gradients[name], torch.stack(rows), rtol=1e-4, atol=1e-5)
-    assert len(taken) == 1
-    assert taken[0] is not None
+    of_each_cost = [[0, 1, 2], [1, 2]] if bias else [[0, 1], []]  # an input has no cotangent
+    assert taken == 2 * of_each_cost

@@ -8,12 +8,10 @@ few at a time, so that arrays stay in the caches and in memory that an allocator
 import math
 from collections.abc import Collection
 
-import numpy as np
-
 from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, SumSemiring
-from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection, weight_and_bias
+from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection
 from whygrad.structures.local import each
 from whygrad.sweep import Cotangent, Sweep
 
@@ -155,10 +153,13 @@ class PassingSweep(Sweep):
             return False
         made: list[Cotangent] = []
         shared: list[bool] = []
-        known = self._by_one_kernel(cotangent, number, [which for which, _ in wanted], local)
+        known: dict[int, Element] = {}
+        if isinstance(op.structure, (Affine, Convolution)):
+            inputs = [which for which, _ in wanted]
+            known = op.structure.pull_several(self.semiring, cotangent.parts, local, inputs)
         for which, _ in wanted:
             if which in known:
-                made.append(cotangent._replace(parts=known[which]))
+                made.append(self._arrived(cotangent, number, which, known[which]))
                 shared.append(False)
                 continue
             last = len(made) == len(wanted) - 1 and cotangent.alone and not any(shared)
@@ -174,21 +175,6 @@ class PassingSweep(Sweep):
             ends = self._ends if nodes[source].op is None else pending
             self._join(ends, source, Cotangent(*pulled[:-1], alone=heir or not with_others))
         return any(shared)
-
-    def _by_one_kernel(
-        self, cotangent: Cotangent, number: int, wanted: list[int], local: Local
-    ) -> dict[int, Element]:
-        """Returns the cotangents of a convolution's weight and bias where one kernel makes both."""
-        node = self.graph.nodes[number]
-        structure = node.op.structure if node.op is not None else None
-        fits = isinstance(structure, Affine) and isinstance(structure.product, Convolution)
-        if not fits or not {1, 2} <= set(wanted) or local.xp is np or not self.semiring.linear:
-            return {}
-        (part,) = cotangent.parts
-        if part is None or any(value.dtype != part.dtype for value in (*local.inputs, local.output)):
-            return {}
-        made = weight_and_bias(part, local)
-        return {} if made is None else {1: (made[0],), 2: (made[1],)}
 
     def _added(
         self, cotangent: Cotangent, number: int, wanted: list[tuple[int, int]], pending: dict[int, Cotangent]

@@ -169,17 +169,22 @@ class Sweep:
         self, cotangent: Cotangent, number: int, which: int, semiring: Semiring, local: Local
     ) -> Cotangent:
         """Returns the cotangent of an input from a node's, by a form of the sweep's semiring."""
+        op = self.graph.nodes[number].op
+        assert op is not None
+        parts = op.structure.pull(semiring, cotangent.parts, local, which, self.graph.nodes[number].marked)
+        return self._arrived(cotangent, number, which, parts)
+
+    def _arrived(self, cotangent: Cotangent, number: int, which: int, parts: Element) -> Cotangent:
+        """Returns the cotangent of an input, of its type and in range, from what a node's was pulled back to."""
         node = self.graph.nodes[number]
         assert node.op is not None
-        structure = node.op.structure
-        parts = structure.pull(semiring, cotangent.parts, local, which, node.marked)
         value = self.graph.nodes[node.inputs[which]].value
         if value.dtype != node.value.dtype and self.graph.xp.isdtype(value.dtype, "real floating"):
             # a cast in the computation is one on the way back
             dtype = self._dtype(node.inputs[which])
             parts = tuple(None if part is None else cast(part, dtype) for part in parts)
         exponent = cotangent.exponent
-        grows = isinstance(structure, (Affine, Contraction, Convolution, DenseAlongAxis))
+        grows = isinstance(node.op.structure, (Affine, Contraction, Convolution, DenseAlongAxis))
         # A leaf is the end of all paths: nothing is multiplied onto it any more.
         inner = self.graph.nodes[node.inputs[which]].op is not None
         if self.semiring.rescale is not None and grows and inner:

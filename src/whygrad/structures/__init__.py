@@ -11,7 +11,7 @@ from whygrad.structures.affine import Affine
 from whygrad.structures.convolution import Convolution
 from whygrad.structures.dense import DenseAlongAxis
 from whygrad.structures.elementwise import Elementwise
-from whygrad.structures.kernels import axis_numbers, room, weight_and_bias
+from whygrad.structures.kernels import axis_numbers, room
 from whygrad.structures.local import Column, Local, Structure, constant, settled
 from whygrad.structures.per_axis import PerAxis, adaptive_windows, average_windows
 from whygrad.structures.product import Contraction
@@ -36,5 +36,4 @@ __all__ = [
     "constant",
     "room",
     "settled",
-    "weight_and_bias",
 ]

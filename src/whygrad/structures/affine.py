@@ -1,12 +1,13 @@
 """A product with something added to it: the structure of a layer with a bias, as one operation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from whygrad.formula import Number, Tree
+from whygrad.structures.convolution import Convolution
 from whygrad.structures.local import Column, Local, Structure
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ class Affine(NamedTuple):
         joined = semiring.reduce(element, axes, xp) if axes else element
         shape = local.inputs[2].shape
         return tuple(None if part is None else xp.reshape(part, (part.shape[0], *shape)) for part in joined)
+
+    def pull_several(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, wanted: Collection[int]
+    ) -> "dict[int, Element]":
+        """Returns the cotangents of those inputs that are made together sooner than one by one."""
+        if not isinstance(self.product, Convolution):
+            return {}
+        return self.product.pull_several(semiring, cotangent, local, wanted)
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the outputs that an entry of a factor acts on, or all those that a bias is added to."""

@@ -5,7 +5,7 @@ transposed convolution goes the other way with the same windows. So either is a 
 product, which is how NumPy and the orders compute; sums on PyTorch's tensors take PyTorch's own kernels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import product as every
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ from whygrad.arrays import cast, in_numpy, on_host
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
-from whygrad.structures.kernels import by_kernels, kernel_settings
+from whygrad.structures.kernels import at_once, by_kernels, kernel_settings
 from whygrad.structures.local import Array, Column, Local, Settings, each
 
 if TYPE_CHECKING:
@@ -188,6 +188,17 @@ class Convolution(NamedTuple):
         transposed = bool(local.settings.get("transposed", False))
         pulled = self._by_windows if which == 0 else self._weight_by_windows
         return pulled(semiring, cotangent, local, transposed, marked)
+
+    def pull_several(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, wanted: Collection[int]
+    ) -> "dict[int, Element]":
+        """Returns the cotangents of those inputs, a bias the third, that are made together sooner than one by one."""
+        (part,) = cotangent if semiring.linear else (None,)
+        if part is None or local.xp is np:
+            return {}
+        if any(value.dtype != part.dtype for value in (*local.inputs, local.output)):
+            return {}
+        return {which: (made,) for which, made in at_once(part, local, wanted).items()}
 
     def _whole_numbers(self, cotangent: Array, other: Array, local: Local, which: int) -> Array:
         """Returns the sums of whole numbers by the float32 kernels where every sum is below 2**24, exact there.

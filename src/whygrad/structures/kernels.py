@@ -1,6 +1,7 @@
 """Convolutions' cotangents by PyTorch's own kernels: for sums on tensors."""
 
 import math
+from collections.abc import Collection
 from math import prod
 from typing import Any, NamedTuple
 
@@ -50,21 +51,37 @@ def _windows_by_call(x: Array, xp: Any) -> bool:
     return on_host(x) and x.dtype == xp.float64
 
 
-def weight_and_bias(cotangent: Array, local: Local) -> tuple[Array, Array] | None:
-    """Returns the sums for the weight and for the bias of a convolution; nothing where they are better made apart.
+def at_once(cotangent: Array, local: Local, wanted: Collection[int]) -> dict[int, Array]:
+    """Returns the sums for the input (0), the weight (1) and the bias (2) that one kernel makes sooner than several.
 
-    A kernel that makes both takes no longer than one that makes the weight's alone.
+    A kernel that makes a weight's and a bias's takes no longer than one that makes the weight's alone, and what it
+    lays out anew of the cotangent serves for the input's too.
     """
-    xp, (x, W, bias) = local.xp, local.inputs
-    if _windows_by_call(x, xp) or tuple(bias.shape) != (local.output.shape[1],):
-        return None
-    settings, shape = kernel_settings(local.settings, len(W.shape) - 2), list(bias.shape)
-    made = [
-        xp.ops.aten.convolution_backward(delta, x, W, shape, *settings, [False, True, True])[1:]
-        for delta in cotangent
-    ]
-    weights, biases = zip(*made, strict=True)
-    return xp.stack(weights), xp.stack(biases)
+    xp, (x, W, *bias) = local.xp, local.inputs
+    if 1 not in wanted or _windows_by_call(x, xp):
+        return {}
+    chosen = [which for which in wanted if which or (on_host(x) and _together(cotangent, x.shape) == 1)]
+    sizes = [list(one.shape) for one in bias]
+    if 2 in chosen and sizes != [[local.output.shape[1]]]:
+        chosen.remove(2)
+    if len(chosen) < 2:
+        return {}
+    settings = kernel_settings(local.settings, len(W.shape) - 2)
+    mask = [which in chosen for which in range(3)]
+    shape = sizes[0] if mask[2] else None
+    made = [xp.ops.aten.convolution_backward(delta, x, W, shape, *settings, mask) for delta in cotangent]
+    return {which: _stacked([each[which] for each in made], xp) for which in chosen}
+
+
+def _stacked(rows: list[Array], xp: Any) -> Array:
+    """Returns the rows as one array, without a copy of a single one."""
+    return rows[0][None] if len(rows) == 1 else xp.stack(rows)
+
+
+def _together(cotangent: Array, shape: tuple[int, ...]) -> int:
+    """Returns how many rows of a cotangent should go back together to an input of a shape."""
+    bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize
+    return int(max(1, min(len(cotangent), room(cotangent) // max(1, bytes_of_row))))
 
 
 def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Array:
@@ -102,9 +119,8 @@ def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arra
 
     slow = which == 1 and _windows_by_call(x, xp)
     if which == 1 and not slow:
-        return xp.stack([pulled(delta, other.new_empty(shape)) for delta in cotangent])
-    bytes_of_row = max(prod(cotangent.shape[1:]), prod(shape)) * cotangent.itemsize
-    together = int(max(1, min(len(cotangent), room(cotangent) // max(1, bytes_of_row))))
+        return _stacked([pulled(delta, other.new_empty(shape)) for delta in cotangent], xp)
+    together = _together(cotangent, shape)
     make = of_channels if slow else of_examples
     made = [make(cotangent[top : top + together]) for top in range(0, len(cotangent), together)]
     return made[0] if len(made) == 1 else xp.concat(made, axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 from whygrad.arrays import in_numpy
 from whygrad.branches import residuals, spectrum
 from whygrad.errors import NotSupportedError
+from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.report.broken import origins
 from whygrad.report.idle import idle
@@ -16,10 +17,11 @@ from whygrad.report.record import Layer, Part, Report
 from whygrad.report.sums import numbers
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
-from whygrad.structures import DenseAlongAxis
+from whygrad.structures import DenseAlongAxis, Selection
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
+Uses: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 Progress: TypeAlias = Callable[[str, float], None]
 
 SEMIRINGS = ("total", "entropy", "spectrum")
@@ -174,9 +176,8 @@ def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
             continue
         outputs = [number for number in named.get(layer.name, ()) if layer.name and number >= uses[0]]
         if not outputs:
-            last = uses[-1]
-            inside = [n for n, path in enumerate(modules) if path == modules[last] and n >= last]
-            outputs = [inside[-1] if layer.name else last]
+            inside = [n for n, path in enumerate(modules) if layer.name and path == layer.name]
+            outputs = inside[-1:] or _meetings(graph, users, uses)
         norms = np.full(len(graph.costs), np.nan)
         for output in outputs:
             cotangent = sweep.cotangent(output)
@@ -187,6 +188,22 @@ def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
                 norms[rows] = np.hypot(before, _norms(values)[rows])
         found.append((outputs[0], Layer(layer.name, norms)))
     return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
+
+
+def _meetings(graph: Graph, users: Uses, uses: list[int]) -> list[int]:
+    """Returns where parameters that others use meet something else, each time the last of those in a row."""
+    met = {_past_views(graph, users, use) for use in uses}
+    return sorted(n for n in met if not any(_past_views(graph, users, user) in met for user, _ in users[n]))
+
+
+def _past_views(graph: Graph, users: Uses, number: int) -> int:
+    """Returns the first node from a node on that does more than to pick or move entries."""
+    while users[number]:
+        node = graph.nodes[number]
+        if node.op is None or len(node.inputs) != 1 or not isinstance(node.op.structure, Selection):
+            break
+        number = users[number][-1][0]
+    return number
 
 
 def _norms(rows: Array) -> Array:

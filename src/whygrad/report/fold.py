@@ -37,7 +37,7 @@ def fold(model: Part, most: int) -> list[Line]:
             shown = _shown(part.parts)
             more = len(shown) + (len(shown) < len(part.parts))
             if count + more > most and part is not model:
-                continue
+                break  # a smaller one would be opened for no reason that a reader sees
             opened.add(id(part))
             count += more
             following += [inner for inner in shown if inner.parts]

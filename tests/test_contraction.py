@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from whygrad import contraction
-from whygrad.contraction import contract_best, contract_strongest, contract_sum
+from whygrad.contraction import contract_best, contract_ones, contract_strongest, contract_sum
 from whygrad.semirings import EVERY_PAIR, SIGNED_LARGEST
 
 PATTERNS = [
@@ -57,6 +57,16 @@ def test_sums(pattern: str, order: Any) -> None:
     first, second = (np.asarray(x, order=order) for x in drawn(pattern))
     made = contract_sum(first, second, labels(pattern), np)
     for place, terms in products(first, second, pattern).items():
+        assert made[place] == pytest.approx(sum(terms), rel=1e-13, abs=1e-14)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_sums_with_ones(pattern: str) -> None:
+    first, second = drawn(pattern)
+    ones = np.ones_like(second)
+    made = contract_ones(first.astype(np.float32), ones, labels(pattern), np)
+    assert made.dtype == ones.dtype
+    for place, terms in products(first.astype(np.float32), ones, pattern).items():
         assert made[place] == pytest.approx(sum(terms), rel=1e-13, abs=1e-14)
 
 

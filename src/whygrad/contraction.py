@@ -68,6 +68,25 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     return _arranged(xp.reshape(made, layout.result), plan.both + plan.left + plan.right, labels[2], xp)
 
 
+def contract_ones(first: Any, ones: Any, labels: Labels, xp: Any) -> Any:
+    """Returns the contraction with an array of ones: sums, which are the same for all that it alone has.
+
+    Example:
+        >>> import numpy as np
+        >>> contract_ones(np.array([[1.0, 2.0]]), np.ones((2, 3)), (("r", "o"), ("o", "i"), ("r", "i")), np)
+        array([[3., 3., 3.]])
+    """
+    plan = _plan(labels)
+    sizes = dict(zip(labels[0], first.shape, strict=True)) | dict(zip(labels[1], ones.shape, strict=True))
+    left = [label for label in labels[0] if label not in plan.joined]
+    joined = tuple(labels[0].index(label) for label in plan.joined)
+    made = cast(first, xp.result_type(first, ones))
+    made = xp.sum(made, axis=joined) if joined else made
+    made = _arranged(made, left, [label for label in labels[2] if label in left], xp)
+    made = xp.reshape(made, tuple(1 if label in plan.right else sizes[label] for label in labels[2]))
+    return xp.broadcast_to(made, tuple(sizes[label] for label in labels[2]))
+
+
 class _Layout(NamedTuple):
     """The shapes of the factors of a matrix product, and of its result with its axes apart."""
 

@@ -15,12 +15,23 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from whygrad.arrays import best, best_along, cast, ldexp, log_onto, multiplied_onto, scatter_best, scatter_sum
+from whygrad.arrays import (
+    best,
+    best_along,
+    cast,
+    extremes,
+    ldexp,
+    log_onto,
+    multiplied_onto,
+    scatter_best,
+    scatter_sum,
+)
 from whygrad.contraction import (
     SIGNED_LARGEST,
     Labels,
     Tracks,
     contract_best,
+    contract_ones,
     contract_strongest,
     contract_sum,
 )
@@ -99,7 +110,13 @@ class SumSemiring(NamedTuple):
         self, left: Element, right: Element, labels: Labels, xp: Any, marked: bool = False
     ) -> Element:
         """Returns the sum over the labels that the result lacks of cotangent times lifted partials."""
-        return self.combine(left, right, marked, lambda a, b: contract_sum(a, b, labels, xp))
+
+        def product(a: Array, b: Array) -> Array:
+            if (self.live or self.unit) and math.prod(b.shape) and extremes(b) == (1.0, 1.0):
+                return contract_ones(a, b, labels, xp)
+            return contract_sum(a, b, labels, xp)
+
+        return self.combine(left, right, marked, product)
 
     def compose(self, left: Element, right: Element, labels: Labels, xp: Any) -> Element:
         """Returns the contraction of two cotangents, one after the other: the beginnings of paths and their ends."""

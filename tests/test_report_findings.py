@@ -397,3 +397,45 @@ def test_a_model_of_one_layer_is_not_told_where_the_gradient_is_longest() -> Non
         nn.Linear(3, 1), torch.ones(2, 3), lambda m, x: {"loss": m(x).square().mean()}
     ).report()
     assert report.findings == ()
+
+
+def test_a_cost_that_the_sum_makes_worse_is_named_though_it_hardly_conflicts() -> None:
+    model = nn.Linear(4, 1, bias=False).double()
+    towards = torch.eye(4, dtype=torch.float64) - torch.tensor([[0.0] * 4, [0.05, 0, 0, 0], *[[0.0] * 4] * 2])
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        along = m.weight[0] @ towards.T
+        return {"large": along[0], "small": 0.01 * along[1]}
+
+    found = report(model, torch.ones(1), costs)
+    finding = only(found, "worse")
+    rows_ = np.stack([towards[0].numpy(), 0.01 * towards[1].numpy()])
+    whole = rows_.sum(axis=0)
+    wanted = rows_[1] @ whole / np.linalg.norm(rows_[1]) / np.linalg.norm(whole)
+    assert wanted < 0
+    assert finding.costs == ("small",)
+    assert finding.says.endswith(f"is −{abs(wanted):.2f}")
+    (says,) = finding.tries
+    low, high = (float(number) for number in re.findall(r"small by ([\d.]+) to ([\d.]+)", says)[0])
+    for factor, good in ((0.9 * low, False), (1.1 * low, True), (0.9 * high, True), (1.1 * high, False)):
+        step = rows_[0] + factor * rows_[1]
+        assert all(rows_ @ step >= 0) == good
+
+
+def test_what_was_looked_for_and_not_found_is_said() -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+    x = torch.randn(64, 3)
+
+    def told(model: nn.Module) -> str:
+        text = " ".join(report(model, x, lambda m, x: {"a": m(x).square().mean()}).to_text().split())
+        return text.partition("Looked for and not found: ")[2].partition(".")[0]
+
+    with torch.no_grad():
+        model[0].bias.fill_(0.5)
+    assert told(model) == "gradients that vanish or explode, dead units and parameters that no cost reaches"
+    with torch.no_grad():
+        model[0].bias[0] = -100.0
+    assert told(model) == "gradients that vanish or explode and parameters that no cost reaches"
+    with torch.no_grad():
+        model[2].weight[0, 0] = float("nan")
+    assert told(model) == ""

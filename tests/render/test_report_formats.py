@@ -60,6 +60,28 @@ def test_a_conflict_is_marked_by_a_sign_as_well_as_by_colour() -> None:
     assert "\x1b" in report.to_text(color=True)
 
 
+def test_a_folded_module_shows_that_a_layer_of_it_has_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def block() -> nn.Module:
+        return nn.ModuleDict({"a": nn.Linear(2, 1, bias=False), "b": nn.Linear(2, 1, bias=False)})
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        same = (
+            sum(9 * each(x).sum() for one in m.values() for each in one.values()) - 9 * m["one"]["b"](x).sum()
+        )
+        other = m["one"]["b"](x).sum()
+        return {"p": same + other, "q": same - other}
+
+    report = wg.record(nn.ModuleDict({"one": block(), "two": block()}), torch.ones(3, 2), costs).report()
+    assert "(⇄)" not in report.to_text()
+    monkeypatch.setattr("whygrad.render.report_text.LINES", 1)
+    text = report.to_text()
+    marks = {
+        row[0]: "(⇄)" in row for row in map(str.split, text.splitlines()) if row[:1] in (["one"], ["two"])
+    }
+    assert marks == {"one": True, "two": False}
+    assert "two costs pull against each other in a layer of a folded module" in text
+
+
 def test_html_is_one_page_with_names_escaped() -> None:
     page = made().to_html()
     assert page.startswith("<!doctype html>")

@@ -52,7 +52,9 @@ def report_html(report: Report) -> str:
     """Returns a report as one element with its style."""
     parts = [f"<h2>Gradient report</h2><p class='why'>{escape(words.headline(report))}</p>", _costs(report)]
     if report.findings:
-        parts.append("<h3>In short</h3>" + "".join(map(_finding, report.findings)))
+        sound = words.sound(report)
+        last = f"<div class='finding'><p>{escape(sound)}.</p></div>" if sound else ""
+        parts.append(f"<h3>In short</h3>{''.join(map(_finding, report.findings))}{last}")
     title = "Which cost pulls where" if len(report.costs) > 1 else "The gradient"
     parts.append(f"<h3>{title}</h3>{_tree(report)}")
     parts.append(_matrix(report))
@@ -311,7 +313,7 @@ def _depth(report: Report) -> str:
         for k, name in enumerate(report.costs)
     )
     return (
-        "<h3>Depth: norm of each cost’s derivative by the layers’ outputs, first to last</h3>"
+        "<h3>Layer by layer: norm of each cost’s derivative by the outputs, first to last</h3>"
         f"<p class='why'>{legend}</p><div class='wide'><svg viewBox='0 0 {width} {height}' width='100%' "
         f"style='min-width:30rem;max-width:46rem' role='img' aria-label='norm of the derivative by layer'>"
         f"{''.join(lines)}</svg></div>"

@@ -1,6 +1,6 @@
 """Reports as text for a terminal: readable at 60 columns, without colour and without Unicode."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING, shows_unicode, trimmed
 from whygrad.report import Report
-from whygrad.report.conflicts import CONFLICT, in_conflict, worst_pair
+from whygrad.report.conflicts import CONFLICT, conflict_inside, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
 from whygrad.report.phrases import grouped
 from whygrad.report.record import Numbers, Part
@@ -76,7 +76,7 @@ class _Columns(NamedTuple):
 def _columns(report: Report, look: _Look) -> _Columns:
     many, numbers = len(report.costs), report.model.numbers
     each = many <= COLUMNS_UP_TO
-    room = look.width - 2 - NAMES - (10 if many > 1 else 0)
+    room = look.width - 2 - NAMES - (11 if many > 1 else 0)
     room -= sum(max(len(look.short(cost)), 8) + 2 for cost in report.costs) if each else 25
     cancels = numbers.total is not None and room >= 9
     room -= 9 * cancels
@@ -137,7 +137,7 @@ def parts(report: Report, look: _Look) -> Iterator[Any]:
         yield matrix
         yield ""
     if len(report.layers) > 1:
-        title = "Depth: norm of each cost's derivative by the layers' outputs, first to last"
+        title = "Layer by layer: norm of each cost's derivative by the outputs, first to last"
         yield Text(title if look.width >= len(title) else title.replace(", first to last", ""), HEADING)
         yield _depth(report, look)
         yield ""
@@ -160,13 +160,29 @@ def _notes(report: Report, look: _Look) -> Any:
     table.add_column(max_width=SENTENCES)
     columns = _columns(report, look)
     left_out = {"share": not columns.bar, "cancels": not columns.cancels, "paths": not columns.paths}
-    folded = any(line.folded for line in fold(report.model, LINES))
-    for word, meaning in [*words.meanings(report), *[("(4)", "a module with 4 parameters, folded")] * folded]:
+    lines = fold(report.model, LINES)
+    meanings = dict(words.meanings(report))
+    if "layers" in meanings:
+        meanings["layers"] = f"one scale for all costs, logarithmic; a gap: no path; {meanings['layers']}"
+    if columns.costs and any(line.part and _apart(line.part) for line in lines):
+        meanings["."] = "no path from this cost"
+    if len(report.costs) > 1 and any(
+        line.part and line.folded and conflict_inside(line.part) for line in lines
+    ):
+        meanings[f"({words.MARK})"] = "two costs pull against each other in a layer of a folded module"
+    if any(line.folded for line in lines):
+        meanings["(4)"] = "a module with 4 parameters, folded"
+    for word, meaning in meanings.items():
         if left_out.get(word):
             continue
-        table.add_row(Text(word, "bold"), Text(look.plain(meaning), FAINT))
+        table.add_row(Text(look.plain(word), "bold"), Text(look.plain(meaning), FAINT))
     remarks = [Padding(Text(look.plain(remark), FAINT), (0, 0, 0, 2)) for remark in words.remarks(report)]
     return Group(Padding(table, (0, 0, 0, 2)), *remarks)
+
+
+def _apart(part: Part) -> bool:
+    """Returns whether some costs reach a part and others don't."""
+    return bool(part.numbers.reached.any() and not part.numbers.reached.all())
 
 
 def _grid(*columns: str) -> Table:
@@ -230,22 +246,28 @@ def _number(value: float) -> Text:
 
 def _findings(report: Report, look: _Look) -> Iterator[Any]:
     for finding in report.findings:
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True, width=2)
-        table.add_column(max_width=SENTENCES, overflow="fold")
-        mark = Text(f"{look.mark if finding.kind == 'conflict' else '!' if finding.problem else '-'}")
-        if finding.problem:
-            mark.stylize(BAD)
-        says = look.plain(finding.says)
-        table.add_row(mark, Text(f"{says}."))
-        for tries in finding.tries:
-            table.add_row("", Text.assemble(("try: ", "bold green"), (look.plain(tries), "")))
-        yield Padding(table, (0, 0, 0, 1))
-        yield ""
+        mark = look.mark if finding.kind == "conflict" else "!" if finding.problem else "-"
+        tries = [look.plain(tries) for tries in finding.tries]
+        yield from _said(Text(mark, BAD if finding.problem else ""), f"{look.plain(finding.says)}.", tries)
+    sound = words.sound(report)
+    if sound:
+        yield from _said(Text("-"), f"{sound}.", ())
+
+
+def _said(mark: Text, says: str, tries: Sequence[str]) -> Iterator[Any]:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, width=2)
+    table.add_column(max_width=SENTENCES, overflow="fold")
+    table.add_row(mark, Text(says))
+    for each in tries:
+        table.add_row("", Text.assemble(("try: ", "bold green"), (each, "")))
+    yield Padding(table, (0, 0, 0, 1))
+    yield ""
 
 
 def _tree(report: Report, look: _Look) -> Padding:
     costs, columns = list(report.costs), _columns(report, look)
+    whole, shared = report.model, words.shared_row(report)
     many, idle = len(costs), words.idle(report)
     table = Table.grid(padding=(0, 2))
     heads = [Text("")]
@@ -264,7 +286,7 @@ def _tree(report: Report, look: _Look) -> Padding:
     if columns.bar:
         column(Text("share", FAINT), "left", columns.bar)
     if many > 1:
-        column(Text("cosine", FAINT))
+        column(Text("cosine", FAINT), "left")
     if columns.pair:
         column(Text("of", FAINT), "left", columns.pair)
     if columns.cancels:
@@ -272,6 +294,9 @@ def _tree(report: Report, look: _Look) -> Padding:
     if columns.paths:
         column(Text("paths", FAINT))
     table.add_row(*heads)
+
+    lines = fold(whole, LINES)
+    inside = {line.part.name for line in lines if line.part and line.folded and conflict_inside(line.part)}
 
     def cells(numbers: Numbers, name: str = "") -> list[Text]:
         if not numbers.reached.any():
@@ -290,7 +315,8 @@ def _tree(report: Report, look: _Look) -> Padding:
         conflict = in_conflict(numbers) and name not in idle
         if many > 1:
             text = look.plain(worst.cosine)
-            made.append(Text(f"{text} {look.mark if conflict else ' '}", BAD if conflict else ""))
+            mark = look.mark if conflict else f"({look.mark})" if name in inside else ""
+            made.append(Text(f"{text:>5} {mark}", BAD if conflict else ""))
         if columns.pair:
             made.append(Text(look.short(worst.names, columns.pair), "" if conflict else FAINT))
         if columns.cancels:
@@ -299,11 +325,10 @@ def _tree(report: Report, look: _Look) -> Padding:
             made.append(Text(words.effective(words.largest(numbers.entropy))))
         return made
 
-    whole, shared = report.model, words.shared_row(report)
     table.add_row(Text("the model", "bold"), *cells(whole.numbers))
     if shared is not None:
         table.add_row(Text("shared weights", "bold"), *cells(shared))
-    for line in fold(whole, LINES):
+    for line in lines:
         table.add_row(*_line(line, look, cells, columns))
     return Padding(table, (0, 0, 0, 2))
 
@@ -334,7 +359,7 @@ def _range_cells(others: tuple[Part, ...], look: _Look, columns: _Columns) -> li
     if cosines:
         conflict = min(cosines) < CONFLICT
         made.append(
-            Text(look.plain(f"≥ {words.cosine(min(cosines))} {words.MARK if conflict else ' '}"), FAINT)
+            Text(look.plain(f"≥ {words.cosine(min(cosines)):>5} {words.MARK if conflict else ' '}"), FAINT)
         )
     return made
 

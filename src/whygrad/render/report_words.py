@@ -10,7 +10,7 @@ from whygrad.report.conflicts import CONFLICT, worst_pair
 from whygrad.report.phrases import counted, grouped, listed, signed
 from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
-from whygrad.report.verdict import DOMINANCE, EXPLODING, VANISHING
+from whygrad.report.verdict import DOMINANCE, EXPLODING, FEWEST_LAYERS, VANISHING
 
 # A matrix of cosines is written out for so many costs.
 FEWEST_IN_MATRIX, MOST_IN_MATRIX = 3, 12
@@ -139,15 +139,16 @@ def meanings(report: Report) -> list[tuple[str, str]]:
             (
                 "cosine",
                 f"between the gradients of two costs{', the smallest of all pairs' * (len(report.costs) > 2)}; below "
-                f"{signed(CONFLICT)} they pull against each other ({MARK})",
+                f"{signed(CONFLICT)} they pull against each other: {MARK}",
             ),
         ]
     if numbers.total is not None:
         made.append(
             (
                 "cancels",
-                "1 − |gradient| / (sum of the absolute contributions of all paths); close to 100% is usual in deep "
-                "networks, where very many paths of both signs meet",
+                "how much the paths of one cost cancel each other: 1 − |gradient| / (sum of the absolute contributions "
+                "of all its paths), of the cost where it is most; close to 100% is usual in deep networks, where very "
+                "many paths of both signs meet",
             )
         )
     if numbers.surprise is not None:
@@ -157,12 +158,27 @@ def meanings(report: Report) -> list[tuple[str, str]]:
     if len(report.layers) > 1:
         made.append(
             (
-                "depth",
+                "layers",
                 f"vanishing (exploding) where the first layer's norm is less than {VANISHING:g} (more than "
                 f"{EXPLODING:g}) of the last one's",
             )
         )
     return made
+
+
+def sound(report: Report) -> str:
+    """Returns what was looked for and not found, in words; nothing where values aren't finite."""
+    kinds = {finding.kind for finding in report.findings}
+    if "not finite" in kinds:
+        return ""
+    absent = []
+    if len(report.layers) >= FEWEST_LAYERS and not kinds & {"vanishing", "exploding"}:
+        absent.append("gradients that vanish or explode")
+    if report.units and not any(units.dead or units.silent for units in report.units):
+        absent.append("dead units")
+    if "unreached" not in kinds:
+        absent.append("parameters that no cost reaches")
+    return f"Looked for and not found: {listed(absent)}" if absent else ""
 
 
 def remarks(report: Report) -> list[str]:

@@ -52,6 +52,11 @@ def worst_pair(numbers: Numbers) -> tuple[float, int, int] | None:
     return min(pairs) if pairs else None
 
 
+def conflict_inside(part: Part) -> bool:
+    """Returns whether two costs pull against each other in a layer of a part, if not in all of it."""
+    return any(in_conflict(layer.numbers) for layer in part.layers)
+
+
 def in_conflict(numbers: Numbers) -> bool:
     """Returns whether two costs pull against each other."""
     worst = worst_pair(numbers)
@@ -89,6 +94,7 @@ def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterato
             ("methods for any number of costs (UPGrad, MGDA, CAGrad) instead of mending pair by pair",),
         )
     yield from _light(names, light)
+    yield from _worse(names, model.numbers, {k for clash in heavy[:PAIRS_TOLD] for k in clash.pair})
     if not found:
         yield _agreement(names, model, whole, idle)
 
@@ -209,8 +215,28 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
     a, b = (names[k] for k in first.pair)
     says = f"{a} and {b} pull against each other{_where(first)}, but it weighs little{_overall(first)}"
     if len(found) > 1:
-        says += f". The same holds for {_pairs(names, found[1:])}"
+        rest = (
+            "does another pair that weighs"
+            if len(found) == 2
+            else f"do {len(found) - 1} other pairs that weigh"
+        )
+        says += f"; so {rest} as little: {_pairs(names, found[1:])}"
     yield Finding("conflict", says, (), tuple(name for _, name in first.against), (a, b))
+
+
+def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[Finding]:
+    """Yields what is said of costs that the sum of all makes worse, of those that no pair was told of."""
+    worse = [k for k in range(len(names)) if numbers.along[k] < 0]
+    left = [k for k in worse if k not in told]
+    if left:
+        cosines = listed([signed(float(numbers.along[k])) for k in left])
+        yield Finding(
+            "worse",
+            f"A small step down the sum of all costs makes {listed([names[k] for k in left])} worse: the cosine with "
+            f"the gradient of the sum is {cosines}",
+            tuple(_reweighted(names, numbers, left[0])) if worse == left[:1] else (),
+            costs=tuple(names[k] for k in left),
+        )
 
 
 def _pairs(names: Sequence[str], found: Sequence[_Clash]) -> str:

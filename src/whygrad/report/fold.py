@@ -24,8 +24,8 @@ class Line(NamedTuple):
 def fold(model: Part, most: int) -> list[Line]:
     """Returns the lines of a model's tree, at most about ``most``.
 
-    Modules are opened from the top; among those of one level first where the costs disagree most. Of many parts the
-    first, the last and the extremes stay; the others share a line.
+    Modules are opened from the top; among those of one level first where the costs disagree most, in all of it or in
+    a layer of it. Of many parts the first, the last and the extremes stay; the others share a line.
     """
     opened: set[int] = set()
     waiting = [model]
@@ -46,8 +46,8 @@ def fold(model: Part, most: int) -> list[Line]:
 
 
 def _interest(part: Part) -> tuple[float, float]:
-    worst = worst_pair(part.numbers)
-    return (worst[0] if worst else 1.0, -float(np.nansum(part.numbers.norms)))
+    cosines = [worst[0] for inner in (part, *part.layers) if (worst := worst_pair(inner.numbers))]
+    return (min(cosines, default=1.0), -float(np.nansum(part.numbers.norms)))
 
 
 def _shown(parts: Sequence[Part]) -> list[Part]:

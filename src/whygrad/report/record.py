@@ -189,8 +189,8 @@ class Finding(NamedTuple):
     """One thing that the numbers say.
 
     Args:
-        kind: ``conflict``, ``agreement``, ``apart``, ``domination``, ``balance``, ``vanishing``, ``exploding``,
-            ``dead``, ``silent``, ``unreached``, ``cancels``, ``not finite`` or ``single``.
+        kind: ``conflict``, ``worse``, ``agreement``, ``apart``, ``domination``, ``balance``, ``vanishing``,
+            ``exploding``, ``dead``, ``silent``, ``unreached``, ``cancels``, ``not finite`` or ``single``.
         says: What it is, with the numbers.
         tries: What to try; nothing where nothing has to be mended.
         names: The modules or parameters that it is about.

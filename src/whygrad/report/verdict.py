@@ -177,7 +177,7 @@ def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
     apart = f" ({listed(far)}, shorter by far, may be meant to be so)" if far else ""
     return (
         f"multiply {listed(factors, 4)}{divided}{apart}, to let the costs pull equally on the shared weights; or leave "
-        f"it so, if {names[top]} is to come first and the other{'s' * (len(ratios) > 1)} only to regularise"
+        f"it so, if {names[top]} is meant to come first"
     )
 
 
@@ -262,7 +262,7 @@ def _unreached(model: Part) -> Iterator[Finding]:
         yield Finding(
             "unreached",
             f"No cost reaches {listed([name or 'the model' for name in gone])}: there is no path, and PyTorch leaves "
-            f".grad at None (or at 0, behind a rounding)",
+            f".grad at None (or at 0, where a rounding cuts the path)",
             (
                 "look for a detach, a no_grad, a rounding or an output that no cost uses; or drop what isn't needed",
             ),

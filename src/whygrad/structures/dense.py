@@ -123,7 +123,7 @@ def _linear(moved: "Element", parts: Separated, known: Mapping[str, Array], xp: 
     def pulled(part: Array) -> Array:
         made = xp.zeros_like(part) if diagonal is None else part * diagonal
         for f, g in pairs:
-            made = made + xp.sum(part * f, axis=-1, keepdims=True) * g
+            made += xp.sum(part * f, axis=-1, keepdims=True) * g
         return made
 
     return each(moved, pulled)

@@ -36,7 +36,7 @@ def drawn(pattern: str, seed: int = 0, sizes: Any = None) -> tuple[Any, Any]:
     first, second, _ = labels(pattern)
     sizes = sizes or {label: 2 + place % 3 for place, label in enumerate(sorted({*first, *second}))}
     generator = np.random.default_rng(seed)
-    return tuple(generator.normal(size=tuple(sizes[label] for label in side)) for side in (first, second))  # type: ignore[return-value]
+    return tuple(generator.normal(size=tuple(sizes[label] for label in side)) for side in (first, second))
 
 
 def products(first: Any, second: Any, pattern: str) -> dict[tuple[int, ...], list[float]]:

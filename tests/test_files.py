@@ -223,7 +223,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(wg.NetworkFileError, match="can't be read: embedded null byte"):
         wg.Network.load("a\0b")
     with pytest.raises(wg.NetworkFileError, match="load: expected the path of a network file, found 5"):
-        wg.Network.load(5)  # type: ignore[arg-type]
+        wg.Network.load(5)
 
 
 def test_files_nested_too_deeply(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_precedence_is_that_of_arithmetic() -> None:
     assert parse("a - b - c") == Apply("sub", (parse("a - b"), Symbol("c")))
     assert parse("a/b*c") == Apply("mul", (parse("a/b"), Symbol("c")))
     assert parse("2**3") == parse("2^3")
-    assert parse("where(x > 0, 1, slope)").head == "where"  # type: ignore[union-attr]
+    assert parse("where(x > 0, 1, slope)").head == "where"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_parameters_that_are_not_there(name: object) -> None:
         with pytest.raises(
             wg.QuantityError, match=r"expected a parameter of this network \(W1, b1, W2, b2\), found"
         ):
-            ask(name)  # type: ignore[operator]
+            ask(name)
     with pytest.raises(KeyError):
         gradients["W9"]
 

@@ -64,7 +64,7 @@ def test_a_graph_is_finished_when_it_is_made() -> None:
     recording.leaf("later", np.ones(1))
     assert len(graph.nodes) == 5
     with pytest.raises(AttributeError):
-        graph.nodes[0].name = "other"  # type: ignore[misc]
+        graph.nodes[0].name = "other"
     assert Node("x", np.ones(1)).settings == {}
 
 

@@ -42,7 +42,7 @@ def test_parameters_are_copies_that_cant_be_written() -> None:
     with pytest.raises(ValueError, match="read-only"):
         net.parameters["W1"][0, 0] = 3
     with pytest.raises(TypeError):
-        net.parameters["W1"] = given_W  # type: ignore[index]
+        net.parameters["W1"] = given_W
 
 
 def test_biases_where_the_parameters_have_them() -> None:

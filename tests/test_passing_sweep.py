@@ -100,7 +100,7 @@ def test_turns_go_through_their_operations_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(
         SEMIRINGS,
         "total",
-        plain._replace(lift=lambda p, xp: lifted.append(p) or (abs(p),)),  # type: ignore[func-returns-value]
+        plain._replace(lift=lambda p, xp: lifted.append(p) or (abs(p),)),
     )
     PassingSweep(graph, "total", {n["x"]}, room=1)
     assert (

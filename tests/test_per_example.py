@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import nn  # noqa: E402 - only where torch is there
 
-import whygrad as wg  # noqa: E402
-from whygrad.structures import convolution  # noqa: E402
+import whygrad as wg  # noqa: E402 - only where torch is there
+from whygrad.structures import convolution  # noqa: E402 - only where torch is there
 
 
 class Sums(nn.Module):

@@ -57,4 +57,4 @@ def test_every_public_name_is_there() -> None:
         assert getattr(wg, name) is not None
     assert set(wg.__all__) <= set(dir(wg))
     with pytest.raises(AttributeError, match="module 'whygrad' has no attribute 'netwerk'"):
-        _ = wg.netwerk  # type: ignore[attr-defined]
+        _ = wg.netwerk

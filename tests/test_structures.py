@@ -81,7 +81,7 @@ def test_linear_takes_any_number_of_axes(shape: tuple[int, ...]) -> None:
 def test_the_partial_of_a_product_is_the_other_factor() -> None:
     structure = OPS["matmul"].structure
     assert isinstance(structure, Contraction)
-    assert [structure.formula(which, {}).name for which in (0, 1)] == ["B", "A"]  # type: ignore[union-attr]
+    assert [structure.formula(which, {}).name for which in (0, 1)] == ["B", "A"]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])

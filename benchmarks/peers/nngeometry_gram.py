@@ -18,9 +18,9 @@ from benchmarks.workloads import ModelProblem, Problem
 class WholeBatch(DataLoader[tuple[Tensor, ...]]):
     """Yields the batch as it is: fetching examples one by one would be charged to nngeometry."""
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """One batch with everything in it."""
-        yield self.dataset.tensors  # type: ignore[attr-defined]
+        yield self.dataset.tensors
 
 
 def _example_gramian(problem: Problem) -> Call:

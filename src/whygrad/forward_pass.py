@@ -178,7 +178,7 @@ class ForwardPass:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             e, deltas, slope = program.backward(self.y, self.x, *states, *self.network.parameters.values())
         low, _ = net.bounds()
-        if not low and OPS[net.cost].cost.low is not None:  # type: ignore[union-attr]
+        if not low and OPS[net.cost].cost.low is not None:  # type: ignore[union-attr]  # it is one
             self.costs  # noqa: B018 - a logarithm of what may be negative: its slope would be a number all the same
         if not np.isfinite(e).all():
             self.costs  # noqa: B018 - raises with the reason

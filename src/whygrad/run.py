@@ -93,7 +93,7 @@ class Run(ForwardPass):
             return gradients.deltas(layer)
         if layer == net.depth:
             local = self.recorded.graph.local(self.recorded.nodes["C", None])
-            diagonal = OPS[net.cost].structure.partial(local, 0)  # type: ignore[attr-defined]
+            diagonal = OPS[net.cost].structure.partial(local, 0)  # type: ignore[attr-defined]  # costs have one
             scale = 1 / self.examples if net.reduction == "mean" else 1
             return np.eye(net.outputs, dtype=self.network.dtype) * (diagonal * scale)[:, None, :]
         return gradients.sent_back(layer + 1, self.network.parameters[f"W{layer + 1}"])

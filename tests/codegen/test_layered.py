@@ -6,7 +6,7 @@ from whygrad.codegen.layered import Activation, Layered, cost_code, slope_code, 
 
 
 def layered(*activations: Activation, cost: str = "squared_error", **more: object) -> Layered:
-    return Layered((2,) * (len(activations) + 1), activations, False, cost, **more)  # type: ignore[arg-type]
+    return Layered((2,) * (len(activations) + 1), activations, False, cost, **more)
 
 
 def test_shapes_and_words() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def names_of(run: Any, oracle: Oracle, parts: list[float], of: Quantity, by: Qua
     ends = {of, *(q for q in every if q.kind in ("a", "z", "C", "R", "total"))}
     for end in ends:
         for q in every:
-            number = lambda end=end, q=q: oracle.derivative(end, q, example)  # noqa: E731
+            number = partial(oracle.derivative, end, q, example)
             for text in fractions(net.name(end), net.name(q)):
                 numbers[text] = number
             numbers[net.notation.derivative_text(end, q, layout)] = number

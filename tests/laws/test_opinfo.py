@@ -112,7 +112,7 @@ SUPPORTED = frozenset(
     unflatten unfold unfold_copy unsafe_chunk unsafe_split unsqueeze unsqueeze_copy var var.unbiased
     var_mean var_mean.unbiased vdot view view_as view_as_complex view_copy vsplit vstack where xlogy
     zero_
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 # Of complex numbers there are fewer that aren't recorded.
@@ -124,7 +124,7 @@ COMPLEX_REFUSED = frozenset(
     logcumsumexp logdet logsumexp lu lu_solve lu_unpack masked.logsumexp norm.nuc ormqr qr std
     std.unbiased std_mean std_mean.unbiased svd triangular_solve var var.unbiased var_mean
     var_mean.unbiased
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 TOLERANCES = {
@@ -179,7 +179,7 @@ def projected(op: Any, arguments: Any) -> dict[str, torch.Tensor]:
     made = tree_flatten(op(first, *args, **kwargs))[0]
     outputs = [real_numbers(out) for out in made if has_derivatives(out)]
     torch.default_generator.manual_seed(5)
-    return {"c": sum((out * torch.rand(out.shape, dtype=out.dtype)).sum() for out in outputs)}  # type: ignore[dict-item]
+    return {"c": sum((out * torch.rand(out.shape, dtype=out.dtype)).sum() for out in outputs)}
 
 
 def by_autograd(op: Any, sample: Any) -> tuple[Any, list[torch.Tensor] | None]:

@@ -407,7 +407,7 @@ def test_printed_code_computes_the_same_numbers(name: str, settings: Settings) -
 def test_dense_formulas_are_written_for_arrays_and_refused_for_scalars(name: str) -> None:
     op = OPS[name]
     (x,) = drawn(op, 9)
-    value = parse(op.structure.of)  # type: ignore[attr-defined]
+    value = parse(op.structure.of)
     known = {op.arguments[0]: x}
     numbers = {name: Number(v) for name, v in op.settings.items() if name != "axis"} | {"n": Number(4)}
     value = substitute(value, numbers)

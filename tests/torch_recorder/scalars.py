@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 Scalar = tuple[int, int]  # a node's number, and the flat position in its value
@@ -117,7 +117,10 @@ def call_of(node: Any) -> Call:
         run = CALLS.get(name)
         if run is None:
             plain = getattr(torch, name, None) or getattr(F, name)
-            run = lambda *x: plain(*x[:-1], **x[-1])  # noqa: E731
+
+            def run(*x: Any) -> Any:
+                return plain(*x[:-1], **x[-1])
+
         # An elementwise operation of the same array twice is noted with the array once.
         twice = len(node.inputs) == 1 and name in ("add", "sub", "mul", "div", "maximum", "minimum")
         return (lambda x: run(x, x, settings)) if twice else (lambda *x: run(*x, settings))
@@ -150,7 +153,7 @@ def call_of(node: Any) -> Call:
 
 
 def _einsum(labels: Sequence[Sequence[str]]) -> Call:
-    letters = {label: chr(97 + place) for place, label in enumerate(dict.fromkeys(sum(labels, ())))}  # type: ignore[arg-type]
+    letters = {label: chr(97 + place) for place, label in enumerate(dict.fromkeys(sum(labels, ())))}
     a, b, out = ("".join(letters[label] for label in side) for side in labels)
     return lambda x, y: torch.einsum(f"{a},{b}->{out}", x, y)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, hessian, jacrev, vmap
 
@@ -247,7 +247,7 @@ def test_an_embedding_by_its_own_gradient() -> None:
     def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         loss = F.mse_loss(model(batch), torch.ones(2, 5, 3))
         slopes = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
-        return {"loss": loss, "slopes": sum(g.square().sum() for g in slopes)}  # type: ignore[dict-item]
+        return {"loss": loss, "slopes": sum(g.square().sum() for g in slopes)}
 
     recorded(nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 3)), torch.randint(0, 7, (2, 5)), costs)
 
@@ -277,7 +277,7 @@ def test_gradients_that_are_left_in_the_model() -> None:
         slopes = [p.grad for p in model.parameters()]
         for parameter in model.parameters():
             parameter.grad = None
-        return {"loss": loss, "slopes": sum(g.square().sum() for g in slopes)}  # type: ignore[union-attr, dict-item]
+        return {"loss": loss, "slopes": sum(g.square().sum() for g in slopes)}
 
     recorded(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)), torch.randn(5, 4), costs)
 
@@ -288,8 +288,8 @@ def test_gradients_that_are_left_in_the_model() -> None:
 def test_what_is_detached_stays_so() -> None:
     def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         at = batch.clone().requires_grad_()
-        hidden = torch.tanh(model[0](at))  # type: ignore[index]
-        out = model[1](hidden) + model[1](hidden.detach())  # type: ignore[index]
+        hidden = torch.tanh(model[0](at))
+        out = model[1](hidden) + model[1](hidden.detach())
         (by,) = torch.autograd.grad(out.sum(), at, create_graph=True)
         (number,) = torch.autograd.grad(out.sum(), at, retain_graph=True)
         return {
@@ -304,9 +304,9 @@ def test_what_is_detached_stays_so() -> None:
 def test_values_in_place() -> None:
     def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         at = batch.clone().requires_grad_()
-        hidden = torch.relu_(model[0](at)) * 2  # type: ignore[index]
+        hidden = torch.relu_(model[0](at)) * 2
         hidden.tanh_()
-        (by,) = torch.autograd.grad(model[1](hidden).sum(), at, create_graph=True)  # type: ignore[index]
+        (by,) = torch.autograd.grad(model[1](hidden).sum(), at, create_graph=True)
         return {"slope": by.square().sum()}
 
     recorded(nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 1)), torch.randn(5, 4), costs)

@@ -182,12 +182,12 @@ def views(draw: st.DrawFn, base: torch.Tensor) -> torch.Tensor:
             axis = draw(st.integers(0, view.dim() - 1))
             low, high = sorted(draw(st.integers(0, view.shape[axis])) for _ in range(2))
             kinds += [
-                lambda v, a=axis: v.transpose(a, 0),  # type: ignore[misc]
-                lambda v, a=axis, i=low, j=high: v.narrow(a, i, j - i),  # type: ignore[misc]
+                lambda v, a=axis: v.transpose(a, 0),
+                lambda v, a=axis, i=low, j=high: v.narrow(a, i, j - i),
                 lambda v: v[::2],
             ]
             if low < high:
-                kinds.append(lambda v, a=axis, i=low: v.select(a, i))  # type: ignore[misc]
+                kinds.append(lambda v, a=axis, i=low: v.select(a, i))
         view = draw(st.sampled_from(kinds))(view)
     return view
 

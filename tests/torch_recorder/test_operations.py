@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import whygrad as wg
@@ -246,7 +246,10 @@ def test_a_script_within_the_costs(kind: str, before: int) -> None:
             script = torch.jit.CompilationUnit(SOURCE).gelu_of_a_sum
         else:
             inner = torch.jit.script(nn.Sequential(nn.Tanh(), nn.Softplus()))
-            script = lambda b, y: inner(b + y)  # noqa: E731
+
+            def script(b, y):
+                return inner(b + y)
+
     model = Of(lambda m, x: script(m.b, m.layer(x)), layer=nn.Linear(3, 4, bias=False), b=torch.randn(4))
     x = torch.randn(5, 3)
     for _ in range(before):

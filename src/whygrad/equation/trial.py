@@ -175,15 +175,16 @@ class Trial:
             return None
         values = self.values[0]
         wanted = self.value(other, values)
-        found = [
+        zero, one, two = (
             self.value(replaced(side, node, Number(node.span, number)), values) for number in ("0", "1", "2")
-        ]
-        if wanted is None or wanted.ndim != 2 or any(part is None or part.ndim != 2 for part in found):
+        )
+        if wanted is None or zero is None or one is None or two is None:
             return None
-        zero, one, two = found
-        if not np.allclose(two - one, one - zero, rtol=1e-9, atol=1e-13):  # type: ignore[operator]
+        if any(part.ndim != 2 for part in (wanted, zero, one, two)):
             return None
-        slope = one - zero  # type: ignore[operator]
+        if not np.allclose(two - one, one - zero, rtol=1e-9, atol=1e-13):
+            return None
+        slope = one - zero
         with np.errstate(all="ignore"):
             made = (wanted - zero) / slope
         return made if np.all(np.isfinite(made)) else None

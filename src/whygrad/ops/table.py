@@ -65,7 +65,7 @@ def _value(op: Op) -> str:
             return "each axis times its matrix"
         case Selection():
             return "entries of `x`"
-    of: str = structure.of  # type: ignore[attr-defined]
+    of: str = structure.of  # type: ignore[attr-defined]  # all others have one
     sign = (
         "sum over the axes of "
         if KINDS[type(structure).__name__] == "reduction" and "axis_" not in of

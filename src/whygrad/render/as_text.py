@@ -5,7 +5,7 @@ from io import StringIO
 from textwrap import wrap
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -154,9 +154,9 @@ def _costs(d: Derivation, style: Style) -> Padding:
 
 def _step(place: int, step: Step, style: Style) -> Group:
     title = Text(f"{place}. {step.title}", HEADING)
-    lines: list[object] = [title, Padding(style.words(step.says), (0, 0, 0, 3))]
+    lines: list[RenderableType] = [title, Padding(style.words(step.says), (0, 0, 0, 3))]
     lines += [MathLine(style.math(line.math)) for line in step.lines]
-    return Group(*lines)  # type: ignore[arg-type]
+    return Group(*lines)
 
 
 class MathLine:

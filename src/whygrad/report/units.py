@@ -91,15 +91,14 @@ def _signs(record: Record) -> list[int]:
 
 def _unit_axis(graph: Graph, number: int) -> int:
     """Returns the axis of the units: 1 after a convolution, else the last."""
-    source = graph.nodes[number].inputs[0]
     rank = len(graph.nodes[number].value.shape)
-    while graph.nodes[source].op is not None:
-        name = graph.nodes[source].op.name  # type: ignore[union-attr]
-        if "conv" in name:
+    source = graph.nodes[graph.nodes[number].inputs[0]]
+    while source.op is not None:
+        if "conv" in source.op.name:
             return 1
-        if "norm" not in name and not isinstance(graph.nodes[source].op.structure, Selection):  # type: ignore[union-attr]
+        if "norm" not in source.op.name and not isinstance(source.op.structure, Selection):
             break
-        source = graph.nodes[source].inputs[0]
+        source = graph.nodes[source.inputs[0]]
     return rank - 1
 
 

@@ -27,7 +27,7 @@ DECOMPOSED = frozenset(
     nll_loss2d_backward nll_loss_backward
     rrelu_with_noise_backward sigmoid_backward silu_backward smooth_l1_loss_backward
     soft_margin_loss_backward softplus_backward softshrink_backward tanh_backward threshold_backward
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 

@@ -83,7 +83,7 @@ REAL = (
 UNTOLD = -1
 
 
-class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch says no types
     """Writes down the operations between tensors through which paths go.
 
     Args:
@@ -106,7 +106,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         complex_rules: Mapping[str, Rule],
         allow_opaque: bool = False,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch says no types
         self.ledger = Ledger(WRITES if allow_opaque else OTHERWISE)
         self.stops: list[int] = []
         self._rules = rules

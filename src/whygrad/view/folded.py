@@ -256,7 +256,7 @@ class Folded:
                 Slot(found, "inside") if q.kind == "z" else Slot(found, "input") if q.kind == "a" else found
             )
 
-        run.value = value  # type: ignore[method-assign, assignment]
+        run.value = value  # type: ignore[method-assign, assignment]  # of a copy
         return Links(run, 0, TOTAL)
 
     # What a group has in common

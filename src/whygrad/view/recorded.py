@@ -263,7 +263,8 @@ class _Document:
             elif name == "share":
                 each, whole = numbers.shares, float("nan")
             elif name == "total":
-                each, whole = numbers.total, float(numbers.total.sum())  # type: ignore[union-attr]
+                assert numbers.total is not None  # else it isn't offered
+                each, whole = numbers.total, float(numbers.total.sum())
             else:
                 each, whole = self._swept(name, n)
             values.append([*[short(value) for value in each], short(whole)])

@@ -97,7 +97,7 @@ class Server(ThreadingHTTPServer):
         try:
             family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self.address_family = family
-            super().__init__(where[:2], Handler)  # type: ignore[arg-type]
+            super().__init__((str(where[0]), int(where[1])), Handler)
         except (OSError, UnicodeError) as error:
             raise WhygradError(_refused(host, port, error)) from None
         self.names = _own_names(host)

@@ -32,7 +32,7 @@ AS_REAL = f"""
 OF_EACH = """
     acos acosh angle asin asinh atan atanh cos cosh exp exp2 expm1 log log10 log1p log2 pow reciprocal rsqrt sgn sigmoid
     sin sinc sinh sqrt square tan tanh
-""".split()  # noqa: SIM905
+""".split()
 rule(*OF_EACH, into=COMPLEX)(of_each_entry)
 
 # Arguments that are numbers, and no places or sizes.
@@ -85,7 +85,7 @@ def _over_axes(call: Call) -> Any:
     return written(call, lambda: join(_as_pairs(x, call.out), dim=over, keepdim=keep))
 
 
-@rule(*"cumsum trace scatter_add index_add col2im unfold_backward".split(), into=COMPLEX)  # noqa: SIM905
+@rule(*"cumsum trace scatter_add index_add col2im unfold_backward".split(), into=COMPLEX)
 def _by_parts(call: Call) -> Any:
     given, dtype = dict(call.given), call.given.get("dtype")
     if isinstance(given.get("alpha"), complex):

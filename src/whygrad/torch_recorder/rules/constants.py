@@ -11,7 +11,7 @@ from whygrad.torch_recorder.tracer import Call
 @rule(
     *"""zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full
     new_empty new_empty_strided empty_strided _new_zeros_with_same_feature_meta bernoulli normal poisson binomial
-    multinomial signbit floor_divide heaviside argmax argmin""".split()  # noqa: SIM905
+    multinomial signbit floor_divide heaviside argmax argmin""".split()
 )
 def _nothing(call: Call) -> Any:
     return None

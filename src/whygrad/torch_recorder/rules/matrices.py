@@ -31,7 +31,7 @@ MATRIX_FUNCTIONS = {
 }
 
 
-@rule(*"polygamma i0 special_i0e special_i1 special_i1e special_ndtri".split())  # noqa: SIM905
+@rule(*"polygamma i0 special_i0e special_i1 special_i1e special_ndtri".split())
 def of_each_entry(call: Call) -> Any:
     """A function of single entries without a formula here: each entry is a matrix by itself."""
     shape = call.out.shape

@@ -23,7 +23,7 @@ SELECTIONS = """
     index_copy scatter cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes unsafe_chunk chunk
     copy repeat_interleave view_copy expand_copy fill zero view_as_real view_as_complex complex
     select_backward slice_backward diagonal_backward masked_scatter_backward
-""".split()  # noqa: SIM905
+""".split()
 
 # Views, of which the schema doesn't say so.
 UNTOLD_VIEWS = ("_unsafe_view", "unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk")

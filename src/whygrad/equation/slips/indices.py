@@ -1,7 +1,8 @@
 """Slips in indices: a wrong cost, neuron or layer, swapped letters, a sum that is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 from whygrad.equation.atoms import letters_of
 from whygrad.equation.indices import Letters
@@ -23,6 +24,9 @@ from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import constant_ref, quantity_of
 from whygrad.notation import Quantity
 
+# So many numbers are tried for one index.
+MOST_TRIED = 12
+
 
 def other_indices(
     trial: Trial, side: Node, kinds: tuple[str, ...] = ("C", "total", "w", "b", "z", "a", "y", "delta")
@@ -34,7 +38,7 @@ def other_indices(
 
 
 def _changed_indices(trial: Trial, side: Node, kinds: tuple[str, ...]) -> Iterator[tuple[Symbol, Ref]]:
-    layout = trial.setting.vocabulary.layout
+    sizes = trial.setting.vocabulary.layout.sizes
     letters = sorted(letter for letter in trial.letters.free if letter != "@" and letter[0] != "(")
     for node in walk(trial.pair.right):
         if isinstance(node, BigSum):
@@ -45,45 +49,55 @@ def _changed_indices(trial: Trial, side: Node, kinds: tuple[str, ...]) -> Iterat
             continue
         if ref.kind == "total" and ref.example is not None:
             continue
-        if ref.array:
-            if ref.layer is not None:
-                for step in (-1, 1):
-                    yield node, ref._replace(layer=ref.layer._replace(offset=ref.layer.offset + step))
+        for changed in _others(ref, sizes, letters):
+            yield node, changed
+
+
+def _others(ref: Ref, sizes: Sequence[int], letters: Sequence[str]) -> Iterator[Ref]:
+    """Yields a reference with other indices."""
+    if ref.array:
+        if ref.layer is not None:
+            for step in (-1, 1):
+                yield ref._replace(layer=ref.layer._replace(offset=ref.layer.offset + step))
+        return
+    if ref.kind in ("C", "total"):
+        for k in range(sizes[-1]):
+            yield constant_ref(Quantity("C", None, k))
+        for letter in letters:
+            yield Ref("C", None, Index(letter, 0))
+        yield constant_ref(Quantity("total"))
+        return
+    if ref.source is not None and ref.to is not None:
+        yield ref._replace(to=ref.source, source=ref.to)
+    for slot in ("to", "source", "layer"):
+        index: Index | None = getattr(ref, slot)
+        if index is None:
             continue
-        if ref.kind in ("C", "total"):
-            for k in range(layout.sizes[-1]):
-                yield node, constant_ref(Quantity("C", None, k))
-            for letter in letters:
-                yield node, Ref("C", None, Index(letter, 0))
-            yield node, constant_ref(Quantity("total"))
-            continue
-        if ref.source is not None and ref.to is not None:
-            yield node, ref._replace(to=ref.source, source=ref.to)
-        for slot in ("to", "source", "layer"):
-            index: Index | None = getattr(ref, slot)
-            if index is None:
-                continue
-            if index.letter is None:
-                where = (
-                    ref.layer.offset
-                    if ref.layer is not None and ref.layer.letter is None
-                    else len(layout.sizes) - 1
-                )
-                where = where - 1 if slot == "source" else where
-                last = (
-                    len(layout.sizes)
-                    if slot == "layer"
-                    else layout.sizes[where]
-                    if 0 <= where < len(layout.sizes)
-                    else 0
-                )
-                options = [Index(None, number) for number in range(min(last, 12)) if number != index.offset]
-            else:
-                options = [index._replace(offset=index.offset + step) for step in (-1, 1)]
-            options += [Index(letter, 0) for letter in letters if letter != index.letter]
-            for option in options:
-                changed = ref._replace(layer=option) if slot == "layer" else ref._replace(**{slot: option})  # type: ignore[arg-type]
-                yield node, changed
+        if index.letter is None:
+            last = min(_how_many(ref, slot, sizes), MOST_TRIED)
+            options = [Index(None, number) for number in range(last) if number != index.offset]
+        else:
+            options = [index._replace(offset=index.offset + step) for step in (-1, 1)]
+        options += [Index(letter, 0) for letter in letters if letter != index.letter]
+        for option in options:
+            yield _with(ref, slot, option)
+
+
+def _how_many(ref: Ref, slot: str, sizes: Sequence[int]) -> int:
+    """Returns how many numbers one of a reference's indices can be: layers, or neurons of the layer."""
+    if slot == "layer":
+        return len(sizes)
+    layer = len(sizes) - 1
+    if ref.layer is not None and ref.layer.letter is None:
+        layer = ref.layer.offset
+    layer -= slot == "source"
+    return sizes[layer] if 0 <= layer < len(sizes) else 0
+
+
+def _with(ref: Ref, slot: str, index: Index) -> Ref:
+    """Returns a reference with another index in one of its places."""
+    changed: Any = {slot: index}
+    return ref._replace(**changed)
 
 
 def _exists(trial: Trial, ref: Ref) -> bool:
@@ -149,7 +163,7 @@ def swapped_letters(trial: Trial) -> Iterator[Fix]:
             for slot in ("to", "source"):
                 index: Index | None = getattr(ref, slot)
                 if index is not None and index.letter in other_of:
-                    new = new._replace(**{slot: index._replace(letter=other_of[index.letter])})  # type: ignore[arg-type]
+                    new = _with(new, slot, index._replace(letter=other_of[index.letter]))
             if new != ref:
                 text = trial.writer.ref(new)
                 right = replaced(right, node, Symbol(node.span, text, (new,)))

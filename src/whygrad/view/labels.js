@@ -23,10 +23,10 @@ export function label(formulas, key, x, y, width, wanted, least = SMALLEST) {
 }
 
 /** Returns the name of a neuron or a cost: inside, or beside it where it is too long for that. */
-export function nameOf(picture, key, x, y, width, wanted) {
-  const { formulas, radius, row, size, gap, across } = picture;
+export function nameOf(plan, formulas, key, x, y, width, wanted) {
+  const { radius, row, size, gap, across } = plan;
   // Above a neuron; below a cost's value, since its target stands above it.
-  const beside = gap > 44 && (key[0] === "a" ? roomy(picture) : row > 2 * radius + 4.4 * size);
+  const beside = gap > 44 && (key[0] === "a" ? roomy(plan) : row > 2 * radius + 4.4 * size);
   const inside = label(formulas, key, x, y, width, wanted, beside ? READABLE : SMALLEST);
   if (inside) return inside;
   if (!beside) return clipped(formulas, key, { x: x - width / 2 + 3, y: y - size * 0.7, width: width - 6, height: size * 1.4 }, "center");
@@ -54,7 +54,7 @@ export function valueOf({ radius, size }, x, y) {
 }
 
 /** Returns a target's name and value, beside its mark. */
-export function targetOf({ formulas, gap, size }, key, x, y) {
+export function targetOf({ gap, size }, formulas, key, x, y) {
   const inside = html("div", { class: "label start", style: { "font-size": `${size * 1.15}px` } }, formulas.name(key, false), html("span", { class: "value" }));
   return svg("foreignObject", { x, y: y - 13, width: gap * 0.9, height: 26 }, inside);
 }

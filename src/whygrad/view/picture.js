@@ -3,6 +3,7 @@
 import { html, number, parsed, svg } from "./dom.js";
 import { label, nameOf, roomy, targetOf, valueOf } from "./labels.js";
 import { columnsOf, moved } from "./moves.js";
+import { Plan } from "./plan.js";
 
 const HUES = 6;
 const AT_ONCE = 300; // so many items are told to screen readers before anything else happens
@@ -60,88 +61,20 @@ export class Picture {
     if (Math.abs(width - this.width) < 2 && formulas === this.formulas) return false;
     this.width = width;
     this.formulas = formulas;
-    const { layers, hidden } = this.document.picture;
-    const several = this.document.of.some(([key]) => key === "total");
-    const regular = this.document.network.l2 > 0;
-    const columns = layers.length + 1 + (several ? 1 : 0);
-    const rows = Math.max(...layers.map((neurons, layer) => neurons.length + (hidden[layer] ? 1 : 0)), layers.at(-1).length + (regular ? 1 : 0));
-    const { small } = this;
-    const margin = small ? 14 : width < 480 ? 22 : 40;
-    const least = small ? 0 : width < 480 ? 46 : columns > 12 ? 34 : 58;
-    this.gap = Math.max(least, (width - 2 * margin) / (columns - 1));
-    const tall = Math.min(width > 1200 ? width * 0.36 : 520, Math.max(230, width * 0.5));
-    this.row = small ? Math.min(40, small / rows) : Math.max(22, Math.min(Math.max(92, width / 13), tall / rows));
-    this.radius = Math.max(small ? 2.5 : 5, Math.min(Math.max(21, width / 56), this.row * (small || this.row > 50 ? 0.3 : 0.4), this.gap * (width < 480 ? 0.27 : 0.24)));
-    this.size = Math.max(11, this.radius * 0.53);
-    this.svg.style.setProperty("--text", `${this.size}px`);
-    this.svg.classList.toggle("tiny", this.radius < 11);
+    const plan = (this.plan = new Plan(this.document, width, this.small));
+    this.svg.style.setProperty("--text", `${plan.size}px`);
+    this.svg.classList.toggle("tiny", plan.radius < 11);
     this.dense = this.document.picture.items.length > 700; // too many lines to paint one by one, frame by frame
     this.svg.classList.toggle("dense", this.dense);
-    const across = (this.across = 2 * margin + this.gap * (columns - 1));
-    this.full = Math.max(small ? 3 : 4, Math.min(13, this.row * 0.15)); // how wide the widest line is
-    this.low = regular ? this.full + 6 : 0; // room below the neurons for the line from a weight to R
-    const high = this.row * (rows - 1) + 2 * this.radius + (small ? 8 : 34) + this.low;
-    this.high = high;
-    this.place = new Map();
-    const x = (column) => margin + this.gap * column;
-    const column = (keys, at) =>
-      keys.forEach((key, n) => this.place.set(key, { x: x(at), y: (high - this.low) / 2 - 2 + (n - (keys.length - 1) / 2) * this.row }));
-    layers.forEach((neurons, layer) =>
-      column([...neurons.map((j) => `a${layer}.${j}`), ...(hidden[layer] ? [`o${layer}`] : [])], layer),
-    );
-    column([...layers.at(-1).map((k) => `C${k}`), ...(regular ? ["R"] : [])], layers.length);
-    if (regular && !hidden.at(-1)) {
-      const outputs = layers.at(-1).map((k) => `a${layers.length - 1}.${k}`);
-      outputs.forEach((key, n) => (this.place.get(key).y = this.place.get(`C${layers.at(-1)[n]}`).y));
-    }
-    if (several) column(["total"], layers.length + 1);
-    this.svg.setAttribute("width", across);
-    this.svg.setAttribute("height", high);
-    this.svg.setAttribute("viewBox", `0 0 ${across} ${high}`);
+    this.svg.setAttribute("width", plan.across);
+    this.svg.setAttribute("height", plan.high);
+    this.svg.setAttribute("viewBox", `0 0 ${plan.across} ${plan.high}`);
     this.draw();
     return true;
   }
 
-  at(key) {
-    const { kind, layer, to } = parsed(key);
-    if (kind === "z" || kind === "b") return this.place.get(`a${layer}.${to}`);
-    if (kind === "y") return this.place.get(`C${to}`);
-    return this.place.get(key);
-  }
-
-  /** Returns the curve between two places, moved down by a little. */
-  curve(start, end, shift = 0) {
-    if (start.startsWith("w") && end === "R") return this.around(start, shift);
-    const a = this.at(start);
-    const b = this.at(end);
-    if (!a || !b) return "";
-    const r = this.radius;
-    const [x1, x2] = [a.x + (start.startsWith("o") ? r + 4 : r), b.x - (end.startsWith("o") ? r + 4 : r)];
-    const bend = (x2 - x1) * 0.4;
-    return `M${x1} ${a.y + shift}C${x1 + bend} ${a.y + shift} ${x2 - bend} ${b.y + shift} ${x2} ${b.y + shift}`;
-  }
-
-  /** Returns the curve from the middle of a weight's line to R, below the neurons. */
-  around(key, shift) {
-    const [a, b, end] = [...this.ends(key), "R"].map((each) => this.at(each));
-    if (!a || !b || !end) return "";
-    const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2];
-    const low = this.lowest + shift;
-    const near = end.x - this.radius - this.gap * 0.62;
-    return `M${x} ${y}C${x} ${low} ${x + this.gap * 0.1} ${low} ${x + this.gap * 0.42} ${low}L${Math.max(near, x + this.gap * 0.42)} ${low}C${end.x - this.radius - this.gap * 0.3} ${low} ${end.x - this.radius - this.gap * 0.3} ${end.y + shift} ${end.x - this.radius} ${end.y + shift}`;
-  }
-
-  /** The height of the line to R, below the neurons. */
-  get lowest() {
-    return this.high - this.full / 2 - 2;
-  }
-
-  ends(key) {
-    const { layer, to, from } = parsed(key);
-    return [`a${layer - 1}.${from}`, `a${layer}.${to}`];
-  }
-
   draw() {
+    const { plan } = this;
     this.groups.clear();
     this.before = {}; // what was shown last
     this.through = this.selected = null;
@@ -151,21 +84,21 @@ export class Picture {
     this.chips = svg("g", { class: "chips", "aria-hidden": "true" });
     this.nodes = svg("g", { class: "nodes" });
     const last = layers.length - 1;
-    for (const k of layers[last]) this.edges.append(svg("path", { class: "wire", d: this.curve(`a${last}.${k}`, `C${k}`) }));
-    if (this.place.has("total"))
-      for (const key of [...layers[last].map((k) => `C${k}`), ...(this.place.has("R") ? ["R"] : [])])
-        this.edges.append(svg("path", { class: "wire", d: this.curve(key, "total") }));
-    if (this.place.has("total") && hidden[last]) this.edges.append(svg("path", { class: "wire", d: this.curve(`o${last}`, "total") }));
+    for (const k of layers[last]) this.edges.append(svg("path", { class: "wire", d: plan.curve(`a${last}.${k}`, `C${k}`) }));
+    if (plan.has("total"))
+      for (const key of [...layers[last].map((k) => `C${k}`), ...(plan.has("R") ? ["R"] : [])])
+        this.edges.append(svg("path", { class: "wire", d: plan.curve(key, "total") }));
+    if (plan.has("total") && hidden[last]) this.edges.append(svg("path", { class: "wire", d: plan.curve(`o${last}`, "total") }));
     for (const [key] of items) if (key.startsWith("w")) this.edge(key);
     if (this.dense) this.edges.prepend(...this.ground());
     layers.forEach((_, layer) => hidden[layer] && this.others(layer, hidden[layer]));
     this.marked = items.some(([key]) => key.startsWith("z")); // a mark at the rim, where long names would begin
     const bodies = items.filter(([key]) => /^[aCR]/.test(key));
     for (const [key] of [...bodies, ...items.filter(([key]) => /^[zby]/.test(key))]) this.node(key);
-    if (this.place.has("total")) this.node("total");
+    if (plan.has("total")) this.node("total");
     this.texts = new Map();
     for (const [key, group] of this.groups) if (group.querySelector(".value")) this.texts.set(key, group.querySelector(".value"));
-    this.columns = columnsOf(this.document.picture, (key) => this.at(key));
+    this.columns = columnsOf(this.document.picture, (key) => plan.at(key));
     this.svg.replaceChildren(this.edges, this.glow, this.nodes, this.chips);
   }
 
@@ -178,12 +111,12 @@ export class Picture {
   /** Returns the lines of each layer as one path: thousands of their own would be painted again and again. */
   ground() {
     const layers = new Map();
-    for (const [key] of this.document.picture.items) if (key.startsWith("w")) layers.set(key.split(".")[0], `${layers.get(key.split(".")[0]) ?? ""}${this.curve(...this.ends(key))}`);
+    for (const [key] of this.document.picture.items) if (key.startsWith("w")) layers.set(key.split(".")[0], `${layers.get(key.split(".")[0]) ?? ""}${this.plan.curve(...this.plan.ends(key))}`);
     return [...layers.values()].map((d) => svg("path", { class: "wire", d }));
   }
 
   edge(key) {
-    const d = this.curve(...this.ends(key));
+    const d = this.plan.curve(...this.plan.ends(key));
     this.edges.append(this.group(key, svg("path", { class: "hit", d }), this.dense ? null : svg("path", { class: "wire", d })));
   }
 
@@ -196,16 +129,17 @@ export class Picture {
 
   node(key) {
     const { kind } = parsed(key);
-    const { x, y } = this.at(key);
-    const r = this.radius;
+    const { plan, formulas } = this;
+    const { x, y } = plan.at(key);
+    const r = plan.radius;
     const readable = r >= 11 && !this.small;
-    const numbers = readable && this.row > 50 && this.gap > 4.6 * this.size;
-    const size = Math.max(10, Math.min(Math.max(15, this.size * 1.5), r * 0.82));
+    const numbers = readable && plan.row > 50 && plan.gap > 4.6 * plan.size;
+    const size = Math.max(10, Math.min(Math.max(15, plan.size * 1.5), r * 0.82));
     let parts;
     if (kind === "a") {
       parts = [svg("circle", { class: "body", cx: x, cy: y, r })];
-      if (readable) parts.push(nameOf(this, key, x, y, 2 * r - (this.marked ? 5 : 0), size));
-      if (numbers) parts.push(valueOf(this, x, y));
+      if (readable) parts.push(nameOf(plan, formulas, key, x, y, 2 * r - (this.marked ? 5 : 0), size));
+      if (numbers) parts.push(valueOf(plan, x, y));
     } else if (kind === "z") {
       parts = [svg("circle", { class: "small", cx: x - r, cy: y, r: Math.max(1.5, r * 0.2) })];
     } else if (kind === "b") {
@@ -213,21 +147,22 @@ export class Picture {
       parts = [svg("rect", { class: "small", x: x - r * 0.72 - half, y: y - r * 0.72 - half, width: 2 * half, height: 2 * half, rx: half * 0.4 })];
     } else if (kind === "y") {
       parts = [svg("path", { class: "small", d: diamond(x - r, y - r, Math.max(3.5, r * 0.3)) })];
-      if (numbers && roomy(this)) parts.push(targetOf(this, key, x - r * 0.55, y - r - this.size * 0.75));
+      if (numbers && roomy(plan)) parts.push(targetOf(plan, formulas, key, x - r * 0.55, y - r - plan.size * 0.75));
     } else {
       const wide = kind === "total" ? r * 1.15 : r;
       parts = [svg("rect", { class: `body ${hue(key)}`, x: x - wide, y: y - r, width: 2 * wide, height: 2 * r, rx: kind === "total" ? r : 6 })];
-      if (readable) parts.push(nameOf(this, key, x, y, 2 * wide, size));
-      if (numbers) parts.push(valueOf(this, x, y));
+      if (readable) parts.push(nameOf(plan, formulas, key, x, y, 2 * wide, size));
+      if (numbers) parts.push(valueOf(plan, x, y));
     }
     this.nodes.append(this.group(key, ...parts.filter(Boolean)));
   }
 
   others(layer, many) {
-    const { x, y } = this.at(`o${layer}`);
-    const r = this.radius + 4;
+    const { plan } = this;
+    const { x, y } = plan.at(`o${layer}`);
+    const r = plan.radius + 4;
     const said = `+ ${many.toLocaleString("en").replaceAll(",", "\u202f")}`;
-    const text = svg("text", { class: "others", x, y: y + r + this.size + 2, "text-anchor": "middle" }, this.gap < 7.5 * this.size ? said : `${said} others`);
+    const text = svg("text", { class: "others", x, y: y + r + plan.size + 2, "text-anchor": "middle" }, plan.gap < 7.5 * plan.size ? said : `${said} others`);
     this.nodes.append(svg("g", { class: "rest", "data-o": layer }, svg("rect", { class: "body", x: x - r, y: y - r * 0.7, width: 2 * r, height: r * 1.4, rx: 7 }), svg("text", { class: "dots", x, y: y + 4, "text-anchor": "middle" }, "···"), text));
   }
 
@@ -317,7 +252,7 @@ export class Picture {
       nodes: [],
       lines: weights.filter(([, value]) => widest && size(value) > 0.004 * widest).map(([key, value]) => {
         const signed = Array.isArray(value) ? value.reduce((a, b) => (Math.abs(b ?? 0) > Math.abs(a ?? 0) ? b : a), 0) : Number(value);
-        return [...this.ends(key), signed];
+        return [...this.plan.ends(key), signed];
       }),
     };
   }
@@ -332,6 +267,7 @@ export class Picture {
   }
 
   strands(chosen, flow, nodesOf) {
+    const { plan } = this;
     this.glow.replaceChildren();
     const through = new Set(flow ? (nodesOf?.nodes ?? []).map(([key]) => key) : []);
     this.mark("through", this.through, through);
@@ -339,33 +275,34 @@ export class Picture {
     if (!flow) return;
     const widest = Math.max(flow.widest, Math.abs(flow.regular ?? 0)) || 1;
     if (chosen.startsWith("w")) {
-      const [from, to] = this.ends(chosen);
+      const [from, to] = plan.ends(chosen);
       const carries = flow.lines.some(([start, end, ...parts]) => start === from && end === to && parts.some(Boolean));
       this.groups.get(chosen)?.classList.toggle("carries", carries);
     }
     for (const [start, end, ...parts] of flow.lines.toReversed()) {
-      const widths = parts.map((part) => (part ? Math.max(1.3, (this.full * Math.abs(part)) / widest) : 0));
+      const widths = parts.map((part) => (part ? Math.max(1.3, (plan.full * Math.abs(part)) / widest) : 0));
       let shift = -widths.reduce((a, b) => a + b, 0) / 2;
       parts.forEach((part, place) => {
         if (!part) return;
         const negative = part * (flow.sign ?? 1) < 0;
-        const d = this.curve(start, end, shift + widths[place] / 2);
+        const d = plan.curve(start, end, shift + widths[place] / 2);
         shift += widths[place];
         if (d) this.glow.append(strand(hue(flow.costs[place]), negative, d, widths[place]));
       });
     }
-    const d = flow.regular && this.curve(chosen, "R");
-    if (d) this.glow.append(strand("hueR", flow.regular < 0, d, Math.max(1.3, (this.full * Math.abs(flow.regular)) / widest)));
+    const d = flow.regular && plan.curve(chosen, "R");
+    if (d) this.glow.append(strand("hueR", flow.regular < 0, d, Math.max(1.3, (plan.full * Math.abs(flow.regular)) / widest)));
   }
 
   /** Labels the factors of a path on its edges, in the colours of their cards. */
   marks(path, chosen, missing) {
+    const { plan } = this;
     this.chips.replaceChildren();
     if (missing) {
       for (const stations of missing)
         stations.forEach((key, n) => {
           const next = stations[n + 1];
-          const d = next && (key.startsWith("w") ? "" : this.curve(key.replace("z", "a"), next.replace("z", "a")));
+          const d = next && (key.startsWith("w") ? "" : plan.curve(key.replace("z", "a"), next.replace("z", "a")));
           if (d) this.chips.append(svg("path", { class: "missing", d }));
         });
     }
@@ -376,33 +313,35 @@ export class Picture {
       const [start, end] = [stations[n], stations[n + 1]];
       if (!end) return;
       const key = start.startsWith("w") || start.startsWith("b") ? start : null;
-      const [from, to] = key?.startsWith("w") && end !== "R" ? this.ends(start) : [start, end];
-      const [a, b] = [this.at(end === "R" ? this.ends(start)[0] : from), this.at(to)];
+      const [from, to] = key?.startsWith("w") && end !== "R" ? plan.ends(start) : [start, end];
+      const [a, b] = [plan.at(end === "R" ? plan.ends(start)[0] : from), plan.at(to)];
       if (!a || !b || a.x === b.x) return;
-      const d = this.curve(from, to);
+      const d = plan.curve(from, to);
       if (d) this.chips.append(svg("path", { class: `trace factor${n % 6}`, d, "data-factor": n }));
-      if (this.gap < 84 || this.row < 34 || !d) return;
+      if (plan.gap < 84 || plan.row < 34 || !d) return;
       const text = number(card.v, 4);
-      const wide = this.size * (0.64 * text.length + 1.1);
-      const [x, y] = end === "R" ? [(a.x + b.x) / 2, this.lowest] : [(a.x + b.x) / 2, (a.y + b.y) / 2];
-      const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - this.size * 0.9, width: wide, height: this.size * 1.8, rx: this.size * 0.9 }), svg("text", { x, y: y + this.size * 0.36, "text-anchor": "middle" }, text));
+      const wide = plan.size * (0.64 * text.length + 1.1);
+      const [x, y] = end === "R" ? [(a.x + b.x) / 2, plan.lowest] : [(a.x + b.x) / 2, (a.y + b.y) / 2];
+      const chip = svg("g", { class: `chip factor${n % 6}`, "data-factor": n }, svg("rect", { x: x - wide / 2, y: y - plan.size * 0.9, width: wide, height: plan.size * 1.8, rx: plan.size * 0.9 }), svg("text", { x, y: y + plan.size * 0.36, "text-anchor": "middle" }, text));
       this.chips.append(chip);
     });
   }
 
   /** Writes the chosen weight's name at its line. */
   named(chosen) {
-    if (!chosen.startsWith("w") || this.gap < 84 || this.row < 30) return;
-    const [from, to] = this.ends(chosen).map((key) => this.at(key));
+    const { plan } = this;
+    if (!chosen.startsWith("w") || plan.gap < 84 || plan.row < 30) return;
+    const [from, to] = plan.ends(chosen).map((key) => plan.at(key));
     if (!from || !to) return;
     const x = (from.x + to.x) / 2;
-    const y = (from.y + to.y) / 2 - this.size * 2.1;
-    this.chips.append(label(this.formulas, chosen, x, y, this.gap - 2 * this.radius + 8, this.size * 1.22) ?? "");
+    const y = (from.y + to.y) / 2 - plan.size * 2.1;
+    this.chips.append(label(this.formulas, chosen, x, y, plan.gap - 2 * plan.radius + 8, plan.size * 1.22) ?? "");
   }
 
   /** Brings what is chosen into sight, where the picture is wider than its place. */
   reveal(chosen) {
-    const place = this.across > this.width && this.at(chosen.startsWith("w") ? this.ends(chosen)[1] : chosen);
+    const { plan } = this;
+    const place = plan.across > this.width && plan.at(chosen.startsWith("w") ? plan.ends(chosen)[1] : chosen);
     if (!place || chosen === this.revealed) return;
     this.revealed = chosen;
     requestAnimationFrame(() => {

@@ -4,29 +4,29 @@ import { read, written } from "./address.js";
 import { Asking } from "./asking.js";
 import { copyLatex } from "./clipboard.js";
 import { controls, page } from "./controls.js";
-import { html, number, parsed } from "./dom.js";
+import { html, number } from "./dom.js";
 import { brief, cards, further, heading, pathsOf, steps } from "./explanation.js";
+import { focused, refocus } from "./focus.js";
 import { Formulas } from "./formula.js";
 import { Later } from "./later.js";
+import { legend } from "./legend.js";
 import { Live } from "./live.js";
-import { SORTS, pathsTable } from "./paths.js";
+import { pathsTable } from "./paths.js";
 import { Picture } from "./picture.js";
 import { NARROW, Pinned } from "./pinned.js";
 import { Player } from "./play.js";
 import { Pointing } from "./pointing.js";
 import { mountRecorded } from "./recorded.js";
 import { Sight } from "./sight.js";
+import { allowed, initially } from "./state.js";
 import { Explained } from "./unfold.js";
 import { STYLE } from "./viewer.css";
 import { alternative, described, stepInTables, weightTables } from "./weights.js";
 
 const sheetOfStyle = new CSSStyleSheet();
 sheetOfStyle.replaceSync(STYLE);
-const MARKS = [["z", "○", "pre-activation"], ["b", "▢", "bias"], ["y", "◇", "target"]];
-const SIGNED = new Set(["paths", "gradient", "strongest", "extremes"]);
 const SETTLED = 250; // milliseconds after which nothing has to be fast
 const FEW_ITEMS = 70;
-const NOTHING = { chosen: null, of: null, notation: null, show: "paths", example: null, path: 0, sort: "size", through: "", step: null, theme: null };
 
 class View {
   constructor(host, given, ask, coming) {
@@ -43,7 +43,7 @@ class View {
     this.take(given);
     this.first = { ...this.initial };
     this.state = { ...this.initial };
-    if (this.addressed) this.state = this.allowed({ ...this.state, ...read(location.hash) });
+    if (this.addressed) this.state = allowed(this, { ...this.state, ...read(location.hash) });
     this.build();
     this.listen();
     this.shows();
@@ -55,38 +55,9 @@ class View {
     if (given.version !== 1) throw new Error(`whygrad: this viewer shows documents of version 1, not ${given.version}`);
     this.document = given;
     this.places = new Map(given.picture.items.map(([key], place) => [key, place]));
-    const { chosen, of, notation, semiring, example } = given.state;
-    this.initial = { ...NOTHING, chosen, of, notation, example, show: semiring === "gradient" ? "paths" : semiring };
+    this.initial = initially(given);
     this.explanations = new Map(Object.values(given.scenes).map((scene) => [scene, new Explained(scene, given.picture)]));
     this.formulas = null;
-  }
-
-  /** Returns a state without what the document does not have. */
-  allowed(state) {
-    const { document, initial } = this;
-    const has = (list, value) => list.some(([name]) => name === value);
-    const explained = [...this.explanations.values()].some((each) => each.any(state.chosen));
-    if (!has(document.picture.items, state.chosen) && !explained && !(this.asking && this.exists(state.chosen))) state.chosen = initial.chosen;
-    if (!has(document.of, state.of) && !this.coming && !this.explanations.get(this.sceneOf(state)).has(state.chosen, state.of)) state.of = initial.of;
-    if (!has(document.notations, state.notation)) state.notation = initial.notation;
-    if (state.show !== "paths" && !has(document.semirings, state.show)) state.show = "paths";
-    if (!this.asking && !((state.example ?? "all") in document.scenes)) state.example = initial.example;
-    if (!Object.hasOwn(SORTS, state.sort)) state.sort = "size";
-    if (!/^[az]\d+\.\d+$/.test(state.through)) state.through = "";
-    if (state.theme !== "dark" && state.theme !== "light") state.theme = null;
-    if (state.step !== null && !(state.step < this.sceneOf(state).play.length)) state.step = null;
-    return state;
-  }
-
-  /** Returns whether the network has a quantity, drawn or not. */
-  exists(key) {
-    const { sizes, bias, l2 } = this.document.network;
-    const { kind, layer, to, from } = parsed(key);
-    if (kind === "R") return l2 > 0;
-    if (kind === "C" || kind === "y") return to < sizes.at(-1);
-    const inside = to < (sizes[layer] ?? 0);
-    if (kind === "w") return layer > 0 && inside && from < sizes[layer - 1];
-    return kind === "a" ? inside : ((kind === "b" && bias) || kind === "z") && layer > 0 && inside;
   }
 
   sceneOf(state) {
@@ -123,7 +94,7 @@ class View {
       if (!this.waits) await this.later.rest();
     }
     this.coming = null;
-    this.state = this.allowed(this.state);
+    this.state = allowed(this, this.state);
     if (this.waits) this.shows();
   }
 
@@ -186,7 +157,7 @@ class View {
     this.onpop = () => {
       if (!this.addressed) return;
       this.trail.pop();
-      this.state = this.allowed({ ...this.first, ...read(location.hash) });
+      this.state = allowed(this, { ...this.first, ...read(location.hash) });
       this.shows();
     };
     window.addEventListener("popstate", this.onpop);
@@ -204,7 +175,7 @@ class View {
     const before = { ...this.state };
     const moved = ("chosen" in changes && changes.chosen !== before.chosen) || ("of" in changes && changes.of !== before.of);
     if (moved) changes = { path: 0, step: null, ...changes };
-    this.state = this.allowed({ ...this.state, ...changes });
+    this.state = allowed(this, { ...this.state, ...changes });
     if (moved) {
       this.player.halt();
       if (!quiet) this.trail.push(before);
@@ -225,7 +196,7 @@ class View {
       history.back();
       return;
     }
-    this.state = this.allowed({ ...this.trail.pop() });
+    this.state = allowed(this, { ...this.trail.pop() });
     this.shows();
   }
 
@@ -276,7 +247,7 @@ class View {
     this.take(given);
     this.picture.update(given);
     this.pinned.update(given);
-    this.state = kept ? this.allowed({ ...state }) : { ...this.initial };
+    this.state = kept ? allowed(this, { ...state }) : { ...this.initial };
     if (!kept) this.first = { ...this.initial };
     this.render();
     if (!kept) this.live?.restart();
@@ -297,13 +268,12 @@ class View {
     const theme = state.theme ?? "";
     this.page.style.colorScheme = theme || "light dark";
     if (this.addressed) document.documentElement.style.colorScheme = theme || "light dark";
-    const had = this.root.activeElement;
-    const focus = had ? this.focusKey(had) : null;
+    const focus = focused(this);
     this.later.clear();
     const title = () => html("div", { class: "brand" }, html("strong", {}, "whygrad"), html("span", {}, this.document.title));
     this.renew(this.top, [this.document, this.formulas, state.theme], () => [title(), page(this)]);
     this.renew(this.controlRow, [this.document, this.formulas, state.of, state.example, state.show], () => [controls(this)]);
-    this.renew(this.legend, [this.document, state.show], () => this.legendOf());
+    this.renew(this.legend, [this.document, state.show], () => legend(this));
     const { explanation } = this;
     if (explanation) {
       this.answer.replaceChildren(heading(this, explanation));
@@ -318,24 +288,7 @@ class View {
     this.fillTables();
     this.renderPaths();
     this.alternative.textContent = alternative(this);
-    if (focus) this.restore(focus);
-  }
-
-  focusKey(element) {
-    if (this.answer.contains(element) || this.steps.contains(element) || this.further.contains(element)) return { heading: true };
-    const label = element.getAttribute("aria-label") ?? element.closest("label")?.textContent ?? element.textContent;
-    const place = [this.top, this.controlRow, this.paths, this.cards, this.tables].find((each) => each.contains(element));
-    return place ? { place, label, tag: element.tagName } : null;
-  }
-
-  restore(focus) {
-    if (focus.heading) {
-      this.answer.querySelector("h1")?.focus({ preventScroll: true });
-      return;
-    }
-    const same = [...focus.place.querySelectorAll(focus.tag)].find((each) => (each.getAttribute("aria-label") ?? each.closest("label")?.textContent ?? each.textContent) === focus.label);
-    const instead = same ?? focus.place.querySelector('[aria-pressed="true"]');
-    instead?.focus({ preventScroll: true });
+    if (focus) refocus(this, focus);
   }
 
   renderPaths() {
@@ -361,18 +314,6 @@ class View {
     if (before && from.every((each, n) => each === before[n])) return;
     this.parts.set(host, from);
     host.replaceChildren(...make());
-  }
-
-  legendOf() {
-    const { document, state } = this;
-    const says = state.show === "paths" ? "width: how much of it goes through" : `width: ${document.semirings.find(([name]) => name === state.show)?.[1] ?? ""}`;
-    const kinds = new Set(document.picture.items.map(([key]) => key[0]));
-    return [
-      ...(SIGNED.has(state.show) ? [html("span", {}, html("span", { class: "sample" }), "adds"), html("span", {}, html("span", { class: "sample negative" }), "takes away")] : []),
-      html("span", { class: "says" }, says),
-      ...MARKS.filter(([kind]) => kinds.has(kind)).map(([, mark, name]) => html("span", {}, html("span", { class: "mark" }, mark), name)),
-      html("span", { class: "hint" }, "choose any line or neuron"),
-    ];
   }
 
   fillTables() {
@@ -438,7 +379,6 @@ class View {
     this.root.replaceChildren();
   }
 }
-
 
 /** Lays a part of a document over what is there of it. */
 function laid(whole, part) {

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.torch_recorder import recurrent
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
+from whygrad.torch_recorder.whole import whole_normalisation
 
 # What torch.nn.functional.linear_cross_entropy applies with options.
 CHUNKED = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked"
@@ -26,7 +26,6 @@ FUNCTION = (
     "stops; or write it as g(x) + (f(x) - g(x)).detach(), which has the value of f and the derivative of g (g(x) = x "
     "passes straight through, -x turns a gradient round)"
 )
-PIECES = "write it out, as x*torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)*weight"
 _settings: Any = torch._C
 # How each is read, how it is set, and what it is during the run.
 SETTINGS: tuple[tuple[Callable[[], bool], Callable[[bool], None], bool], ...] = (
@@ -147,13 +146,12 @@ class _Stand(NamedTuple):
 @contextmanager
 def all_seen(tracer: Tracer, whole: bool) -> Iterator[None]:
     """Sees to what doesn't come by as an operation, or comes by too late; recurrent kernels may run whole or not."""
-    following = [
-        tracer
-    ]  # none afterwards: PyTorch lists its functions once, and keeps those of then for good
+    # None afterwards: PyTorch lists its functions once, and keeps those of then for good.
+    following = [tracer]
     stands = (
         *_detached_in_place(tracer),
         _custom_functions(tracer),
-        _whole_normalisation(following),
+        _Stand(torch, "rms_norm", whole_normalisation(following)),
         *(
             _Stand(owner, *stand)
             for stand in recurrent.stands(following, whole)
@@ -240,35 +238,3 @@ def _scripted() -> Iterator[_Stand]:
             return plain(run, *args, **kwargs)
 
         yield _Stand(owner, "__call__", call)
-
-
-def _same(kept: Tensor) -> Tensor:
-    return kept
-
-
-def _whole_normalisation(following: Sequence[Tracer]) -> _Stand:
-    """Returns RMS normalisation in one piece: PyTorch takes it apart on some devices before it can be seen."""
-    plain = torch.rms_norm
-
-    def unseen(kept: Tensor) -> Tensor:
-        if (
-            following and torch.is_grad_enabled()
-        ):  # what its pieces made is read by a backward pass that is recorded
-            following[0].ledger.refuse("rms_norm (within torch.autograd.grad with create_graph=True)", PIECES)
-        return kept
-
-    def whole(
-        input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
-    ) -> Any:
-        given: Any = {"input": input, "normalized_shape": normalized_shape, "weight": weight, "eps": eps}
-        each = [x for x in (input, weight) if x is not None]
-        other = any(x.is_complex() or torch._C._functorch.is_functorch_wrapped_tensor(x) for x in each)
-        if other or not any(of.follows(each) for of in following):
-            return plain(**given)
-        with no_dispatch():
-            with torch.autograd.graph.saved_tensors_hooks(_same, unseen):
-                out = plain(**given)
-            following[0].note(torch.ops.aten._fused_rms_norm.default, given, out)
-        return out
-
-    return _Stand(torch, "rms_norm", whole)

@@ -20,6 +20,7 @@ from whygrad.torch_recorder.rules.products import affine, contraction
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.selections import moved
 from whygrad.torch_recorder.tracer import Tracer
+from whygrad.torch_recorder.whole import read_plainly
 
 ROWS = "n i, i o -> n o"
 
@@ -271,14 +272,8 @@ def _noted(
 ) -> Any:
     """Returns what PyTorch's function returns, after noting the arrays that these are."""
     ledger = following[0].ledger
-
-    def unseen(kept: Tensor) -> Tensor:
-        if following and torch.is_grad_enabled():
-            raise Unseen
-        return kept
-
     with no_dispatch():
-        with torch.autograd.graph.saved_tensors_hooks(lambda kept: kept, unseen):
+        with read_plainly(following, _unseen):
             out = plain(*args)
         nodes = [ledger.input(x, x) for arg in args for x in _every(arg)]
         with torch.no_grad():
@@ -287,6 +282,10 @@ def _noted(
             ledger.recording.replace_value(array.node, tensor.detach())
             ledger.hold(tensor, array.node)
     return out
+
+
+def _unseen() -> None:
+    raise Unseen
 
 
 def _every(arg: Any) -> list[Tensor]:

@@ -33,42 +33,69 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
     """Restores buffers, gradients, which modules train and which parameters, every random state, and other tensors."""
     parameters = _once(module._parameters for module in modules)
     buffers = _once(module._buffers for module in modules)
-    kept = [(t, t.data, t.detach().clone()) for t in (*buffers, *others) if t.layout == torch.strided]
-    grads = [(t, t.grad) for t in (*parameters, *buffers)]
-    trained = [(p, p.requires_grad) for p in parameters]
-    attributes = [(module, dict(module._buffers)) for module in modules if module._buffers]
-    modes = [(module, module.training) for module in modules]
     devices = sorted({t.device.index for t in (*parameters, *buffers) if t.is_cuda})
-    drawn = random.getstate(), np.random.get_state(legacy=False)
-    for tensor, grad in grads:
-        if grad is not None:
-            tensor.grad = grad.clone()  # a backward pass within the costs adds to it
+    with (
+        _draws_left(devices),
+        _tensors_left([*buffers, *others], [*parameters, *buffers]),
+        _modules_left(modules, parameters),
+    ):
+        yield
+
+
+@contextmanager
+def _draws_left(devices: Sequence[int]) -> Iterator[None]:
+    """Restores every random state."""
+    python, state = random.getstate(), np.random.get_state(legacy=False)
     with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
-            random.setstate(drawn[0])
-            if drawn[1]["bit_generator"] == "MT19937":  # a list is read in a tenth of the time
-                drawn[1]["state"]["key"] = drawn[1]["state"]["key"].tolist()
-            np.random.set_state(drawn[1])
-            for module, mode in modes:
-                if module.training != mode:
-                    module.training = mode
-            for parameter, train in trained:
-                if parameter.requires_grad != train:
-                    parameter.requires_grad_(train)
-            with torch.no_grad():
-                for tensor, first, value in kept:
-                    if Memory.place(tensor) != Memory.place(first):
-                        tensor.data = first
-                    # A kernel that writes statistics needn't count it as a change, so that values are compared.
-                    if not torch.equal(tensor, value):
-                        first.copy_(value)
-                for tensor, grad in grads:
-                    if tensor.grad is not grad:
-                        tensor.grad = grad
-                for module, there in attributes:
-                    module._buffers.update(there)
+            random.setstate(python)
+            if state["bit_generator"] == "MT19937":  # a list is read in a tenth of the time
+                state["state"]["key"] = state["state"]["key"].tolist()
+            np.random.set_state(state)
+
+
+@contextmanager
+def _tensors_left(written: Iterable[Tensor], followed: Iterable[Tensor]) -> Iterator[None]:
+    """Restores the values of some tensors and the gradients of some."""
+    kept = [(t, t.data, t.detach().clone()) for t in written if t.layout == torch.strided]
+    grads = [(t, t.grad) for t in followed]
+    for tensor, grad in grads:
+        if grad is not None:
+            tensor.grad = grad.clone()  # a backward pass within the costs adds to it
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, first, value in kept:
+                if Memory.place(tensor) != Memory.place(first):
+                    tensor.data = first
+                # A kernel that writes statistics needn't count it as a change, so that values are compared.
+                if not torch.equal(tensor, value):
+                    first.copy_(value)
+            for tensor, grad in grads:
+                if tensor.grad is not grad:
+                    tensor.grad = grad
+
+
+@contextmanager
+def _modules_left(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Restores which modules train and which parameters, and which tensors are the modules' buffers."""
+    trained = [(p, p.requires_grad) for p in parameters]
+    buffers = [(module, dict(module._buffers)) for module in modules if module._buffers]
+    modes = [(module, module.training) for module in modules]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            if module.training != mode:
+                module.training = mode
+        for parameter, train in trained:
+            if parameter.requires_grad != train:
+                parameter.requires_grad_(train)
+        for module, there in buffers:
+            module._buffers.update(there)
 
 
 def _once(tables: Iterable[Mapping[str, Tensor | None]]) -> list[Tensor]:

@@ -34,9 +34,8 @@ class Ledger:
         self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
-        self.strangers: dict[
-            int, Tensor
-        ] = {}  # by identity: autograd follows them, and they are constants here
+        # By identity: autograd follows them, and they are constants here.
+        self.strangers: dict[int, Tensor] = {}
         self.refusal: NotSupportedError | None = None
         self.paused = False  # while another record is made within this one
         self._otherwise = otherwise

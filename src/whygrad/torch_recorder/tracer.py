@@ -90,6 +90,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         rules: What each basic operation is in our table, by name.
         complex_rules: The same where complex numbers go in or come out.
         allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
+
+    Attributes:
+        ledger: Which node each tensor is.
+        stops: The nodes of operations that were let through.
+        allows_opaque: Whether they are.
     """
 
     supports_higher_order_operators = True  # they come by, to be refused in words
@@ -111,7 +116,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         self.stops: list[int] = []
         self._rules = rules
         self._complex_rules = complex_rules
-        self._allow_opaque = allow_opaque
+        self.allows_opaque = allow_opaque
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -275,22 +280,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
                 self.ledger.memory.inherit(there, outs)
                 self._hold(name, out, nodes)
                 return out
-        written = decomposition(func)
-        if written is not None:
-            with self:
-                made = written(*args, **kwargs)
-            if not _alike(made, out):
-                if all(t.itemsize < 4 for t in tensors(out) if carries(t)):
-                    self.ledger.refuse(
-                        f"{func} in half precision (whose value steps of its own don't give)", SINGLE
-                    )
-                self._refuse(func)
+        made = self._taken_apart(func, out, args, kwargs)
+        if made is not NotImplemented:
             return made
-        with self:
-            out = func.decompose(*args, **kwargs)
-        if out is not NotImplemented:
-            return out
-        if not self._allow_opaque:
+        if not self.allows_opaque:
             if of_complex:
                 self.ledger.refuse(f"{name} (of complex numbers)", REAL)
             self._refuse(func)
@@ -299,10 +292,25 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         self.note_opaque(name, func, given, out, drawn)
         return out
 
-    @property
-    def allows_opaque(self) -> bool:
-        """Whether operations that nobody declared are let through."""
-        return self._allow_opaque
+    def _taken_apart(self, func: Any, out: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operation as simpler ones, which come by themselves; NotImplemented where nobody wrote it so.
+
+        Raises:
+            NotSupportedError: They make something else than the operation itself, which made ``out``.
+        """
+        written = decomposition(func)
+        if written is None:
+            with self:
+                return func.decompose(*args, **kwargs)
+        with self:
+            made = written(*args, **kwargs)
+        if not _alike(made, out):
+            if all(t.itemsize < 4 for t in tensors(out) if carries(t)):
+                self.ledger.refuse(
+                    f"{func} in half precision (whose value steps of its own don't give)", SINGLE
+                )
+            self._refuse(func)
+        return made
 
     def follows(self, given: Any) -> bool:
         """Returns whether a call with these arguments is one through which paths go."""
@@ -316,13 +324,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
     def note_opaque(
         self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Tensor
     ) -> None:
-        """Notes an operation that nobody declared, what it made, and the random state that it began with."""
-        self._hold(name, out, self.opaque(name, func, given, out, drawn))
+        """Notes an operation that nobody declared: PyTorch's own derivative goes through it.
 
-    def opaque(
-        self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Tensor
-    ) -> Any:
-        """Returns the nodes of an operation that nobody declared: PyTorch's own derivative goes through it."""
+        Args:
+            name: What it is called.
+            func: The operation.
+            given: Its arguments by their names.
+            out: What it made.
+            drawn: The random state that it began with.
+        """
         ledger = self.ledger
         inputs = [value for value in tensors(given) if ledger.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
@@ -336,7 +346,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             number = ledger.apply(name, op, [ledger.input(x, made) for x in inputs], {}, made)
             self.stops.append(number)
             nodes.append(number)
-        return nodes[0] if isinstance(out, Tensor) else nodes
+        self._hold(name, out, nodes)
 
     def _hold(self, name: str, out: Any, nodes: Any) -> None:
         if isinstance(out, Tensor):

@@ -120,12 +120,12 @@ class ModelGradients(Mapping[str, Array]):
             # a transposition that products read through has no cotangent
             live = [use for use in users[node] if self._sweep.cotangent(use[0]) is not None]
             if len(live) == 1:
-                made = self._factored(node, *live[0])
+                made = self._factored(*live[0])
                 if made is not None:
                     found[name] = made
         return found
 
-    def _factored(self, node: int, user: int, which: int) -> Factored | None:
+    def _factored(self, user: int, which: int) -> Factored | None:
         made = self._graph.nodes[user]
         assert made.op is not None
         structure = made.op.structure

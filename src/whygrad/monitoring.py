@@ -138,7 +138,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             self._table.append(row)
             return
         for name, value in row.items():
-            if name not in ("step",) and not math.isnan(value):
+            if name != "step" and not math.isnan(value):
                 self._to.add_scalar(f"whygrad/{name}", value, self.step)
 
     @property

@@ -36,13 +36,13 @@ def heads(record: Record, module: str) -> tuple[Parts, ...]:
         QuantityError: No such module ran.
     """
     check_module(record, module)
-    made = [
-        _heads_at(record, module, softmax, number)
+    softmaxes = [
+        number
         for number, node in enumerate(record.graph.nodes)
         if node.op is not None and node.op.name == "softmax" and is_inside(record.modules[number], module)
-        for softmax in [number]
-        if _joined_heads(record.graph, number) is not None
     ]
+    found = [_joined_heads(record.graph, number) for number in softmaxes]
+    made = [_parts(record, module, *joined) for joined in found if joined is not None]
     if not made:
         raise NotSupportedError(
             f"heads: {module or 'the model'} has no attention with several heads\n"
@@ -119,11 +119,9 @@ def _incoming(record: Record, module: str) -> list[int]:
     return list(found)
 
 
-def _heads_at(record: Record, module: str, softmax: int, place: int) -> Parts:
+def _parts(record: Record, module: str, number: int, many: int) -> Parts:
+    """Returns what goes back through each of many heads, which lie side by side in a node."""
     graph = record.graph
-    joined = _joined_heads(graph, softmax)
-    assert joined is not None
-    number, many = joined
     inputs = _incoming(record, module)
     if not inputs:
         raise NotSupportedError(

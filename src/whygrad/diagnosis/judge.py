@@ -58,7 +58,7 @@ def judged(run: "Run", gradients: Any, declared: Declared) -> Diagnosis:
     if given.missing:
         extra += (f"Not handed in, so not judged: {', '.join(given.missing)}.",)
     for roundings in ROUNDINGS if eps > COARSE else (128.0,):
-        chosen, ruler, notes = _chosen(run, readings, eps, roundings)
+        chosen, ruler, notes = _chosen(readings, eps, roundings)
         found, certain = _diagnosis(chosen, ruler, given, notes)
         if certain:
             break
@@ -69,7 +69,7 @@ def judged(run: "Run", gradients: Any, declared: Declared) -> Diagnosis:
 
 
 def _chosen(
-    run: "Run", options: list[Convention], eps: float, roundings: float
+    options: list[Convention], eps: float, roundings: float
 ) -> tuple[Convention, Ruler, tuple[str, ...]]:
     """Returns the reading in which most parameters are right; the most literal one of several."""
     best, most, ruler = options[0], -1, Ruler(options[0].setting.totals, eps, roundings)
@@ -79,7 +79,7 @@ def _chosen(
         if right > most:
             best, most, ruler = option, right, measure
     if most < len(best.arrays):
-        kinked = _kinked(run, best, most, eps, roundings)
+        kinked = _kinked(best, most, eps, roundings)
         if kinked is not None:
             note = (
                 "Some values stand on a kink, where every slope between left and right is right, as yours is."
@@ -88,7 +88,7 @@ def _chosen(
     return best, ruler, best.notes
 
 
-def _kinked(run: "Run", convention: Convention, most: int, eps: float, roundings: float) -> Convention | None:
+def _kinked(convention: Convention, most: int, eps: float, roundings: float) -> Convention | None:
     """Returns the reading with other slopes at the kinks, where more parameters are right then."""
     old = convention.setting
     on_kink = any(old.at_kink(layer).any() for layer in range(1, old.depth + 1))
@@ -336,7 +336,7 @@ def _listed_in(step: Step, steps: Any) -> bool:
     )
 
 
-def _affected(setting: Setting, step: Step, wrong: list[str]) -> tuple[str, ...]:
+def _affected(step: Step, wrong: list[str]) -> tuple[str, ...]:
     if step.slot in ("weight", "regularisation"):
         return (f"W{step.layer}",)
     if step.slot == "bias":
@@ -349,7 +349,7 @@ def _affected(setting: Setting, step: Step, wrong: list[str]) -> tuple[str, ...]
 
 def _finding(setting: Setting, step: Step, wrong: list[str], rivals: tuple[str, ...]) -> Finding:
     mistake = TABLE[step.code]
-    affected = _affected(setting, step, wrong)
+    affected = _affected(step, wrong)
     note = step.note
     says = " ".join(sentence(mistake, setting, step.layer, note).split())
     if step.number is not None and step.slot in ("all", "delta", "weight", "bias"):

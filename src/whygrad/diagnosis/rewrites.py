@@ -233,7 +233,7 @@ class Reader(Kernels):
             if step.kind != "select" or len(step.inputs) != 1:
                 continue
             places = step.data[step.data >= 0]
-            if len(np.unique(places)) == len(places) or step.name in ("broadcast_to",):
+            if len(np.unique(places)) == len(places) or step.name == "broadcast_to":
                 continue
             windows = self.windows_of(number)
             code = "window_overlap_overwritten" if windows is not None else "duplicate_index_overwritten"

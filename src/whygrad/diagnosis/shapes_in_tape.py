@@ -190,7 +190,7 @@ def softmaxes(tape: Tape, reaching: set[int]) -> list[Whole]:
                 and np.allclose(np.ptp(np.log(value) - tape.steps[number].value, axis=axis), 0, atol=1e-8)
             ]
             # The largest may have been subtracted first: that is a part of the softmax.
-            starts = [n for n in starts if tape.steps[n].name not in ("subtract",)] or starts
+            starts = [n for n in starts if tape.steps[n].name != "subtract"] or starts
             if starts:
                 found.append(Whole("softmax", starts[-1], end, (axis,)))
     return found

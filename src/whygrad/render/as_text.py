@@ -107,7 +107,7 @@ def parts(d: Derivation, style: Style) -> list[object]:
     for place, step in enumerate(d.steps, 1):
         made += [_step(place, step, style), ""]
     if d.paths.count:
-        made += [_paths_title(d, style), PathLines(d, style), ""]
+        made += [_paths_title(d), PathLines(d, style), ""]
     made += [_checks(d, style), ""]
     if d.groups:
         made += [Text("The paths by the neuron that they pass", HEADING)]
@@ -193,7 +193,7 @@ def broken(equation: str, width: int) -> list[str]:
     return lines
 
 
-def _paths_title(d: Derivation, style: Style) -> Text:
+def _paths_title(d: Derivation) -> Text:
     many = d.paths.count
     what = "The one path" if many == 1 else f"The {spaced(many)} paths"
     if d.paths.apart:

@@ -37,7 +37,7 @@ def origins(record: Record) -> tuple[Origin, ...]:
             first = next(n for n in _before(graph, cost.node) if not fine[n])
             found.append(_origin(record, row, "value", first))
         else:
-            where = _derivative(record, row, fine)
+            where = _derivative(record, row)
             if where is not None:
                 found.append(_origin(record, row, "gradient", where))
     return tuple(found)
@@ -63,7 +63,7 @@ def _before(graph: Graph, number: int) -> Iterator[int]:
     return iter(sorted(there))
 
 
-def _derivative(record: Record, row: int, fine: list[bool]) -> int | None:
+def _derivative(record: Record, row: int) -> int | None:
     """Returns the last operation whose own cotangent is finite for a cost and an input's is not."""
     graph, sweep = record.graph, record.graph_sweep("gradient")
     known: dict[int, bool] = {}

@@ -45,7 +45,7 @@ class Explanations:
         made = self.common(d)
         made["steps"] = [self.kept_step(step) for step in d.steps]
         made["layers"] = self._layerwise(self._study.layers(of, q, tuple(part for _, part in d.examples)))
-        made["paths"] = self._paths(d.paths, of) | {
+        made["paths"] = self._paths(d.paths) | {
             "rows": [self._row(row, of) for row in d.paths.rows],
             "others": spaced(d.paths.others) if d.paths.others else None,
             "others_sum": rounded(d.paths.others_sum) if d.paths.others else None,
@@ -83,7 +83,7 @@ class Explanations:
         """Returns the number of a step on the sheet."""
         return self._sheet.step(self.step(step))
 
-    def _paths(self, table: PathTable, of: Quantity) -> dict[str, Any]:
+    def _paths(self, table: PathTable) -> dict[str, Any]:
         return {
             "title": paths_title(table.count) + (", each example's apart" if table.apart else ""),
             "count": spaced(table.count),

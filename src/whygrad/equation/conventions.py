@@ -1,6 +1,6 @@
 """The table of conventions: under which other one an equation would hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -105,30 +105,6 @@ def _output_identity(under: Setting) -> Changed | None:
     return under.under(activations=(*now[:-1], Activation("identity"))), frozenset()
 
 
-TABLE: tuple[Convention, ...] = (
-    Convention("elementwise", _elementwise, lambda _: "the output activation were elementwise (no softmax)"),
-    Convention("squared_error", _cost("squared_error"), _says_cost("squared_error")),
-    Convention("half", _cost("half_squared_error"), _says_cost("half_squared_error")),
-    Convention("delta", lambda under: (under, frozenset({"delta"})), lambda under: _says_delta(under)),
-    Convention("weights", lambda under: (under, frozenset({"weights"})), lambda under: _says_weights(under)),
-    Convention("targets", _targets, lambda _: "the targets summed to 1"),
-    Convention("binary_cross_entropy", _cost("binary_cross_entropy"), _says_cost("binary_cross_entropy")),
-    Convention("cross_entropy", _cost("cross_entropy"), _says_cost("cross_entropy")),
-    Convention("reduction", _reduction, lambda under: _says_reduction(under)),
-    Convention("one", _one_example, lambda _: "the cost of one example were meant"),
-    Convention("output identity", _output_identity, lambda _: "the outputs had no activation function"),
-    Convention("identity", _activation("identity"), lambda _: "there were no activation functions"),
-    Convention("sigmoid", _activation("sigmoid"), lambda _: "the activation functions were sigmoid"),
-    Convention("tanh", _activation("tanh"), lambda _: "the activation functions were tanh"),
-)  # fmt: skip
-
-
-_OF_COSTS = frozenset(
-    {"squared_error", "half", "targets", "binary_cross_entropy", "cross_entropy", "reduction", "one"}
-)
-"""Conventions that change costs only."""
-
-
 def _says_delta(under: Setting) -> str:
     return f"delta meant {'-' if under.vocabulary.notation.delta_sign == 1 else '+'}dE/dnet"
 
@@ -155,18 +131,45 @@ def _says_weights(under: Setting) -> str:
     )
 
 
+TABLE: tuple[Convention, ...] = (
+    Convention("elementwise", _elementwise, lambda _: "the output activation were elementwise (no softmax)"),
+    Convention("squared_error", _cost("squared_error"), _says_cost("squared_error")),
+    Convention("half", _cost("half_squared_error"), _says_cost("half_squared_error")),
+    Convention("delta", lambda under: (under, frozenset({"delta"})), _says_delta),
+    Convention("weights", lambda under: (under, frozenset({"weights"})), _says_weights),
+    Convention("targets", _targets, lambda _: "the targets summed to 1"),
+    Convention("binary_cross_entropy", _cost("binary_cross_entropy"), _says_cost("binary_cross_entropy")),
+    Convention("cross_entropy", _cost("cross_entropy"), _says_cost("cross_entropy")),
+    Convention("reduction", _reduction, _says_reduction),
+    Convention("one", _one_example, lambda _: "the cost of one example were meant"),
+    Convention("output identity", _output_identity, lambda _: "the outputs had no activation function"),
+    Convention("identity", _activation("identity"), lambda _: "there were no activation functions"),
+    Convention("sigmoid", _activation("sigmoid"), lambda _: "the activation functions were sigmoid"),
+    Convention("tanh", _activation("tanh"), lambda _: "the activation functions were tanh"),
+)  # fmt: skip
+
+
+_OF_COSTS = frozenset(
+    {"squared_error", "half", "targets", "binary_cross_entropy", "cross_entropy", "reduction", "one"}
+)
+"""Conventions that change costs only."""
+
+
 def _indexed_weights(chains: list[Chain], under: Setting) -> bool:
     """Returns whether weights stand there by their indices, and not by names such as `w_5`."""
+    for part in _symbols(chains):
+        meaning = part.meanings[0]
+        if isinstance(meaning, Ref) and meaning.kind == "w":
+            lettered = meaning.to is not None and meaning.to.letter is not None
+            if meaning.array or lettered or not under.vocabulary.own(part.text):
+                return True
+    return False
+
+
+def _symbols(chains: list[Chain]) -> Iterator[Symbol]:
     for chain in chains:
         for side in chain.sides:
-            for part in walk(side):
-                meaning = part.meanings[0] if isinstance(part, Symbol) else None
-                if not isinstance(meaning, Ref) or meaning.kind != "w" or not isinstance(part, Symbol):
-                    continue
-                lettered = meaning.to is not None and meaning.to.letter is not None
-                if meaning.array or lettered or not under.vocabulary.own(part.text):
-                    return True
-    return False
+            yield from (part for part in walk(side) if isinstance(part, Symbol))
 
 
 def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str, str]]:
@@ -174,10 +177,7 @@ def would_hold(text: str, chains: list[Chain], under: Setting) -> list[tuple[str
     found: list[tuple[str, str]] = []
     kinds = {
         (meaning.kind, meaning.derived)
-        for chain in chains
-        for side in chain.sides
-        for part in walk(side)
-        if isinstance(part, Symbol)
+        for part in _symbols(chains)
         for meaning in part.meanings
         if isinstance(meaning, Ref)
     }

@@ -27,7 +27,7 @@ from whygrad.equation.tree import (
     Symbol,
     Transposed,
     Updated,
-)  # fmt: skip
+)
 from whygrad.equation.vocabulary import stands_for
 from whygrad.errors import EquationError
 from whygrad.notation import Quantity

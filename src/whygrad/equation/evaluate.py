@@ -36,7 +36,7 @@ from whygrad.equation.tree import (
     Transposed,
     Updated,
     parts,
-)  # fmt: skip
+)
 from whygrad.equation.vocabulary import PER_EXAMPLE, Vocabulary, quantity_of
 from whygrad.errors import EquationError
 from whygrad.notation import Quantity
@@ -211,8 +211,7 @@ class Evaluator:
     def says(self, meaning: Any) -> str:
         """Returns a meaning in words."""
         if isinstance(meaning, Ref) and not meaning.array:
-            indices = (meaning.layer, meaning.to, meaning.source)
-            if all(index is None or index.letter is None for index in indices):
+            if not meaning.lettered:
                 return self.vocabulary.plain.notation.text(quantity_of(meaning, {}), self.layout)
             return f"a quantity of kind {meaning.kind}"
         if isinstance(meaning, Stands):
@@ -253,7 +252,7 @@ class Evaluator:
                 raise EquationError(f"it can't be told what {index.letter} is", self.text, node.span[0])
         q = quantity_of(ref, values)
         if not exists(q, self.layout):
-            if not any(index is not None and index.letter for index in (ref.layer, ref.to, ref.source)):
+            if not ref.lettered:
                 from whygrad.notation import refusal
 
                 text = self.text[node.span[0] : node.span[1]]

@@ -21,7 +21,7 @@ from whygrad.equation.tree import (
     Sum,
     Symbol,
     parts,
-)  # fmt: skip
+)
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
 from whygrad.notation import Layout

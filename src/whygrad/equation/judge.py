@@ -159,7 +159,7 @@ def _points(pair: Pair) -> Points:
     if setting.layered.cost == "cross_entropy" and setting.given and setting.own.examples == points.examples:
         uses = pair.letters({}).uses
         if not any(isinstance(use.meaning, Ref) and use.meaning.kind == "y" for use in uses) and any(
-            isinstance(part, Number) and part.value not in (0.0,)
+            isinstance(part, Number) and part.value != 0
             for side in (pair.left, pair.right)
             for part in walk(side)
         ):

@@ -94,21 +94,15 @@ def derived(trial: Trial, node: Node, values: dict[str, int]) -> tuple[Quantity,
 def _through(trial: Trial, node: Node, of: Quantity, by: Quantity) -> list[tuple[str, int | None]]:
     """Returns the layers that the terms of a side go through, from the cost down."""
     found: set[tuple[str, int | None]] = set()
-    for part in walk(node):
-        if isinstance(part, Derivative):
-            for half in (part.of, part.by):
-                inner = stands_for(half)
-                if (
-                    isinstance(inner, Symbol)
-                    and isinstance(inner.meanings[0], Ref)
-                    and not inner.meanings[0].array
-                ):
-                    ref = inner.meanings[0]
-                    layer = ref.layer.offset if ref.layer is not None and ref.layer.letter is None else None
-                    if ref.kind in ("a", "z") and layer is not None:
-                        found.add((ref.kind, layer))
-                    elif ref.kind == "C":
-                        found.add(("C", None))
+    halves = (half for part in walk(node) if isinstance(part, Derivative) for half in (part.of, part.by))
+    for half in map(stands_for, halves):
+        ref = half.meanings[0] if isinstance(half, Symbol) else None
+        if not isinstance(ref, Ref) or ref.array:
+            continue
+        if ref.kind == "C":
+            found.add(("C", None))
+        elif ref.kind in ("a", "z") and ref.layer is not None and ref.layer.letter is None:
+            found.add((ref.kind, ref.layer.offset))
     return _ordered(trial, found, of, by)
 
 

@@ -236,7 +236,7 @@ class NameReader:
     def _exists(self, meaning: Meaning) -> bool:
         if not isinstance(meaning, Ref) or meaning.array:
             return isinstance(meaning, Ref)
-        if any(index is not None and index.letter for index in (meaning.layer, meaning.to, meaning.source)):
+        if meaning.lettered:
             return True
         return exists(quantity_of(meaning, {}), self.vocabulary.layout)
 

@@ -16,6 +16,9 @@ from whygrad.equation.vocabulary import quantity_of
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import exists, quantities
 
+# A side without derivatives: terms are cut in the usual ways.
+NO_SIDE = Symbol((0, 0), "", ())
+
 
 def number_fix(trial: Trial) -> Fix | None:
     """Returns what the number should be, and which slip gives the one that was claimed."""
@@ -163,15 +166,22 @@ def _of_step(
 def _of_derivative(
     trial: Trial, of: Quantity, by: Quantity, said: float, near: Callable[[float], bool]
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    points, layout = trial.points, trial.setting.vocabulary.layout
     if said == 0 and of.kind == "C":
         yield (
             "WC",
             f"it would be 0 along a path that ends in another cost; {trial.writer.quantity(of)} is reached",
             (),
         )
-    # Paths that were left out
-    plans = cut_plans(trial, symbolic_side(trial), of, by)
+    yield from _left_out(trial, of, by, said, near)
+    yield from _of_another(trial, of, by, said, near)
+
+
+def _left_out(
+    trial: Trial, of: Quantity, by: Quantity, said: float, near: Callable[[float], bool]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields paths, or costs, that are left out."""
+    points = trial.points
+    plans = cut_plans(trial, NO_SIDE, of, by)
     anywhere = trial.setting.generic(1)
     plans.sort(key=lambda plan: plan != [("C", None)])
     for plan in plans:
@@ -179,14 +189,20 @@ def _of_derivative(
         values = [float(np.broadcast_to(term.value(points), (1, points.examples)).sum()) for term in options]
         if not 2 <= len(options) <= 10:
             continue
-        for size in range(1, len(options)):
-            for kept in combinations(range(len(options)), size):
-                if said and near(sum(values[place] for place in kept)):
-                    gone = [term for place, term in enumerate(options) if place not in kept]
-                    texts = tuple(term.written(trial.writer) for term in gone)
-                    code = "MC" if plan[0][0] == "C" else "MP"
-                    what = "the costs" if code == "MC" else "the paths"
-                    yield code, f"it is the sum without {what} {', '.join(texts)}", texts
+        some = (kept for size in range(1, len(options)) for kept in combinations(range(len(options)), size))
+        for kept in some:
+            if said and near(sum(values[place] for place in kept)):
+                gone = [term for place, term in enumerate(options) if place not in kept]
+                texts = tuple(term.written(trial.writer) for term in gone)
+                code, what = ("MC", "the costs") if plan[0][0] == "C" else ("MP", "the paths")
+                yield code, f"it is the sum without {what} {', '.join(texts)}", texts
+
+
+def _of_another(
+    trial: Trial, of: Quantity, by: Quantity, said: float, near: Callable[[float], bool]
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yields derivatives by another weight or neuron, or of another cost."""
+    points, layout = trial.points, trial.setting.vocabulary.layout
     if by.kind == "w":
         turned = Quantity("w", by.layer, by.source, by.to)
         if exists(turned, layout) and said and near(float(points.derivative(of, turned)[0, 0])):
@@ -207,11 +223,6 @@ def _of_derivative(
                         f"it is the derivative of {trial.writer.quantity(q)}",
                         (),
                     )
-
-
-def symbolic_side(trial: Trial) -> Node:
-    """Returns a side without derivatives, so that terms are cut in the usual ways."""
-    return Symbol((0, 0), "", ())
 
 
 def _without_factors(

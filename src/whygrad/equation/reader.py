@@ -32,7 +32,7 @@ from whygrad.equation.tree import (
     Updated,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.vocabulary import Vocabulary
 from whygrad.errors import EquationError
 
@@ -99,7 +99,7 @@ def _read(text: str, vocabulary: Vocabulary, start: str) -> Any:
     try:
         tree = _parser().parse(tokens, start=start)
     except UnexpectedToken as error:
-        raise _unexpected(error, tokens, text) from None
+        raise _unexpected(error, text) from None
     made = _Builder(text, vocabulary).made(tree)
     if start == "start":
         return [
@@ -135,7 +135,7 @@ def _joined(tokens: list[Token]) -> tuple[list[Token], dict[int, list[Condition]
     return made, conditions
 
 
-def _unexpected(error: Any, tokens: list[Token], text: str) -> EquationError:
+def _unexpected(error: Any, text: str) -> EquationError:
     expected = [_SAYS[name] for name in sorted(error.accepts or error.expected) if name in _SAYS]
     wanted = ", ".join(dict.fromkeys(expected)) or "something else"
     if error.token.type == "$END":
@@ -394,6 +394,3 @@ def _moved(node: Node, span: Span) -> Node:
 
     values = {field.name: getattr(node, field.name) for field in fields(node)}
     return type(node)(**(values | {"span": span}))
-
-
-__all__ = ["Function", "read_chains", "read_side"]

@@ -8,40 +8,15 @@ MOST_NAMED = 8
 
 def reads_as(chains: list[Chain], vocabulary: Vocabulary) -> str:
     """Returns what its names stand for, what its letters run over, and which derivatives are meant."""
-    plain = vocabulary.plain.notation
-    named: dict[str, str] = {}
-    letters: dict[str, None] = {}
-    summed: dict[str, None] = {}
-    derivatives = steps = arrays = False
-    for chain in chains:
-        for side in chain.sides:
-            for node in walk(side):
-                derivatives |= isinstance(node, Derivative)
-                steps |= isinstance(node, Updated)
-                if isinstance(node, BigSum):
-                    summed.update(dict.fromkeys(bound.letter for bound in node.bounds))
-                if not isinstance(node, Symbol):
-                    continue
-                meaning = node.meanings[0]
-                if isinstance(meaning, Ref):
-                    indices = [
-                        index for index in (meaning.layer, meaning.to, meaning.source) if index is not None
-                    ]
-                    letters.update(dict.fromkeys(i.letter for i in indices if i.letter and i.letter != "@"))
-                    arrays |= meaning.array
-                    if not meaning.array and not any(index.letter for index in indices):
-                        name = plain.text(quantity_of(meaning, {}), vocabulary.layout)
-                        if vocabulary.own(node.text):
-                            named.setdefault(node.text, name)
-                elif isinstance(meaning, Stands) and vocabulary.own(node.text):
-                    written = vocabulary.own_names.get(node.text)
-                    if written:
-                        named.setdefault(node.text, vocabulary.notation.aliases.get(written, ""))
-    parts = [f"{name} is {means}" for name, means in list(named.items())[:MOST_NAMED] if means]
-    free = [letter for letter in letters if letter not in summed]
+    nodes = [node for chain in chains for side in chain.sides for node in walk(side)]
+    symbols = [node for node in nodes if isinstance(node, Symbol)]
+    refs = [node.meanings[0] for node in symbols if isinstance(node.meanings[0], Ref)]
+    parts = [f"{name} is {means}" for name, means in _named(symbols, vocabulary).items() if means]
+    summed = {bound.letter for node in nodes if isinstance(node, BigSum) for bound in node.bounds}
+    free = {index.letter for ref in refs for index in ref.indices if index.letter} - summed - {"@"}
     if free:
         parts.append(f"{', '.join(sorted(free))}: for all values that exist")
-    if arrays:
+    if any(ref.array for ref in refs):
         rows = (
             "rows are where a weight goes to"
             if vocabulary.notation.weight_orientation == "to-from"
@@ -49,8 +24,25 @@ def reads_as(chains: list[Chain], vocabulary: Vocabulary) -> str:
         )
         examples = "examples stand in rows" if vocabulary.code else "examples stand in columns"
         parts.append(f"arrays of whole layers; {rows}, {examples}")
-    if derivatives:
+    if any(isinstance(node, Derivative) for node in nodes):
         parts.append("derivatives are over all paths")
-    if steps:
+    if any(isinstance(node, Updated) for node in nodes):
         parts.append("a step takes away the rate times the derivative of the total")
     return "; ".join(parts)
+
+
+def _named(symbols: list[Symbol], vocabulary: Vocabulary) -> dict[str, str]:
+    """Returns the first of a person's own names, and what each stands for."""
+    plain = vocabulary.plain.notation
+    found: dict[str, str] = {}
+    for node in symbols:
+        meaning = node.meanings[0]
+        if not vocabulary.own(node.text):
+            continue
+        if isinstance(meaning, Ref) and not meaning.array and not meaning.lettered:
+            found.setdefault(node.text, plain.text(quantity_of(meaning, {}), vocabulary.layout))
+        elif isinstance(meaning, Stands):
+            written = vocabulary.own_names.get(node.text)
+            if written:
+                found.setdefault(node.text, vocabulary.notation.aliases.get(written, ""))
+    return dict(list(found.items())[:MOST_NAMED])

@@ -20,7 +20,7 @@ from whygrad.equation.tree import (
     Updated,
     parts,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -33,6 +33,16 @@ class Ref(NamedTuple):
     sign: int = 1
     """What delta is in the notation, times the derivative of the total by z."""
 
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        """The indices of its layer and its neurons, as far as there are any."""
+        return tuple(index for index in (self.layer, self.to, self.source) if index is not None)
+
+    @property
+    def lettered(self) -> bool:
+        """Whether one of them is a letter."""
+        return any(index.letter for index in self.indices)
+
 
 class Constant(NamedTuple):
     """A number that has a name."""

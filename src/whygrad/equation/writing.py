@@ -65,7 +65,6 @@ class Writer:
         """Returns the name of a quantity whose indices may be letters."""
         if ref in self._aliases:
             return self._own(self._aliases[ref])
-        indices = (ref.layer, ref.to, ref.source)
         if ref.array:
             layer = None if ref.layer is None else (ref.layer.offset if ref.layer.letter is None else 1)
             name = self.notation.matrix(ref.kind, layer, self.layout)
@@ -75,7 +74,7 @@ class Writer:
                     {"layer": self._layer(ref), "module": self._layer(ref)}
                 )
             return self._looks(name)
-        if all(index is None or index.letter is None for index in indices):
+        if not ref.lettered:
             q = quantity_of(ref, {})
             if q in self.notation._own_names:
                 return self._own(self.notation._own_names[q])

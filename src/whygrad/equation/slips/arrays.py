@@ -12,7 +12,7 @@ from whygrad.equation.tree import (
     Transposed,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial
 
 

@@ -9,7 +9,7 @@ from whygrad.equation.tree import (
     Ref,
     Symbol,
     replaced,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import stands_for
 

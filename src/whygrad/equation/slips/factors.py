@@ -17,7 +17,7 @@ from whygrad.equation.tree import (
     Symbol,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial, as_ratio, outside_sums
 
 

@@ -13,7 +13,7 @@ from whygrad.equation.tree import (
     Symbol,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial
 
 

@@ -19,7 +19,7 @@ from whygrad.equation.tree import (
     Symbol,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import constant_ref, quantity_of
 from whygrad.notation import Quantity
@@ -103,7 +103,7 @@ def _with(ref: Ref, slot: str, index: Index) -> Ref:
 def _exists(trial: Trial, ref: Ref) -> bool:
     from whygrad.notation.quantity import exists
 
-    if ref.array or any(index is not None and index.letter for index in (ref.layer, ref.to, ref.source)):
+    if ref.array or ref.lettered:
         return True
     return exists(quantity_of(ref, {}), trial.setting.vocabulary.layout)
 

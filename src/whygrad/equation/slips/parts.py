@@ -96,7 +96,7 @@ def _with_term(trial: Trial, node: Node, ref: Ref, sign: int) -> Iterator[Fix]:
     if node is trial.pair.right and not opened:
         made = f"{text} {added}"
     elif opened:
-        closed = re_closing(text)
+        closed = _last_bracket(text)
         made = f"{text[:closed]} {added}{text[closed:]}"
     else:
         made = f"({text} {added})"
@@ -107,10 +107,10 @@ def _with_term(trial: Trial, node: Node, ref: Ref, sign: int) -> Iterator[Fix]:
         yield fix._replace(missing=(("" if sign > 0 else "-") + name,) if node is trial.pair.right else ())
 
 
-def re_closing(text: str) -> int:
+def _last_bracket(text: str) -> int:
     """Returns where the bracket at the end of a text starts, with a `\\right` before it."""
-    place = len(text) - 1
-    return text.rfind("\\right") if text.startswith("\\left") and "\\right" in text else place
+    sized = text.startswith("\\left") and "\\right" in text
+    return text.rfind("\\right") if sized else len(text) - 1
 
 
 def missing_link(trial: Trial) -> Iterator[Fix]:

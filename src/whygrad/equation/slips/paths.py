@@ -16,7 +16,7 @@ from whygrad.equation.tree import (
     Updated,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial
 from whygrad.equation.vocabulary import constant_ref
 from whygrad.notation import Quantity

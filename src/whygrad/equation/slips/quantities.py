@@ -20,7 +20,7 @@ from whygrad.equation.tree import (
     Symbol,
     replaced,
     walk,
-)  # fmt: skip
+)
 from whygrad.equation.trial import Change, Fix, Trial, outside_sums
 
 
@@ -95,7 +95,7 @@ def _lettered_left_out(trial: Trial) -> Iterator[Fix]:
     places = [right, *(part for node in walk(right) if isinstance(node, Sum) for part in node.terms)]
     places += [node.body for node in walk(right) if isinstance(node, BigSum)]
     for atom in sorted(atoms, key=lambda atom: atom.kind != "slope"):
-        if arrays and atom.kind not in ("slope",):
+        if arrays and atom.kind != "slope":
             continue
         for node in dict.fromkeys(places):
             yield from _beside(trial, node, (atom,))

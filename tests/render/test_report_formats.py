@@ -73,7 +73,7 @@ def test_a_folded_module_shows_that_a_layer_of_it_has_a_conflict(monkeypatch: py
 
     report = wg.record(nn.ModuleDict({"one": block(), "two": block()}), torch.ones(3, 2), costs).report()
     assert "(⇄)" not in report.to_text()
-    monkeypatch.setattr("whygrad.render.report_text.LINES", 1)
+    monkeypatch.setattr("whygrad.render.report_tree.LINES", 1)
     text = report.to_text()
     marks = {
         row[0]: "(⇄)" in row for row in map(str.split, text.splitlines()) if row[:1] in (["one"], ["two"])

@@ -8,7 +8,8 @@ from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.report.record import Units
-from whygrad.structures import Elementwise, Selection, settled
+from whygrad.report.unit_axes import Along, along
+from whygrad.structures import Elementwise, settled
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -35,10 +36,10 @@ def units(record: Record) -> tuple[Units, ...]:
         if not flat and not op.activation:
             zero = quiet = None
         else:
-            axis = _unit_axis(graph, number)
+            units = along(graph, number)
             # An output of 0 means a dead unit only where the function is flat there.
-            zero = in_numpy(_all_but(axis, node.value == 0)) & flat
-            quiet = in_numpy(_all_but(axis, _no_gradient(graph, sweep, number)))
+            zero = in_numpy(_everywhere(units, node.value == 0)) & flat
+            quiet = in_numpy(_everywhere(units, _no_gradient(graph, sweep, number)))
         key = (signs[number], None if zero is None else len(zero))
         seen = _Seen(name, op.name, zero, quiet, on_kink, entries)
         made[key] = made[key].and_again(seen) if key in made else seen
@@ -89,24 +90,10 @@ def _signs(record: Record) -> list[int]:
     return made
 
 
-def _unit_axis(graph: Graph, number: int) -> int:
-    """Returns the axis of the units: 1 after a convolution, else the last."""
-    rank = len(graph.nodes[number].value.shape)
-    source = graph.nodes[graph.nodes[number].inputs[0]]
-    while source.op is not None:
-        if "conv" in source.op.name:
-            return 1
-        if "norm" not in source.op.name and not isinstance(source.op.structure, Selection):
-            break
-        source = graph.nodes[source.inputs[0]]
-    return rank - 1
-
-
-def _all_but(axis: int, mask: Array) -> Array:
-    """Returns, for each place along an axis, whether the mask holds everywhere: (units,)."""
-    order = (axis, *(other for other in range(len(mask.shape)) if other != axis))
-    moved = mask.transpose(order) if not hasattr(mask, "permute") else mask.permute(order)
-    return moved.reshape(moved.shape[0], -1).all(1)
+def _everywhere(units: Along, mask: Array) -> Array:
+    """Returns, for each unit, whether the mask holds in all of its entries: (units,)."""
+    many = prod(mask.shape) // max(1, units.units * units.step)
+    return mask.reshape(many, units.units, units.step).all(2).all(0)
 
 
 def _no_gradient(graph: Graph, sweep: Sweep, number: int) -> Array:

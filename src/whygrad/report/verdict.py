@@ -229,8 +229,8 @@ def _dead(units: Sequence[Units]) -> Iterator[Finding]:
         )
         yield Finding(
             "dead",
-            f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: the weights that make "
-            f"{'it' if dead == 1 else 'them'} get no gradient"
+            f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: no gradient comes back "
+            f"through {'it to the weights that make it' if dead == 1 else 'them to the weights that make them'}"
             f"{f'; through {listed(closed)}, where all are, no gradient comes back' if closed else ''}",
             (
                 "a larger batch, to see whether they stay so; then a lower learning rate, a smaller or positive bias "

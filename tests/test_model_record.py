@@ -114,6 +114,40 @@ def test_names_are_those_of_modules_and_parameters() -> None:
     assert record.name(wg_entry(record, "blocks.1[0, 3]")) == "blocks.1[0, 3]"
 
 
+def test_an_operation_that_is_called_like_a_module_does_not_take_its_name() -> None:
+    class Called(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean, self.a = nn.Linear(4, 3), Block()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = x - x.mean(-1, keepdim=True) * self.mean.weight.mean()
+            made: torch.Tensor = self.mean(self.a(x))
+            return made.mean(0)
+
+    record = wg.record(Called(), torch.randn(2, 4), lambda m, x: {"c": m(x).mean()})
+    assert record.graph.nodes[record.at("mean")[0]].value.shape == (2, 3)
+    assert record.made[record.at("mean")[0]].module == "mean"
+    names = [record.node_name(number) for number in range(len(record.graph.nodes))]
+    assert len(set(names)) == len(names)
+    assert all(record.at(name) == (number, None) for number, name in enumerate(names) if name != "c")
+    # its path is no beginning of the name of an operation in it
+    (add,) = (
+        n for n, node in enumerate(record.graph.nodes) if record.modules[n] == "a" and node.op.name == "add"
+    )
+    assert record.node_name(add) == "a"
+    inner = wg.record(
+        nn.ModuleDict({"t": nn.Sequential(Block())}), torch.ones(1, 4), lambda m, x: {"c": m["t"](x).sum()}
+    )
+    assert "t.0.tanh" in [inner.node_name(number) for number in range(len(inner.graph.nodes))]
+
+
+def test_what_a_module_returns_beside_its_output_is_named_after_it() -> None:
+    model = nn.ModuleDict({"past": nn.LSTM(4, 3), "now": nn.Linear(3, 1)})
+    record = wg.record(model, torch.randn(5, 1, 4), lambda m, x: {"c": m["now"](m["past"](x)[1][0]).sum()})
+    assert record.paths("past.weight_hh_l0[0, 0]", k=1)[0].quantities[-3].startswith("past (output 2)[0, 0, ")
+
+
 def wg_entry(record: wg.Record, name: str) -> Any:
     from whygrad.graph import Entry
 

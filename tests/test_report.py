@@ -111,33 +111,6 @@ def test_depth_is_the_derivative_by_the_layers_outputs() -> None:
     assert np.isnan(found.layers[3].norms[0])
 
 
-def test_a_module_whose_weight_others_use_has_no_cost_as_its_output() -> None:
-    class Placed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.words, self.places = nn.Embedding(7, 4), nn.Embedding(9, 4)
-            self.turn, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
-            self.seen: list[Tensor] = []
-
-        def forward(self, x: Tensor) -> Tensor:
-            h = self.words(x) + self.places.weight[: x.shape[1]].clone()
-            moved = (h @ self.turn.weight.T).unsqueeze(0) + self.turn.bias
-            for each in (h, moved):
-                each.retain_grad()
-                self.seen.append(each)
-            made: Tensor = self.head(moved[0].tanh())
-            return made
-
-    model, x = Placed().double(), torch.arange(6).reshape(2, 3)
-    found = wg.record(model, x, lambda m, x: {"a": m(x).square().mean(), "b": m(x).exp().sum()}).report()
-    assert [layer.name for layer in found.layers] == ["words", "places", "turn", "head"]
-    model.seen.clear()
-    (model(x).square().mean() + model(x).exp().sum()).backward()
-    for layer, at in zip(found.layers[1:3], (0, 1), strict=True):
-        wanted = [float(each.grad.norm()) for each in model.seen[at::2] if each.grad is not None]
-        np.testing.assert_allclose(layer.norms, wanted, rtol=1e-10)
-
-
 def test_a_conflict_is_found_with_its_place_and_its_angle() -> None:
     def opposed(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
         h = torch.relu(model.trunk[0](x))

@@ -1,6 +1,7 @@
 """A recorded computation, and everything that is asked of it, by the names of parameters, modules and inputs."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
@@ -40,11 +41,26 @@ class Leaf(NamedTuple):
     aliases: tuple[str, ...] = ()
 
 
+class Output(NamedTuple):
+    """Which module returned a node, in which of its calls (from 1), and as which of several arrays (from 0)."""
+
+    module: str
+    call: int
+    order: int
+
+
 class Made(NamedTuple):
-    """Where a node was made: the path of the module, and in how many attention heads that module works (0: none)."""
+    """Where a node was made.
+
+    Args:
+        module: The path of the module.
+        heads: In how many attention heads that module works (0: none).
+        output: Which module returned it, the innermost; nothing where none did.
+    """
 
     module: str
     heads: int = 0
+    output: Output | None = None
 
 
 class Record:
@@ -308,24 +324,25 @@ class Record:
 
     @cached_property
     def _doubles(self) -> dict[int, int]:
-        """For each node that shares its module and operation with earlier ones: which of them it is, from 2 on."""
-        seen: dict[str, int] = {}
-        places: dict[int, int] = {}
+        """For each node whose name others have too: which of them it is, from 2 on.
+
+        Leaves come first, then what modules returned: an operation that is called like a module doesn't take its name.
+        """
         leaves = {leaf.node for leaf in self.leaves.values()}
-        for number in range(len(self.graph.nodes)):
+        seen = Counter(name for leaf in self.leaves.values() for name in (leaf.name, *leaf.aliases))
+        places: dict[int, int] = {}
+        for number in sorted(range(len(self.made)), key=lambda number: self.made[number].output is None):
             if number in leaves:
                 continue
             name = self._plain_name(number)
-            seen[name] = seen.get(name, 0) + 1
+            seen[name] += 1
             if seen[name] > 1:
                 places[number] = seen[name]
         return places
 
     def _plain_name(self, number: int) -> str:
         node, made = self.graph.nodes[number], self.made[number]
-        if node.name == made.module or not made.module or node.name.startswith(made.module):
-            return node.name
-        return f"{made.module}.{node.name}"
+        return node.name if made.output or not made.module else f"{made.module}.{node.name}"
 
     def node_name(self, number: int) -> str:
         """Returns the name of a node: a parameter's, a module's, or an operation's inside a module."""
@@ -414,9 +431,10 @@ class Record:
             return True
         moves = isinstance(node.op.structure, Selection)
         moved_on = after.op is not None and isinstance(after.op.structure, Selection)
-        if moved_on and after.name == self.made[following].module == self.made[number].module:
+        output = self.made[following].output
+        if moved_on and output and output.module == self.made[following].module == self.made[number].module:
             return True
-        return moves and node.name != self.made[number].module
+        return moves and self.made[number].output is None
 
     @cached_property
     def _simple(self) -> frozenset[str]:

@@ -6,7 +6,6 @@ the block's side and sweeping with the *spectrum* semiring splits the gradient e
 paths).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, TypeAlias
@@ -140,8 +139,8 @@ def _given(
             if not inside:
                 outputs = [
                     n
-                    for n, node in enumerate(record.graph.nodes)
-                    if re.sub(r" \(call \d+\)$", "", node.name) == path
+                    for n, made in enumerate(record.made)
+                    if made.output and made.output.module == path and made.output.order == 0
                 ]
                 for place, output in enumerate(outputs):
                     edges.update(users[output])

@@ -1,27 +1,23 @@
-"""Makes a report: sweeps, sums by parameter, the tree of modules, the depth profile."""
+"""Makes a report: sweeps, sums by parameter, the tree of modules."""
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
 from whygrad.branches import residuals, spectrum
 from whygrad.errors import NotSupportedError
-from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.report.broken import origins
+from whygrad.report.depth import depth
 from whygrad.report.idle import idle
-from whygrad.report.record import Layer, Part, Report
+from whygrad.report.record import Part, Report
 from whygrad.report.sums import numbers
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
-from whygrad.structures import DenseAlongAxis, Selection
+from whygrad.structures import DenseAlongAxis
 from whygrad.sweep import Sweep
 
-Array: TypeAlias = Any
-Uses: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 Progress: TypeAlias = Callable[[str, float], None]
 
 SEMIRINGS = ("total", "entropy", "spectrum")
@@ -30,8 +26,6 @@ COSTS_WITH_TOTAL = 12
 # With more entries than these in normalisations and softmaxes, counted for each cost, the entropy is left out by
 # default: it takes a logarithm or some for each of them, about a microsecond.
 ENTRIES_WITH_ENTROPY = 20_000_000
-# What the recorder adds to the name of a module's output when the module is called again.
-LATER_CALL = re.compile(r" \(call \d+\)$")
 
 
 def report(
@@ -77,7 +71,7 @@ def report(
         leaves.append(Part(name, name, made, (), shape))
     model = _tree("", "", leaves)
     tell("layers", 0.9)
-    layers = _layers(record, model)
+    layers = depth(record, model)
     activations = units(record)
     split = spectrum(record) if "spectrum" in asked and residuals(record) else None
     frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
@@ -143,7 +137,9 @@ def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
     groups: dict[str, list[Part]] = {}
     for leaf in leaves:
         rest = leaf.name.removeprefix(f"{name}.") if name else leaf.name
-        groups.setdefault(rest.partition(".")[0], []).append(leaf)
+        # PyTorch keeps what a weight is made of in modules of its own, which are no layers: it is the layer's around.
+        made_of = rest.startswith("parametrizations.")
+        groups.setdefault(rest if made_of else rest.partition(".")[0], []).append(leaf)
     parts = []
     for head, members in groups.items():
         path = f"{name}.{head}" if name else head
@@ -158,56 +154,3 @@ def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
     for leaf in leaves[1:]:
         numbers = numbers + leaf.numbers
     return Part(name, label, numbers, tuple(parts))
-
-
-def _layers(record: Record, model: Part) -> tuple[Layer, ...]:
-    """Returns the layers in the order of the forward pass, with the derivatives by their outputs in all calls."""
-    graph, sweep = record.graph, record.graph_sweep("gradient")
-    users = graph.users()
-    modules = record.modules
-    named: dict[str, list[int]] = {}
-    for number, node in enumerate(graph.nodes):
-        named.setdefault(LATER_CALL.sub("", node.name), []).append(number)
-    found = []
-    for layer in model.layers:
-        leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
-        uses = sorted({user for leaf in leaves for user, _ in users[leaf]})
-        if not uses:
-            continue
-        outputs = [number for number in named.get(layer.name, ()) if layer.name and number >= uses[0]]
-        if not outputs:
-            inside = [n for n, path in enumerate(modules) if layer.name and path == layer.name]
-            outputs = inside[-1:] or _meetings(graph, users, uses)
-        norms = np.full(len(graph.costs), np.nan)
-        for output in outputs:
-            cotangent = sweep.cotangent(output)
-            if cotangent is not None:
-                rows = list(cotangent.rows)
-                values = in_numpy(sweep.values(output)).astype(np.float64).reshape(len(norms), -1)
-                before = np.where(np.isnan(norms[rows]), 0.0, norms[rows])
-                norms[rows] = np.hypot(before, _norms(values)[rows])
-        found.append((outputs[0], Layer(layer.name, norms)))
-    return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
-
-
-def _meetings(graph: Graph, users: Uses, uses: list[int]) -> list[int]:
-    """Returns where parameters that others use meet something else, each time the last of those in a row."""
-    met = {_past_views(graph, users, use) for use in uses}
-    return sorted(n for n in met if not any(_past_views(graph, users, user) in met for user, _ in users[n]))
-
-
-def _past_views(graph: Graph, users: Uses, number: int) -> int:
-    """Returns the first node from a node on that does more than to pick or move entries."""
-    while users[number]:
-        node = graph.nodes[number]
-        if node.op is None or len(node.inputs) != 1 or not isinstance(node.op.structure, Selection):
-            break
-        number = users[number][-1][0]
-    return number
-
-
-def _norms(rows: Array) -> Array:
-    """Returns the Euclidean norms of rows whose squares may be out of range."""
-    largest = np.abs(rows).max(axis=1, initial=0.0)
-    safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return np.linalg.norm(rows / safe[:, None], axis=1) * safe

@@ -10,6 +10,7 @@ from torch.utils._mode_utils import no_dispatch
 
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
+from whygrad.model_record import Output
 from whygrad.ops import OPS, Op
 from whygrad.torch_recorder.again import Held
 from whygrad.torch_recorder.copies import apart
@@ -33,6 +34,7 @@ class Ledger:
         self.memory = Memory()
         self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
+        self.outputs: dict[int, Output] = {}  # by node
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         # By identity: autograd follows them, and they are constants here.
         self.strangers: dict[int, Tensor] = {}
@@ -49,7 +51,6 @@ class Ledger:
         self._aside: dict[int, str] = {}  # made where gradients were off, and by which operation
         self._foreign: dict[int, Tensor] = {}
         self._calls: dict[str, int] = {}
-        self._named: set[int] = set()
 
     def leaf(self, name: str, tensor: Tensor) -> int:
         """Returns the number of a new leaf that a tensor of the outside is."""
@@ -238,16 +239,25 @@ class Ledger:
             for number, value in apart([one.tensor for one in held], outside).items() if held else ():
                 held[number].tensor = value
 
-    def name_output(self, out: Tensor, path: str, start: int) -> None:
-        """Names a node after the module whose output it is, unless it is that of a module inside."""
-        if torch._C._functorch.is_functorch_wrapped_tensor(out):
-            return  # one example of several that torch.vmap runs at once
-        number = self.node(out)
-        if number is None or number < start or not path or number in self._named:
+    def name_outputs(self, made: Sequence[Tensor], path: str, start: int) -> None:
+        """Names nodes after the module that returns them, the first by its path alone, unless a module inside did."""
+        found: dict[int, int] = {}
+        for place, tensor in enumerate(made if path else ()):
+            if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+                continue  # one example of several that torch.vmap runs at once
+            if place:  # what is returned beside the first may be no node yet, and needn't become one
+                number = None if id(tensor) in self._untold else self.memory.sure(tensor)
+            else:
+                number = self.node(tensor)
+            if number is not None and number >= start and number not in self.outputs:
+                found.setdefault(number, place)
+        if not found:
             return
-        calls = self._calls[path] = self._calls.get(path, 0) + 1
-        self.recording.rename(number, path if calls == 1 else f"{path} (call {calls})")
-        self._named.add(number)
+        call = self._calls[path] = self._calls.get(path, 0) + 1
+        for order, (number, place) in enumerate(found.items()):
+            said = [*[f"output {place + 1}"] * (place > 0), *[f"call {call}"] * (call > 1)]
+            self.recording.rename(number, f"{path} ({', '.join(said)})" if said else path)
+            self.outputs[number] = Output(path, call, order)
 
     def refuse(self, name: str, instead: str = "") -> None:
         """Raises the error for an operation that isn't in the table; ``instead`` says what to do about it."""

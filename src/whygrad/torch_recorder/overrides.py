@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.torch_recorder import recurrent
+from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
 from whygrad.torch_recorder.whole import whole_normalisation
@@ -76,7 +77,7 @@ def in_pieces() -> Iterator[None]:
 
 @contextmanager
 def by_modules(tracer: Tracer, paths: Mapping[int, str]) -> Iterator[None]:
-    """Tells the ledger which module is running, and names its output after it."""
+    """Tells the ledger which module is running, and names what it returns after it."""
     starts: list[int] = []
     within = tracer.ledger.within
 
@@ -89,10 +90,8 @@ def by_modules(tracer: Tracer, paths: Mapping[int, str]) -> Iterator[None]:
     def after(module: nn.Module, inputs: Any, out: Any) -> None:
         if id(module) in paths and starts:
             path, start = within.pop(), starts.pop()
-            if isinstance(out, (tuple, list)) and out:
-                out = out[0]
-            if isinstance(out, Tensor):
-                tracer.ledger.name_output(out, path, start)
+            made = [out] if isinstance(out, Tensor) else [tensor for _, tensor in named_tensors(out, "")]
+            tracer.ledger.name_outputs(made, path, start)
 
     hooks = [register_module_forward_pre_hook(before), register_module_forward_hook(after, always_call=True)]
     try:

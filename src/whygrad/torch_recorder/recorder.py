@@ -91,7 +91,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
         ledger.take_apart(outside)  # before what the run wrote is taken back
     _warn(ledger, modules)
     graph = ledger.graph(tuple(entries), tuple(names))
-    made = _made(graph, ledger.modules, dict(modules))
+    made = _made(graph, ledger, dict(modules))
     return Record(graph, tuple(leaf for _, leaf in leaves.values()), made, tuple(tracer.stops))
 
 
@@ -138,18 +138,21 @@ def _check(modules: Sequence[tuple[str, nn.Module]]) -> None:
                 )
 
 
-def _made(graph: Graph, made: Sequence[str], modules: Mapping[str, nn.Module]) -> tuple[Made, ...]:
-    """Returns where each node was made, and in how many heads where attention weights were."""
+def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tuple[Made, ...]:
+    """Returns where each node was made, in how many heads where attention weights were, and of what it is an output."""
     attends = {
         path
-        for path, node in zip(made, graph.nodes, strict=True)
+        for path, node in zip(ledger.modules, graph.nodes, strict=True)
         if node.op is not None and node.op.name == "softmax"
     }
     places = {
         path: Made(path, _heads(modules[path]) if path in attends and path in modules else 0)
-        for path in set(made)
+        for path in set(ledger.modules)
     }
-    return tuple(places[path] for path in made)
+    return tuple(
+        places[path]._replace(output=ledger.outputs[number]) if number in ledger.outputs else places[path]
+        for number, path in enumerate(ledger.modules)
+    )
 
 
 def _heads(module: nn.Module) -> int:

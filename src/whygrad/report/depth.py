@@ -1,0 +1,137 @@
+"""The depth profile: how strongly each cost acts on what each layer puts out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from whygrad.arrays import in_numpy
+from whygrad.graph import Graph
+from whygrad.model_record import Record
+from whygrad.report.record import Layer, Part
+from whygrad.structures import Selection
+from whygrad.sweep import Sweep
+
+Array: TypeAlias = Any
+
+
+def depth(record: Record, model: Part) -> tuple[Layer, ...]:
+    """Returns the layers in the order of the forward pass, with the derivatives by their outputs in all calls.
+
+    The output is what the layer's module returns. Where that is nothing, or a cost, or where others use its parameters,
+    it is what these make together with something else. Layers whose parameters meet costs alone have none.
+    """
+    graph, sweep = record.graph, record.graph_sweep("gradient")
+    users, returned = graph.users(), _returned(record)
+    weights = _Weights(graph, _of_weights(record))
+    found = []
+    for layer in model.layers:
+        leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
+        uses = sorted({user for leaf in leaves for user, _ in users[leaf]})
+        calls = returned.get(layer.name, ()) if uses else ()
+        outputs = [number for call in calls for number in _first(graph, [n for n in call if n >= uses[0]])]
+        outputs = outputs or weights.meetings(uses)
+        if outputs:
+            found.append((outputs[0], Layer(layer.name, _norms(sweep, outputs))))
+    return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
+
+
+def _returned(record: Record) -> dict[str, list[list[int]]]:
+    """Returns the arrays that each module returned, by call; but no cost, and no number that is a part of one."""
+    costs = {cost.node for cost in record.graph.costs}
+    found: dict[str, dict[int, list[int]]] = {}
+    for number, made in enumerate(record.made):
+        if made.output and number not in costs and len(record.graph.nodes[number].value.shape):
+            found.setdefault(made.output.module, {}).setdefault(made.output.call, []).append(number)
+    return {module: list(calls.values()) for module, calls in found.items()}
+
+
+def _first(graph: Graph, outputs: Sequence[int]) -> list[int]:
+    """Returns those of a call's outputs that no other one led to: what comes back through the others comes to them."""
+    kept: list[int] = []
+    behind: set[int] = set()
+    for number in range(outputs[0], outputs[-1] + 1) if outputs else ():
+        led = not behind.isdisjoint(graph.nodes[number].inputs)
+        if number in outputs and not led:
+            kept.append(number)
+        if led or number in outputs:
+            behind.add(number)
+    return kept
+
+
+def _of_weights(record: Record) -> list[bool]:
+    """Returns which nodes are made of parameters and single numbers alone: normalised weights, exp of a temperature."""
+    graph = record.graph
+    kinds = {leaf.node: leaf.kind for leaf in record.leaves.values()}
+    made: list[bool] = []
+    for number, node in enumerate(graph.nodes):
+        if node.op is None:
+            made.append(kinds[number] != "input" if number in kinds else graph.size(number) == 1)
+        else:
+            alone = all(made[source] for source in node.inputs)
+            picked = alone and isinstance(node.op.structure, Selection) and len(node.inputs) == 1
+            made.append(alone and (not picked or _is_view(graph, number)))
+    return made
+
+
+def _is_view(graph: Graph, number: int) -> bool:
+    """Returns whether a node shows entries of another in another shape or order, and isn't picked by data."""
+    node = graph.nodes[number]
+    structure = None if node.op is None else node.op.structure
+    if not isinstance(structure, Selection) or len(node.inputs) != 1:
+        return False
+    return structure.window(graph.local(number)) is not None
+
+
+class _Weights(NamedTuple):
+    """Where weights go."""
+
+    graph: Graph
+    alone: Sequence[bool]
+
+    def meetings(self, uses: Iterable[int]) -> list[int]:
+        """Returns where parameters meet something else, each time the last of those in a row."""
+        met = self._met(uses)
+        users, nodes = self.graph.users(), self.graph.nodes
+        return sorted(
+            n
+            for n in met
+            if len(nodes[n].value.shape) and met.isdisjoint(self._met(user for user, _ in users[n]))
+        )
+
+    def _met(self, uses: Iterable[int]) -> set[int]:
+        """Returns the first nodes from some on that are neither made of weights alone nor views."""
+        users = self.graph.users()
+        met: set[int] = set()
+        seen: set[int] = set()
+        waiting = list(uses)
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if self.alone[number] or _is_view(self.graph, number):
+                waiting += [user for user, _ in users[number]]
+            else:
+                met.add(number)
+        return met
+
+
+def _norms(sweep: Sweep, outputs: Iterable[int]) -> Array:
+    """Returns the norm of each cost's derivative by all of some nodes, (costs,); NaN without a path."""
+    norms = np.full(len(sweep.graph.costs), np.nan)
+    for output in outputs:
+        cotangent = sweep.cotangent(output)
+        if cotangent is not None:
+            rows = list(cotangent.rows)
+            values = in_numpy(sweep.values(output)).astype(np.float64).reshape(len(norms), -1)
+            before = np.where(np.isnan(norms[rows]), 0.0, norms[rows])
+            norms[rows] = np.hypot(before, _lengths(values)[rows])
+    return norms
+
+
+def _lengths(rows: Array) -> Array:
+    """Returns the Euclidean norms of rows whose squares may be out of range."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    safe = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.linalg.norm(rows / safe[:, None], axis=1) * safe

@@ -18,6 +18,10 @@ COSTS_IN_COLUMNS = 4
 LETTER = 7
 # Modules are open from the start where a model is small.
 OPEN_UP_TO = 24
+# The columns of a bar, a pair's names, a part's name and a cost's norms; and where there is little room.
+BAR, PAIR = "minmax(5rem, 1.6fr)", "minmax(5rem, 1.2fr)"
+NAME, COST = "minmax(9rem, 2fr)", "minmax(4.4rem, .7fr)"
+NARROWER = {NAME: "minmax(6.6rem, 2fr)", COST: "minmax(4.1rem, .7fr)"}
 
 _HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(LIGHT))
 _DARK_HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(DARK))
@@ -124,10 +128,10 @@ def _finding(finding: Finding) -> str:
 def _tree(report: Report) -> str:
     costs, numbers = list(report.costs), report.model.numbers
     wide, several = len(costs) <= COSTS_IN_COLUMNS, len(costs) > 1
-    columns = ["minmax(9rem, 2fr)"]
+    columns = [NAME]
     titles = ["<span></span>"]
     if wide:
-        columns += ["minmax(4.4rem, .7fr)"] * len(costs)
+        columns += [COST] * len(costs)
         titles += [
             f"<span class='n' title='{escape(cost)}'><span class='swatch small {_class(k)}'></span>"
             f"{escape(cost)}</span>"
@@ -137,10 +141,10 @@ def _tree(report: Report) -> str:
         columns += ["minmax(5rem, 1fr)", "3.6rem"]
         titles += ["<span>longest cost</span>", "<span class='n'>norm</span>"]
     if several:
-        columns += ["minmax(5rem, 1.6fr)", "4.6rem"]
+        columns += [BAR, "4.6rem"]
         titles += ["<span class='share'>share</span>", "<span class='n'>cosine</span>"]
     if len(costs) > 2:
-        columns.append("minmax(5rem, 1.2fr)")
+        columns.append(PAIR)
         titles.append("<span class='pair'>of</span>")
     if numbers.total is not None:
         columns.append("3.9rem")
@@ -148,8 +152,11 @@ def _tree(report: Report) -> str:
     if numbers.surprise is not None:
         columns.append("4.2rem")
         titles.append("<span class='n'>paths</span>")
-    # Where it is narrow the name has a line of its own, and the bar and the pair are left out.
-    narrow = f"repeat({len(titles) - 1 - several - (len(costs) > 2)}, minmax(0, 1fr))"
+    # Of many costs the pair is left out first, then the bar; where it is narrow the name has a line of its own.
+    fewer = [column for column in columns if column != PAIR]
+    fewest = [NARROWER.get(column, column) for column in fewer if column != BAR]
+    numbers_of_row = len(titles) - 1 - several - (len(costs) > 2)
+    narrow = f"repeat({numbers_of_row}, minmax(4.3rem, 1fr)); --least: {4.8 * numbers_of_row - 0.5:.1f}rem"
     small = sum(1 for _ in report.model.parameters) <= OPEN_UP_TO
     tree = _Tree(costs, wide, small, words.idle(report))
     rows = "".join(tree.part(part, 0) for part in report.model.parts)
@@ -162,7 +169,8 @@ def _tree(report: Report) -> str:
         for name, of in above
     )
     return (
-        f"<div class='tree' style='--columns: {' '.join(columns)}; --narrow: {narrow}'>"
+        f"<div class='tree{' many' * (len(costs) > 2)}' style='--columns: {' '.join(columns)}; "
+        f"--fewer: {' '.join(fewer)}; --fewest: {' '.join(fewest)}; --narrow: {narrow}'>"
         f"<div class='row head'>{''.join(titles)}</div>{whole}{rows}</div>"
     )
 

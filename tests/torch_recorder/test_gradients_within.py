@@ -312,14 +312,12 @@ def test_values_in_place() -> None:
     recorded(nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 1)), torch.randn(5, 4), costs)
 
 
-# What isn't known
-
-
-def test_rms_norm_is_refused() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), nn.RMSNorm(4))
-    with pytest.raises(wg.NotSupportedError, match=r"rms_norm \(within torch\.autograd\.grad") as caught:
-        wg.record(model, torch.randn(5, 4), slope)
-    assert "torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)" in str(caught.value)
+@pytest.mark.parametrize("affine", [True, False])
+def test_rms_norm(affine: bool) -> None:
+    model = nn.Sequential(
+        nn.Linear(4, 4), nn.RMSNorm(4, elementwise_affine=affine), nn.Tanh(), nn.Linear(4, 1)
+    )
+    recorded(model, torch.randn(5, 4), slope)
 
     def number(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         at = batch.clone().requires_grad_()
@@ -327,17 +325,50 @@ def test_rms_norm_is_refused() -> None:
         (by,) = torch.autograd.grad(out.pow(3).sum(), at, retain_graph=True)
         return {"c": (by * out).sum()}
 
-    recorded(model, torch.randn(5, 4), number)
+    found = recorded(model[:2], torch.randn(5, 4), number)
+    assert "rms_normalise" in {node.op.name for node in found.graph.nodes if node.op is not None}
+
+
+@pytest.mark.parametrize("align_corners", [True, False])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "volume"])
+def test_what_a_grid_looks_at(mode: str, padding: str, align_corners: bool) -> None:
+    """A field on a grid, whose slope is to be 1 (as signed distances have it)."""
+    axes = 3 if mode == "volume" else 2
+
+    class Field(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Parameter(torch.randn(1, 2, *[4, 5, 3][:axes]))
+            self.head = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+
+        def forward(self, at: Tensor) -> Tensor:
+            grid = at.reshape(1, *[1] * (axes - 1), -1, axes)
+            how = "bilinear" if mode == "volume" else mode
+            seen = F.grid_sample(self.features, grid, how, padding, align_corners)
+            made: Tensor = self.head(seen.flatten(2)[0].T)
+            return made
+
+    def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        at = batch.clone().requires_grad_()
+        (by,) = torch.autograd.grad(model(at).sum(), at, create_graph=True)
+        return {"slope": (by.square().sum(1) + 1e-3).sqrt().sub(1).square().mean(), "value": model(at).mean()}
+
+    recorded(Field(), 2.6 * torch.rand(7, axes) - 1.3, costs)
+
+
+# What isn't known
 
 
 def test_a_step_without_a_declaration() -> None:
     def costs(model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         at = model(batch).requires_grad_()
         grid = at.tanh().reshape(1, 2, 2, 2)
-        out = F.grid_sample(torch.arange(9.0).reshape(1, 1, 3, 3) ** 2, grid, align_corners=True)
+        field = torch.arange(9.0).reshape(1, 1, 3, 3) ** 2
+        out = torch.ops.aten.grid_sampler_2d(field, grid, 0, 0, True)
         (by,) = torch.autograd.grad(out.sum(), at, create_graph=True)
         return {"slope": by.square().sum()}
 
     model, batch = nn.Linear(3, 2), torch.randn(4, 3)
-    with pytest.raises(wg.NotSupportedError, match="grid_sampler_2d_backward"):
+    with pytest.raises(wg.NotSupportedError, match="grid_sampler_2d, called by itself"):
         wg.record(model, batch, costs)

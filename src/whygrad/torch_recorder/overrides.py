@@ -16,9 +16,10 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from whygrad.torch_recorder import recurrent
 from whygrad.torch_recorder.batches import named_tensors
+from whygrad.torch_recorder.sampling import sampled
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
-from whygrad.torch_recorder.whole import whole_normalisation
+from whygrad.torch_recorder.whole import normalisation_in_pieces, whole_normalisation
 
 # What torch.nn.functional.linear_cross_entropy applies with options.
 CHUNKED = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked"
@@ -144,13 +145,14 @@ class _Stand(NamedTuple):
 
 @contextmanager
 def all_seen(tracer: Tracer, whole: bool) -> Iterator[None]:
-    """Sees to what doesn't come by as an operation, or comes by too late; recurrent kernels may run whole or not."""
+    """Sees to what doesn't come by as an operation, or comes by too late; some kernels may run whole or not."""
     # None afterwards: PyTorch lists its functions once, and keeps those of then for good.
     following = [tracer]
     stands = (
         *_detached_in_place(tracer),
         _custom_functions(tracer),
-        _Stand(torch, "rms_norm", whole_normalisation(following)),
+        _Stand(torch, "rms_norm", whole_normalisation(following) if whole else normalisation_in_pieces),
+        *([] if whole else [_Stand(torch, "grid_sampler", sampled)]),
         *(
             _Stand(owner, *stand)
             for stand in recurrent.stands(following, whole)

@@ -16,10 +16,10 @@ from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
-from whygrad.torch_recorder.recurrent import Unseen
 from whygrad.torch_recorder.restoring import state_left, values_left
 from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES
 from whygrad.torch_recorder.tracer import Tracer
+from whygrad.torch_recorder.whole import Unseen
 
 Costs = Callable[[Any, Any], Mapping[str, Tensor]]
 
@@ -53,12 +53,21 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         raise ValueError(f'opaque: expected "forbid" or "allow", found {opaque!r}')
     try:
         return _recorded(model, batch, costs, opaque, whole=True)
-    except Unseen:  # costs that are made of gradients, through recurrent layers: once more
+    except Unseen:  # costs that are made of gradients, through kernels that run whole: once more
+        pass
+    try:
         return _recorded(model, batch, costs, opaque, whole=False)
+    except Unseen as kernel:
+        raise NotSupportedError(
+            f"record: the operation {kernel} has no declaration, so its partials are not known.\n"
+            f"expected: gradients within the costs through functions of torch and torch.nn.functional\n"
+            f"found:    torch.ops.aten.{str(kernel).removesuffix('_backward')}, called by itself\n"
+            f"try:      the function that calls it, such as torch.nn.functional.grid_sample"
+        ) from None
 
 
 def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) -> Record:
-    """Returns the record of one run, in which recurrent layers' kernels are noted as a whole or in pieces."""
+    """Returns the record of one run, in which some kernels are noted as a whole or in pieces."""
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)

@@ -25,10 +25,6 @@ from whygrad.torch_recorder.whole import read_plainly
 ROWS = "n i, i o -> n o"
 
 
-class Unseen(BaseException):
-    """A backward pass that is recorded reads what a kernel kept: the run must be recorded without whole kernels."""
-
-
 class _Array(NamedTuple):
     """An array of the graph; what is made of it is written down."""
 
@@ -273,7 +269,7 @@ def _noted(
     """Returns what PyTorch's function returns, after noting the arrays that these are."""
     ledger = following[0].ledger
     with no_dispatch():
-        with read_plainly(following, _unseen):
+        with read_plainly(following):
             out = plain(*args)
         nodes = [ledger.input(x, x) for arg in args for x in _every(arg)]
         with torch.no_grad():
@@ -282,10 +278,6 @@ def _noted(
             ledger.recording.replace_value(array.node, tensor.detach())
             ledger.hold(tensor, array.node)
     return out
-
-
-def _unseen() -> None:
-    raise Unseen
 
 
 def _every(arg: Any) -> list[Tensor]:

@@ -10,20 +10,21 @@ from torch.utils._mode_utils import no_dispatch
 
 from whygrad.torch_recorder.tracer import Tracer
 
-PIECES = "write it out, as x*torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)*weight"
+
+class Unseen(BaseException):
+    """A backward pass that is recorded reads what a kernel kept: the run must be recorded without whole kernels."""
 
 
-def read_plainly(following: Sequence[Tracer], refuse: Callable[[], None]) -> saved_tensors_hooks:
+def read_plainly(following: Sequence[Tracer]) -> saved_tensors_hooks:
     """Returns a context for kernels: what they keep for the backward pass is for one that isn't recorded.
 
-    Args:
-        following: What records, as long as it does.
-        refuse: Called where a backward pass that is recorded reads it all the same: no path leads there.
+    Where one that is recorded reads it, no path would lead there: :class:`Unseen`. ``following`` has what records, as
+    long as it does.
     """
 
     def unseen(kept: Tensor) -> Tensor:
         if following and torch.is_grad_enabled():
-            refuse()
+            raise Unseen
         return kept
 
     return saved_tensors_hooks(_same, unseen)
@@ -33,12 +34,18 @@ def _same(kept: Tensor) -> Tensor:
     return kept
 
 
+def normalisation_in_pieces(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Any:
+    """Returns RMS normalisation of squares, means and products on every device."""
+    return torch._decomp.decomposition_table[torch.ops.aten._fused_rms_norm.default](
+        input, normalized_shape, weight, eps
+    )[0]
+
+
 def whole_normalisation(following: Sequence[Tracer]) -> Callable[..., Any]:
     """Returns RMS normalisation in one piece: PyTorch takes it apart on some devices before it can be seen."""
     plain = torch.rms_norm
-
-    def refuse() -> None:
-        following[0].ledger.refuse("rms_norm (within torch.autograd.grad with create_graph=True)", PIECES)
 
     def whole(
         input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
@@ -49,7 +56,7 @@ def whole_normalisation(following: Sequence[Tracer]) -> Callable[..., Any]:
         if other or not any(of.follows(each) for of in following):
             return plain(**given)
         with no_dispatch():
-            with read_plainly(following, refuse):
+            with read_plainly(following):
                 out = plain(**given)
             following[0].note(torch.ops.aten._fused_rms_norm.default, given, out)
         return out

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from whygrad.torch_recorder.rules.entry import rule, written
 from whygrad.torch_recorder.rules.moves import by_indices
+from whygrad.torch_recorder.sampling import sampled_volume
 from whygrad.torch_recorder.tracer import UNTOLD, Call
+from whygrad.torch_recorder.whole import Unseen
 
 # Losses
 
@@ -216,50 +218,12 @@ def _affine_grid(call: Call) -> Any:
 
 @rule("grid_sampler_3d")
 def _sampled_volume(call: Call) -> Any:
-    given = call.given
-    x, grid, corners = given["input"], given["grid"], given["align_corners"]
-    sizes = x.shape[2:]
+    return written(call, lambda: sampled_volume(**call.given))
 
-    def along(place: int) -> Any:
-        """Returns where along an axis the grid looks, in entries; what reflects or clips is constant around it."""
-        size, at = sizes[place], grid[..., 2 - place].flatten(1)
-        at = (at + 1) / 2 * (size - 1) if corners else ((at + 1) * size - 1) / 2
-        known = at.detach()
-        if given["padding_mode"] == 0:
-            return at
-        sign = torch.ones_like(known)
-        low, span = (0.0, size - 1.0) if corners else (-0.5, float(size))
-        if given["padding_mode"] == 2:
-            beyond, side = (known - low).abs(), torch.where(known < low, -1.0, 1.0)
-            turns, rest = torch.floor(beyond / span), torch.fmod(beyond, span)
-            back = torch.fmod(turns, 2) != 0
-            sign = side.where(~back, -side) * bool(span)
-            known = (torch.where(back, span - rest, rest) + low) if span else torch.zeros_like(known)
-        kept = (known > 0) & (known < size - 1)
-        sign = sign.where(kept, torch.zeros_like(sign))
-        return sign * at + (known.clamp(0, size - 1) - (sign * at).detach())
 
-    def make() -> Any:
-        places = [along(place) for place in range(3)]
-        nearest = given["interpolation_mode"] == 1
-        firsts = [at.detach().round() if nearest else at.detach().floor() for at in places]
-        made: Any = 0.0
-        for corner in range(1 if nearest else 8):
-            steps = [corner >> place & 1 for place in range(3)]
-            weight: Any = 1.0
-            inside = torch.ones_like(firsts[0], dtype=torch.bool)
-            flat = torch.zeros_like(inside, dtype=torch.int64)
-            for at, begin, step, size in zip(places, firsts, steps, sizes, strict=True):
-                if not nearest:
-                    weight = weight * (at - begin if step else begin + 1 - at)
-                inside = inside & (begin + step >= 0) & (begin + step < size)
-                flat = flat * size + (begin + step).clamp(0, size - 1).long()
-            taken = x.flatten(2).gather(2, flat.unsqueeze(1).expand(-1, x.shape[1], -1))
-            taken = taken.masked_fill(~inside.unsqueeze(1), 0)
-            made = made + (taken if nearest else taken * weight.unsqueeze(1))
-        return made.reshape(call.out.shape)
-
-    return written(call, make)
+@rule("grid_sampler_2d_backward", "grid_sampler_3d_backward")
+def _sampled_back(call: Call) -> Any:
+    raise Unseen(call.name)
 
 
 @rule("max_unpool2d", "max_unpool3d")

@@ -349,6 +349,51 @@ def test_a_module_without_a_path_is_named_as_one() -> None:
     assert len(finding.names) == 6
 
 
+def test_costs_without_a_gradient_are_named_with_the_reason() -> None:
+    model = Plain()
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out = m(x)[0]
+        hinge = torch.relu(out - 1e3)
+        flat = out.clamp(max=-1e3).square()
+        return {
+            "all": out.square().mean(),
+            "share": (out > 0).double().mean(),
+            "apart": out.detach().mean(),
+            "hinge": hinge.mean(),
+            "flat": flat.mean(),
+        }
+
+    report = wg.record(model, torch.randn(6, 4), costs).report()
+    cut, still, flat = (finding for finding in report.findings if finding.kind == "no gradient")
+    assert cut.says == "No path leads from any parameter to share and apart: they train nothing"
+    assert cut.problem
+    assert still.says.startswith(
+        "The gradient of hinge is 0 in every parameter, as its value is: a margin that"
+    )
+    assert not still.problem
+    assert (flat.says, flat.problem) == ("The gradient of flat is 0 in every parameter", True)
+    # one cost alone pulls: nothing is said of parts that serve one each
+    assert "apart" not in [finding.kind for finding in report.findings]
+    alone = wg.record(
+        model, torch.randn(6, 4), lambda m, x: {"none": 0 * (m(x)[0].sum() + m(x)[1].sum())}
+    ).report()
+    assert [(finding.kind, finding.problem) for finding in alone.findings] == [("no gradient", True)]
+    assert "gradients that vanish" not in str(alone)
+
+
+def test_a_relu_between_layers_that_the_costs_call_has_units_and_one_behind_them_is_a_hinge() -> None:
+    torch.manual_seed(0)
+    model = nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 2)])
+
+    def costs(m: nn.ModuleList, x: Tensor) -> dict[str, Tensor]:
+        scores = m[1](torch.relu(m[0](x) - 100.0))
+        return {"a": torch.relu(scores - 100.0).mean() + 0.1 * m[1].weight.square().sum()}
+
+    report = wg.record(model, torch.randn(5, 3), costs).report()
+    assert [(each.name, each.units, each.dead) for each in report.units] == [("relu", 4, 4)]
+
+
 def test_a_layer_without_a_living_unit_is_told_first_and_once() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))

@@ -56,11 +56,13 @@ class Made(NamedTuple):
         module: The path of the module.
         heads: In how many attention heads that module works (0: none).
         output: Which module returned it, the innermost; nothing where none did.
+        by_costs: Whether the function of the costs made it itself, outside of all modules.
     """
 
     module: str
     heads: int = 0
     output: Output | None = None
+    by_costs: bool = False
 
 
 class Record:

@@ -172,9 +172,11 @@ def sound(report: Report) -> str:
     if "not finite" in kinds:
         return ""
     absent = []
-    if len(report.layers) >= FEWEST_LAYERS and not kinds & {"vanishing", "exploding"}:
+    deep = sum(layer.norms > 0 for layer in report.layers)
+    if np.any(deep >= FEWEST_LAYERS) and not kinds & {"vanishing", "exploding"}:
         absent.append("gradients that vanish or explode")
-    if report.units and not any(units.dead or units.silent for units in report.units):
+    units = [each for each in report.units if each.units]
+    if units and not any(each.dead or each.silent for each in units):
         absent.append("dead units")
     if "unreached" not in kinds:
         absent.append("parameters that no cost reaches")

@@ -69,7 +69,7 @@ def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterato
         return
     whole = model.shared
     if whole is None:
-        if not model.numbers.live:
+        if len(model.numbers.live) < 2:
             return
         yield Finding(
             "apart",

@@ -190,7 +190,8 @@ class Finding(NamedTuple):
 
     Args:
         kind: ``conflict``, ``worse``, ``agreement``, ``apart``, ``domination``, ``balance``, ``vanishing``,
-            ``exploding``, ``dead``, ``silent``, ``unreached``, ``cancels``, ``not finite`` or ``single``.
+            ``exploding``, ``dead``, ``silent``, ``unreached``, ``no gradient``, ``cancels``, ``not finite`` or
+            ``single``.
         says: What it is, with the numbers.
         tries: What to try; nothing where nothing has to be mended.
         names: The modules or parameters that it is about.

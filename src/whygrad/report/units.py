@@ -4,6 +4,7 @@ from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.arrays import in_numpy, style
+from whygrad.branches.residuals import whole_selection
 from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
 from whygrad.model_record import Record
@@ -23,7 +24,7 @@ def units(record: Record) -> tuple[Units, ...]:
     """
     graph, sweep = record.graph, record.graph_sweep("gradient")
     leaves = {leaf.node for leaf in record.leaves.values()}
-    signs = _signs(record)
+    signs, ends = _signs(record), _ends(record)
     made: dict[tuple[Any, ...], _Seen] = {}
     for number, node in enumerate(graph.nodes):
         op = node.op
@@ -33,7 +34,7 @@ def units(record: Record) -> tuple[Units, ...]:
             continue
         flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
         name, entries = record.node_name(number), prod(node.value.shape)
-        if not flat and not op.activation:
+        if (not flat and not op.activation) or number in ends:
             zero = quiet = None
         else:
             units = along(graph, number)
@@ -88,6 +89,25 @@ def _signs(record: Record) -> list[int]:
             sign = (node.op.name, *(own or (made[source] for source in node.inputs)), bool(own))
         made.append(known.setdefault(sign, len(known)))
     return made
+
+
+def _ends(record: Record) -> set[int]:
+    """Returns what the costs make themselves of the model's results: a relu there is a hinge, which has no units.
+
+    Where the costs call layers one by one, what they make in between is the model's: weights lie behind it.
+    """
+    nodes, users = record.graph.nodes, record.graph.users()
+    weights = {leaf.node for leaf in record.leaves.values() if leaf.kind != "input"}
+    weights |= {
+        n for n, node in enumerate(nodes) if whole_selection(record.graph, n) and node.inputs[0] in weights
+    }
+    before: set[int] = set()  # what weights lie behind
+    for number in range(len(nodes) - 1, -1, -1):
+        for user, _ in users[number]:
+            others = set(nodes[user].inputs) - {number}
+            if user in before or (others & weights and len(nodes[user].value.shape)):
+                before.add(number)
+    return {number for number, made in enumerate(record.made) if made.by_costs} - before
 
 
 def _everywhere(units: Along, mask: Array) -> Array:

@@ -1,6 +1,6 @@
 """What the numbers of a report say, in words, with what to try. Each rule has its threshold here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,9 @@ TRY_IN_DEPTH = {
     "for relu, Xavier for tanh); activation functions that don't saturate",
     "exploding": "clipping the gradient's norm; smaller initial weights; a normalisation in each layer",
 }
+TRY_WHERE_STILL = (
+    "look for a factor of 0, a clamp at its bound, or units that are saturated or dead, on the way to it"
+)
 TRY_WHERE_BROKEN = {
     "": "clean the data, or load the weights of an earlier step; clip the gradients or lower the learning rate",
     "sqrt": "sqrt(x + 1e-12), or torch.where with a safe x inside: the slope of a root at 0 is infinite",
@@ -39,21 +42,30 @@ TRY_WHERE_BROKEN_ELSE = (
 
 
 def findings(
-    names: Sequence[str], model: Part, layers: Sequence[Layer], units: Sequence[Units], idle: Sequence[str]
+    costs: Mapping[str, float],
+    model: Part,
+    layers: Sequence[Layer],
+    units: Sequence[Units],
+    idle: Sequence[str],
 ) -> tuple[Finding, ...]:
     """Returns what the numbers say, the most important first.
 
     Args:
-        names: The names of the costs.
+        costs: The costs' values by name.
         model: The whole model.
         layers: The depth profile.
         units: The activation functions.
         idle: The biases that change nothing.
     """
-    dead, cut = tuple(_dead(units)), any(u.units and u.dead == u.units for u in units)
+    names = tuple(costs)
+    dead, cut = (
+        tuple(_dead(units, bool(model.numbers.live))),
+        any(u.units and u.dead == u.units for u in units),
+    )
     return (
         # Where nothing comes through a layer, all the rest says little.
         *(dead if cut else ()),
+        *_without_gradient(costs, model.numbers),
         *conflicts(names, model, idle),
         *_dominations(names, model),
         *_depth(names, layers),
@@ -217,7 +229,7 @@ def _through_depth(
     )
 
 
-def _dead(units: Sequence[Units]) -> Iterator[Finding]:
+def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
     bad = sorted(
         (u for u in units if u.units and u.dead >= max(1, DEAD * u.units)), key=lambda u: -u.dead / u.units
     )
@@ -238,8 +250,8 @@ def _dead(units: Sequence[Units]) -> Iterator[Finding]:
             ),
             tuple(u.name for u in bad),
         )
-    if any(u.dead == u.units for u in bad):
-        # What lies before units that are all dead gets no gradient for that reason.
+    if not pulled or any(u.dead == u.units for u in bad):
+        # Nothing has a gradient; or what lies before units that are all dead has none for that reason.
         return
     quiet = [u for u in units if u.silent and u.units and u.silent >= DEAD * u.units]
     if quiet:
@@ -268,6 +280,40 @@ def _unreached(model: Part) -> Iterator[Finding]:
             ),
             tuple(part.name for part in model.parameters if not part.numbers.reached.any()),
         )
+
+
+def _without_gradient(costs: Mapping[str, float], numbers: Numbers) -> Iterator[Finding]:
+    """Yields what is said of costs that train nothing: no parameter leads to them, or with a gradient of 0."""
+    cut = tuple(name for name, reached in zip(costs, numbers.reached, strict=True) if not reached)
+    if cut and numbers.reached.any():  # otherwise no parameter is reached, which is said of them
+        yield Finding(
+            "no gradient",
+            f"No path leads from any parameter to {listed(cut)}: {'it trains' if len(cut) == 1 else 'they train'} "
+            "nothing",
+            (
+                "look for a detach, a no_grad, an argmax or a rounding in what makes it; leave out of the costs what "
+                "is only to be watched",
+            ),
+            costs=cut,
+        )
+    still = [
+        name
+        for name, reached, size in zip(costs, numbers.reached, numbers.absolute, strict=True)
+        if reached and size == 0
+    ]
+    for zero in (True, False):
+        some = tuple(name for name in still if (costs[name] == 0) is zero)
+        if some:
+            gradients, its = (
+                ("gradient", "its value is") if len(some) == 1 else ("gradients", "their values are")
+            )
+            why = f", as {its}: a margin that is kept, a mask that leaves nothing, or a factor of 0" * zero
+            yield Finding(
+                "no gradient",
+                f"The {gradients} of {listed(some)} {'is' if len(some) == 1 else 'are'} 0 in every parameter{why}",
+                () if zero and numbers.live else (TRY_WHERE_STILL,),
+                costs=some,
+            )
 
 
 def _without_path(part: Part) -> Iterator[str]:

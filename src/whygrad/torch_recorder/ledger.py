@@ -35,6 +35,7 @@ class Ledger:
         self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
         self.outputs: dict[int, Output] = {}  # by node
+        self.by_costs: set[int] = set()  # nodes that were made outside of all modules
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         # By identity: autograd follows them, and they are constants here.
         self.strangers: dict[int, Tensor] = {}
@@ -151,6 +152,8 @@ class Ledger:
 
     def _noted(self, number: int) -> int:
         self.modules.append(self.within[-1])
+        if len(self.within) == 1:
+            self.by_costs.add(number)
         return number
 
     def hold(self, tensor: Tensor, number: int | None) -> None:

@@ -148,18 +148,15 @@ def _check(modules: Sequence[tuple[str, nn.Module]]) -> None:
 
 
 def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tuple[Made, ...]:
-    """Returns where each node was made, in how many heads where attention weights were, and of what it is an output."""
+    """Returns where each node was made, and in how many heads where attention weights were."""
     attends = {
         path
         for path, node in zip(ledger.modules, graph.nodes, strict=True)
         if node.op is not None and node.op.name == "softmax"
     }
-    places = {
-        path: Made(path, _heads(modules[path]) if path in attends and path in modules else 0)
-        for path in set(ledger.modules)
-    }
+    heads = {path: _heads(modules[path]) for path in attends if path in modules}
     return tuple(
-        places[path]._replace(output=ledger.outputs[number]) if number in ledger.outputs else places[path]
+        Made(path, heads.get(path, 0), ledger.outputs.get(number), number in ledger.by_costs)
         for number, path in enumerate(ledger.modules)
     )
 

@@ -176,3 +176,21 @@ def test_a_module_whose_weight_others_use_has_no_cost_as_its_output() -> None:
     for layer, at in zip(found.layers[1:3], (0, 1), strict=True):
         wanted = [float(each.grad.norm()) for each in model.seen[at::2] if each.grad is not None]
         np.testing.assert_allclose(layer.norms, wanted, rtol=1e-10)
+
+
+def test_parameters_of_the_whole_model_are_told_from_its_output() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.scale = nn.Parameter(torch.randn(1, 4)), nn.Parameter(torch.tensor(1e-5))
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.second(self.first(torch.cat([self.token, x]))) * self.scale
+            return h
+
+    report = wg.record(Tokens().double(), torch.randn(3, 4).double(), lambda m, x: {"a": m(x).sum()}).report()
+    assert [layer.name for layer in report.layers] == ["", "first", "second"]
+    (line,) = (line for line in str(report).splitlines() if line.lstrip().startswith("a ") and " to " in line)
+    assert line.endswith("(own parameters → second)")
+    assert "own parameters" in report.to_html()

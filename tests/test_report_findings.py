@@ -243,6 +243,41 @@ def test_a_bias_that_a_softmax_takes_away_is_named_and_others_are_not() -> None:
     )
 
 
+def test_a_bias_that_one_cost_takes_away_has_no_direction_for_it() -> None:
+    torch.manual_seed(0)
+
+    class Scores(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.map, self.offset = nn.Linear(5, 4), nn.Parameter(torch.tensor(0.3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.map(x) + self.offset
+            return made
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out, target = m(x), torch.arange(len(x)) % 4
+        one, other = (nn.functional.cross_entropy(out, (target + k) % 4) for k in range(2))
+        return {"one": one, "other": other, "sure": nn.functional.softplus(-out).mean()}
+
+    report = wg.record(Scores(), torch.randn(7, 5), costs).report()
+    offset = next(part.numbers for part in report.model.parameters if part.name == "offset")
+    assert offset.norms[2] > 0.1
+    assert (offset.norms[:2] < 1e-6).all()
+    assert np.isnan(offset.cosines[np.triu_indices(3, 1)]).all()
+    assert not any("offset" in finding.says for finding in report.findings)
+
+
+def test_a_bias_of_a_model_that_is_called_twice_is_idle() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 2))
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"near": (m(x) - m(x + 0.1)).square().mean(), "far": -m(x).square().mean()}
+
+    assert only(wg.record(model, torch.randn(8, 3), costs).report(), "cancels").names == ("0.bias",)
+
+
 def test_a_bias_at_its_optimum_is_not_called_idle() -> None:
     """There the gradient is 0 but for rounding as well; leaving the bias out would change the model."""
     x = torch.randn(40, 3, dtype=torch.float64)

@@ -11,6 +11,7 @@ from whygrad.render import report_words as words
 from whygrad.render.as_html import document, stylesheet
 from whygrad.render.hues import DARK, LIGHT
 from whygrad.report.conflicts import CONFLICT, in_conflict
+from whygrad.report.phrases import OWN
 from whygrad.report.record import Finding, Numbers, Part, Report
 
 COSTS_IN_COLUMNS = 4
@@ -302,12 +303,12 @@ def _depth(report: Report) -> str:
             for (x, y), row in zip(
                 points, [r for r, v in enumerate(norms[:, k]) if np.isfinite(v) and v > 0], strict=True
             ):
-                layer = report.layers[row].name or "the model"
+                layer = report.layers[row].name or OWN
                 lines.append(
                     f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'><title>{escape(name)}, {escape(layer)}: "
                     f"{words.norm(float(norms[row, k]))}</title></circle>"
                 )
-    names = [layer.name or "the model" for layer in report.layers]
+    names = [layer.name or OWN for layer in report.layers]
     # The first and the last name stand beside their place, not under it.
     fits = 1.6 * max(map(len, names)) * LETTER < across
     room = int(across / 1.6 / LETTER) if fits else int((width - left) / 2.1 / LETTER)

@@ -9,7 +9,7 @@ from whygrad.errors import NotSupportedError
 from whygrad.render.hues import LIGHT
 from whygrad.render.report_words import short
 from whygrad.report.conflicts import CONFLICT
-from whygrad.report.phrases import signed
+from whygrad.report.phrases import OWN, signed
 from whygrad.report.record import Report
 
 DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (8, 3)))
@@ -38,7 +38,7 @@ def _named(axes: Any, names: list[str], axis: str = "x") -> None:
     """Writes names at an axis, every n-th where there are many."""
     step = -(-len(names) // NAMES)
     places = list(range(0, len(names), step))
-    shown = [short(names[place], LETTERS) or "the model" for place in places]
+    shown = [short(names[place], LETTERS) or OWN for place in places]
     if axis == "x":
         slanted = len(shown) > 4 or max(map(len, shown)) > 12
         axes.set_xticks(places, shown, rotation=40 if slanted else 0, ha="right" if slanted else "center")

@@ -16,6 +16,7 @@ from whygrad.render.report_look import BAD, COLUMNS_UP_TO, Look, grid, hue, numb
 from whygrad.render.report_tree import columns_of, hidden_conflicts, lines_of, tree
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT
+from whygrad.report.phrases import OWN
 from whygrad.report.record import Part
 
 # Sentences are no wider than this: longer lines are hard to follow.
@@ -208,10 +209,9 @@ def _depth(report: Report, look: Look) -> Padding:
         if reached:
             first, last = float(reached[0].norms[k]), float(reached[-1].norms[k])
             ends = f"{words.norm(first)} to {words.norm(last)}" if len(reached) > 1 else words.norm(first)
-            whole = look.plain(f"{ends} ({' → '.join(dict.fromkeys((reached[0].name, reached[-1].name)))})")
-            if reached[0].name and len(whole) <= look.width - 6 - len(spark) - min(
-                named, max(map(len, costs))
-            ):
+            names = dict.fromkeys(layer.name or OWN for layer in (reached[0], reached[-1]))
+            whole = look.plain(f"{ends} ({' → '.join(names)})")
+            if len(whole) <= look.width - 6 - len(spark) - min(named, max(map(len, costs))):
                 ends = whole
         table.add_row(look.short(costs[k], named), spark, Text(ends, FAINT))
     if len(costs) > 8:

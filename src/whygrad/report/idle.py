@@ -1,13 +1,15 @@
 """Biases that change nothing: a normalisation or a softmax behind them takes away what they add."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from whygrad.arrays import in_numpy
+from whygrad.branches.residuals import ADDS
 from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
-from whygrad.structures import DenseAlongAxis
+from whygrad.structures import Affine, DenseAlongAxis
 from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
@@ -30,40 +32,70 @@ def idle(record: Record) -> list[str]:
     return [name for name in record.parameters if _is_idle(record, name)]
 
 
+def rounding(record: Record, name: str) -> Array:
+    """Returns whether each cost's gradient by a bias is rounding beside the terms that it is the sum of, (costs,)."""
+    sweep, node = record.graph_sweep("gradient"), record.leaves[name].node
+    terms, left = _terms(sweep, node, _adds(record, name))
+    made: Array = (terms > 0) & (left <= _least(record, name) * terms)
+    return made
+
+
+def _least(record: Record, name: str) -> float:
+    return ROUNDING * float(record.graph.xp.finfo(record.parameters[name].dtype).eps)
+
+
+def _adds(record: Record, name: str) -> list[int]:
+    """Returns where a bias is added, if that is all that is done with it; nothing if in so coarse a type nobody can
+    tell."""
+    graph, node = record.graph, record.leaves[name].node
+    uses = graph.users()[node]
+    ops = [graph.nodes[user].op for user, _ in uses]
+    added = all(
+        op is not None
+        and (op.name in ADDS or (isinstance(op.structure, Affine) and which == len(op.arguments) - 1))
+        for op, (_, which) in zip(ops, uses, strict=True)
+    )
+    fine = len(record.parameters[name].shape) < 2 and _least(record, name) <= COARSE
+    return [user for user, _ in uses] if added and fine else []
+
+
 def _is_idle(record: Record, name: str) -> bool:
-    graph, sweep = record.graph, record.graph_sweep("gradient")
-    node, value = record.leaves[name].node, record.parameters[name]
-    least = ROUNDING * float(graph.xp.finfo(value.dtype).eps)
-    uses = [user for user, _ in graph.users()[node]]
-    if least > COARSE or len(value.shape) != 1 or len(uses) != 1:
+    graph, node, uses = record.graph, record.leaves[name].node, _adds(record, name)
+    least = _least(record, name)
+    if not uses or not _cancels(record.graph_sweep("gradient"), node, uses, least):
         return False
-    if not _cancels(sweep, node, uses[0], least):
-        return False
-    behind = _first_dense(graph, uses[0])
-    return behind is not None and all(_takes_away(graph, place, node, uses[0], least) for place in behind)
+    behind = _first_dense(graph, uses)
+    return behind is not None and all(_takes_away(graph, place, node, uses, least) for place in behind)
 
 
-def _cancels(sweep: Sweep, node: int, use: int, least: float) -> bool:
-    """Returns whether a leaf's cotangent is rounding beside that of its only use, in every row where that is any."""
-    if sweep.cotangent(use) is None:
-        return False
-    rows = len(sweep.graph.costs)
-    terms = np.abs(_rows(sweep.values(use), rows)).sum(axis=1)
-    left = np.abs(_rows(sweep.values(node), rows)).sum(axis=1)
+def _cancels(sweep: Sweep, node: int, uses: Sequence[int], least: float) -> bool:
+    """Returns whether a leaf's cotangent is rounding beside those of its uses, in every row where these are any."""
+    terms, left = _terms(sweep, node, uses)
     there = terms > 0
     return bool(there.any() and (left <= least * terms)[there].all())
+
+
+def _terms(sweep: Sweep, node: int, uses: Iterable[int]) -> tuple[Array, Array]:
+    """Returns the sums of the sizes of what uses send back to a leaf, and of what is left there: each (costs,)."""
+    costs = len(sweep.graph.costs)
+    terms = np.zeros(costs)
+    for use in uses:
+        if sweep.cotangent(use) is not None:
+            terms += np.abs(_rows(sweep.values(use), costs)).sum(axis=1)
+    left = np.abs(_rows(sweep.values(node), costs)).sum(axis=1) if terms.any() else np.zeros(costs)
+    return terms, left
 
 
 def _rows(values: Array, rows: int) -> Array:
     return in_numpy(values).astype(np.float64).reshape(rows, -1)
 
 
-def _first_dense(graph: Graph, start: int) -> list[int] | None:
-    """Returns the first operations behind a node in which all entries along an axis meet; nothing if a way to a cost
-    leads past them."""
+def _first_dense(graph: Graph, starts: Sequence[int]) -> list[int] | None:
+    """Returns the first operations behind some nodes in which all entries along an axis meet; nothing if a way to a
+    cost leads past them."""
     users, ends = graph.users(), {cost.node for cost in graph.costs}
     found: list[int] = []
-    seen, waiting = {start}, [start]
+    seen, waiting = set(starts), list(starts)
     while waiting:
         number = waiting.pop()
         op = graph.nodes[number].op
@@ -78,7 +110,7 @@ def _first_dense(graph: Graph, start: int) -> list[int] | None:
     return found
 
 
-def _takes_away(graph: Graph, dense: int, node: int, use: int, least: float) -> bool:
+def _takes_away(graph: Graph, dense: int, node: int, uses: Sequence[int], least: float) -> bool:
     """Returns whether the derivative of entries of an operation's output by a bias is nothing but rounding."""
     size = graph.size(dense)
     places = sorted({int(place) for place in np.linspace(0, size - 1, LOOKED_AT + 2)[1:-1]})
@@ -88,4 +120,4 @@ def _takes_away(graph: Graph, dense: int, node: int, use: int, least: float) -> 
         cost_names=tuple(map(str, places)),
         examples=0,
     )
-    return _cancels(Sweep(part, "gradient"), node, use, least)
+    return _cancels(Sweep(part, "gradient"), node, [use for use in uses if use <= dense], least)

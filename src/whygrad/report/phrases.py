@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# What stands for a layer's name where its parameters are those of the whole model alone.
+OWN = "own parameters"
+
 
 def norm(value: float) -> str:
     """Returns a norm to three digits, or two and a power of ten.
@@ -71,8 +74,18 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def layer_named(name: str) -> str:
-    """Returns a layer in words."""
-    return f"layer {name}" if name else "the model"
+    """Returns a layer in words.
+
+    Example:
+        >>> layer_named("head"), layer_named("")
+        ('layer head', "the model's own parameters")
+    """
+    return f"layer {name}" if name else f"the model's {OWN}"
+
+
+def output_named(name: str) -> str:
+    """Returns the output of a layer in words; the whole model's own parameters have what they meet for it."""
+    return f"the output of layer {name}" if name else f"what the model's {OWN} meet"
 
 
 def grouped(number: int) -> str:

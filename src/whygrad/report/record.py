@@ -27,6 +27,8 @@ class Numbers(NamedTuple):
         total: The sum of all absolute contributions, (costs,); nothing where the report was made without.
         surprise: The sum over entries of the entropy of an entry's paths, each weighted by the entry's *total*,
             (costs,); nothing where the report was made without.
+        rounding: Whether a cost's gradient is 0 but for rounding, and so has no direction, (costs,); nothing where none
+            is.
     """
 
     entries: int
@@ -35,6 +37,7 @@ class Numbers(NamedTuple):
     absolute: Array
     total: Array | None = None
     surprise: Array | None = None
+    rounding: Array | None = None
 
     def __add__(self, other: Any) -> "Numbers":
         def both(a: Array | None, b: Array | None) -> Array | None:
@@ -47,7 +50,14 @@ class Numbers(NamedTuple):
             self.absolute + other.absolute,
             both(self.total, other.total),
             both(self.surprise, other.surprise),
+            self.still & other.still,
         )
+
+    @property
+    def still(self) -> Array:
+        """Whether a cost's gradient is 0, but for rounding, (costs,)."""
+        zero: Array = np.diag(self.gramian) == 0
+        return zero if self.rounding is None else zero | self.rounding
 
     @property
     def norms(self) -> Array:
@@ -66,8 +76,10 @@ class Numbers(NamedTuple):
 
     @property
     def cosines(self) -> Array:
-        """The cosines between the costs' gradients, (costs, costs); NaN where one is zero."""
-        return cosines_of(self.gramian)
+        """The cosines between the costs' gradients, (costs, costs); NaN where one is zero, or nothing but rounding."""
+        made = cosines_of(self.gramian)
+        made[self.still, :] = made[:, self.still] = np.nan
+        return made
 
     @property
     def along(self) -> Array:
@@ -81,8 +93,8 @@ class Numbers(NamedTuple):
 
     @property
     def live(self) -> list[int]:
-        """The numbers of the costs whose gradients aren't zero."""
-        return [int(k) for k in np.flatnonzero(self.norms > 0)]
+        """The numbers of the costs whose gradients aren't zero, or nothing but rounding."""
+        return [int(k) for k in np.flatnonzero((self.norms > 0) & ~self.still)]
 
     @property
     def cancellation(self) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from whygrad.arrays import in_numpy
 from whygrad.model_record import Record
+from whygrad.report.idle import rounding
 from whygrad.report.record import Numbers
 from whygrad.semirings import Semiring
 from whygrad.sweep import Sweep
@@ -82,6 +83,7 @@ def numbers(record: Record, name: str, sweeps: Mapping[str, Sweep]) -> Numbers:
         absolute,
         total if "total" in sweeps else None,
         surprise if "entropy" in sweeps else None,
+        rounding(record, name),
     )
 
 

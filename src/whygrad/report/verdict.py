@@ -6,7 +6,7 @@ import numpy as np
 
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
-from whygrad.report.phrases import counted, factor, layer_named, listed, norm, times
+from whygrad.report.phrases import counted, factor, layer_named, listed, norm, output_named, times
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
 # A cost dominates where its gradient is this many times as long as the next one's.
@@ -220,9 +220,9 @@ def _through_depth(
     return Finding(
         kind,
         f"The gradient{'' if one else 's'} of {listed(who)} {'is' if one else 'are'} {kind}"
-        f"{'' if one else f', that of {names[k]} most'}: the derivative by the output of {layer_named(first.name)} is "
-        f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by the output of {layer_named(last.name)}, a factor "
-        f"of {each:.3g} a layer over {len(reached)} layers",
+        f"{'' if one else f', that of {names[k]} most'}: the derivative by {output_named(first.name)} is "
+        f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by {output_named(last.name)}, a factor of "
+        f"{each:.3g} a layer over {len(reached)} layers",
         (TRY_IN_DEPTH[kind],),
         (first.name, last.name),
         tuple(who),

@@ -12,6 +12,7 @@ from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
 from whygrad.report.conflicts import in_conflict, worst_pair
+from whygrad.report.phrases import OWN
 from whygrad.report.record import Report
 from whygrad.structures import DenseAlongAxis
 from whygrad.view.modules import Modules, modules
@@ -334,7 +335,7 @@ class _Document:
         step = max(1, int((high - low) // 5))
         across = np.arange(len(norms)) / (len(norms) - 1)
         return {
-            "layers": [layer.name or "the model" for layer in self.report.layers],
+            "layers": [layer.name or OWN for layer in self.report.layers],
             "ticks": [
                 [short((power - low) / (high - low)), f"1e{int(power)}"]
                 for power in np.arange(low, high + 1, step)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.arrays import in_range, inner_products, unrounded
-from whygrad.errors import QuantityError
+from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
 from whygrad.structures import Affine, Contraction, room
@@ -155,6 +155,12 @@ class ModelGradients(Mapping[str, Array]):
 
     def _chosen(self, of: str | None) -> list[str]:
         """Returns the parameters that a name stands for: one, all in a module, or all."""
+        if not self._nodes:
+            raise NotSupportedError(
+                "gradients: the model has no parameters that are trained\n"
+                "expected: a model with parameters that require gradients\n"
+                "try:      model.requires_grad_(True), or record the model that is trained"
+            )
         if of is None or of == "":
             return list(self._nodes)
         if of in self._nodes:

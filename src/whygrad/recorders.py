@@ -56,6 +56,11 @@ def record(
             "record: costs is missing; expected a function costs(model, batch) that returns named losses, "
             'such as costs=lambda model, batch: {"size": model(batch).square().mean()}'
         )
+    if not callable(costs):
+        raise NotSupportedError(
+            "record: costs: expected a function costs(model, batch) that returns named losses, found "
+            f"{type(costs).__name__}\ntry:      record(model, batch, costs), in this order"
+        )
     try:
         from whygrad.torch_recorder import record_model
     except ModuleNotFoundError as missing:

@@ -386,15 +386,49 @@ def test_checkpointed_segments_are_looked_into() -> None:
             lambda m, b: [m(b).sum()],
             "expected a function (model, batch) that returns a dict of named losses, found list",
         ),
-        (lambda m, b: {}, "found dict"),
+        (lambda m, b: {}, "found an empty dict"),
         (lambda m, b: {"c": m(b)}, "'c' must be a floating-point tensor without axes"),
         (lambda m, b: {"c": 3.0}, "found 3.0"),
+        (lambda m, b: {"c": m(b[:0])[:, 0]}, "found 'c' without an entry"),
+        (lambda m, b: {1: m(b).sum(), "1": m(b).mean()}, "found '1' twice"),
+        (lambda m, b: {"c": m(b)[0], "c[1]": m(b).mean()}, "found 'c[1]' twice"),
     ],
 )
 def test_costs_of_the_wrong_kind(losses: Any, says: str) -> None:
     with pytest.raises(wg.ShapeError) as refused:
         wg.record(nn.Linear(2, 2), torch.ones(1, 2), losses)
     assert says in str(refused.value)
+
+
+def test_costs_and_batch_in_the_wrong_order() -> None:
+    with pytest.raises(
+        wg.NotSupportedError, match=r"expected a function .* found Tensor\ntry: .*in this order"
+    ):
+        wg.record(nn.Linear(2, 2), lambda m, b: {"c": m(b).sum()}, torch.ones(1, 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "says"),
+    [
+        (
+            nn.BatchNorm1d(2, affine=False).to("meta"),
+            torch.ones(3, 2),
+            "the buffer running_mean is on the meta device",
+        ),
+        (nn.Linear(2, 1), {"x": torch.ones(3, 2, device="meta")}, r"batch\['x'\] is on the meta device"),
+    ],
+)
+def test_what_has_no_values_is_named(model: nn.Module, batch: Any, says: str) -> None:
+    with pytest.raises(wg.NotSupportedError, match=says):
+        wg.record(model, batch, lambda m, b: {"c": m(b).sum()})
+
+
+def test_a_model_without_a_parameter_that_is_trained_has_no_inner_products() -> None:
+    record = wg.record(
+        nn.Linear(2, 1).requires_grad_(False), torch.ones(3, 2), lambda m, b: {"c": m(b).sum()}
+    )
+    with pytest.raises(wg.NotSupportedError, match="no parameters that are trained"):
+        record.gradients().cosines()
 
 
 def test_costs_that_are_missing() -> None:

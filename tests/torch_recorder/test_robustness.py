@@ -275,6 +275,13 @@ def test_everything_is_said_of_few_examples(examples: int, tmp_path: pathlib.Pat
     everything(record, tmp_path)
 
 
+def test_everything_is_said_of_many_costs_that_are_not_finite(tmp_path: pathlib.Path) -> None:
+    def costs(m: Any, x: Any) -> dict[Any, torch.Tensor]:
+        return {f"c{k}": m(x).square().mean() * float("nan") for k in range(6)}
+
+    everything(wg.record(nn.Linear(3, 2), torch.randn(4, 3), costs), tmp_path)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_everything_is_said_of_what_leaves_the_range(dtype: torch.dtype, tmp_path: pathlib.Path) -> None:
     x = torch.randn(4, 3, dtype=dtype) * (1e200 if dtype is torch.float64 else 1e30)

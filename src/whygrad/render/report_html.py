@@ -215,7 +215,7 @@ class _Tree(NamedTuple):
                 norm = float(numbers.norms[k])
                 made.append(_number(norm) if numbers.reached[k] else "<span class='n'>·</span>")
         else:
-            top = int(np.nanargmax(numbers.norms))
+            top = words.longest(numbers)
             made += [_cut(self.costs[top]), _number(float(numbers.norms[top]))]
         worst = words.worst(numbers, self.costs)
         conflict = in_conflict(numbers) and name not in self.idle

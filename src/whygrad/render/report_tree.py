@@ -118,7 +118,7 @@ class _Rows:
             for k, norm in enumerate(numbers.norms):
                 made.append(number(float(norm)) if numbers.reached[k] else Text(".", FAINT))
         else:
-            top = int(np.nanargmax(numbers.norms))
+            top = words.longest(numbers)
             made += [Text(look.short(self._costs[top]), hue(top)), number(float(numbers.norms[top]))]
         if columns.bar:
             made.append(bar(numbers.shares, columns.bar, look))

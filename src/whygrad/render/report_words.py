@@ -85,6 +85,11 @@ def largest(values: Any) -> float:
     return float(known.max()) if len(known) else float("nan")
 
 
+def longest(numbers: Numbers) -> int:
+    """Returns which cost's gradient is the longest; one that is not a number comes first, as it is to be seen."""
+    return int(np.argmax(np.where(np.isnan(numbers.norms), np.inf, numbers.norms)))
+
+
 def shared_row(report: Report) -> Numbers | None:
     """Returns the numbers of the weights on which several costs pull, where those aren't all weights."""
     shared = report.model.shared

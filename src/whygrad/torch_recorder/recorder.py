@@ -1,6 +1,7 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,12 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     tracer = Tracer(RULES, COMPLEX_RULES, allow_opaque=opaque == "allow")
     ledger = tracer.ledger
     given = dict(named_tensors(batch, "batch"))
+    for name, tensor in given.items():
+        if tensor.is_meta:
+            raise NotSupportedError(
+                f"record: {name} is on the meta device, where it has a shape but no values\n"
+                "expected: a batch with values, since the derivatives of a run are made from them"
+            )
     leaves = _leaves(ledger, named, given)
     outside = [tensor for tensor, _ in leaves.values()]
     outside += [buffer for _, module in modules for buffer in module._buffers.values() if buffer is not None]
@@ -139,12 +146,15 @@ def _check(modules: Sequence[tuple[str, nn.Module]]) -> None:
                     f"record: {path or 'the model'}: the parameter {name} has no shape yet, since the module is lazy; "
                     "run the model once on a batch before it is recorded"
                 )
-            if parameter.is_meta:
-                raise NotSupportedError(
-                    f"record: {path or 'the model'}: the parameter {name} is on the meta device, where it has a shape "
-                    "but no values\nexpected: weights with values, since the derivatives of a run are made from them\n"
-                    'try:      model.to_empty(device="cpu") and the loading of a checkpoint, before it is recorded'
-                )
+        for kind, held in (("parameter", module._parameters), ("buffer", module._buffers)):
+            for name, tensor in held.items():
+                if tensor is not None and tensor.is_meta:
+                    raise NotSupportedError(
+                        f"record: {path or 'the model'}: the {kind} {name} is on the meta device, where it has a shape "
+                        "but no values\nexpected: weights with values, since the derivatives of a run are made from "
+                        'them\ntry:      model.to_empty(device="cpu") and the loading of a checkpoint, before it is '
+                        "recorded"
+                    )
 
 
 def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tuple[Made, ...]:
@@ -199,7 +209,7 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
     if not isinstance(losses, Mapping) or not losses:
         raise ShapeError(
             f"costs: expected a function (model, batch) that returns a dict of named losses, "
-            f"found {type(losses).__name__}"
+            f"found {'an empty ' * isinstance(losses, Mapping)}{type(losses).__name__}"
         )
     entries: list[Entry] = []
     names: list[str] = []
@@ -221,6 +231,17 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
         else:
             entries += [Entry(node, place) for place in range(len(loss))]
             names += [f"{name}[{place}]" for place in range(len(loss))]
+    if not names:
+        raise ShapeError(
+            f"costs: expected at least one cost, found {', '.join(map(repr, losses))} without an entry: "
+            "there is no example in this batch"
+        )
+    twice = [name for name, many in Counter(names).items() if many > 1]
+    if twice:
+        raise ShapeError(
+            f"costs: expected another name for each cost, found {twice[0]!r} twice (names are texts: 1 is '1', and the "
+            "entries of 'a' are 'a[0]', 'a[1]', …)"
+        )
     return entries, names
 
 

@@ -1,11 +1,9 @@
 """A recorded computation, and everything that is asked of it, by the names of parameters, modules and inputs."""
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,9 +11,9 @@ from whygrad.arrays import in_numpy, unrounded
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.graph import Entry, Graph
 from whygrad.model_gradients import ModelGradients
+from whygrad.model_names import Leaf, Made, Names, some
 from whygrad.model_values import RecordValues
 from whygrad.semirings import SEMIRINGS
-from whygrad.structures import Selection
 from whygrad.sweep import Sweep, Sweeps
 
 if TYPE_CHECKING:
@@ -27,42 +25,6 @@ if TYPE_CHECKING:
     from whygrad.report import Report
 
 Array: TypeAlias = Any
-
-# Behind a name: the array that has it, and not the cost.
-ARRAY = "[...]"
-
-
-class Leaf(NamedTuple):
-    """An array that the computation began with: a ``parameter``, a ``frozen`` one, or an ``input``."""
-
-    name: str
-    node: int
-    kind: str
-    aliases: tuple[str, ...] = ()
-
-
-class Output(NamedTuple):
-    """Which module returned a node, in which of its calls (from 1), and as which of several arrays (from 0)."""
-
-    module: str
-    call: int
-    order: int
-
-
-class Made(NamedTuple):
-    """Where a node was made.
-
-    Args:
-        module: The path of the module.
-        heads: In how many attention heads that module works (0: none).
-        output: Which module returned it, the innermost; nothing where none did.
-        by_costs: Whether the function of the costs made it itself, outside of all modules.
-    """
-
-    module: str
-    heads: int = 0
-    output: Output | None = None
-    by_costs: bool = False
 
 
 class Record:
@@ -93,6 +55,7 @@ class Record:
         self.leaves = {leaf.name: leaf for leaf in leaves}
         self.made = made
         self.stops = stops
+        self._names = Names(graph, leaves, made)
         self._sweeps = Sweeps(graph)
 
     # Costs and parameters
@@ -139,7 +102,7 @@ class Record:
             and 0 <= cost < len(self.cost_names)
         ):
             return int(cost)
-        raise QuantityError(f"cost: expected one of {_some(self.cost_names)}, found {cost!r}")
+        raise QuantityError(f"cost: expected one of {some(self.cost_names)}, found {cost!r}")
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
@@ -159,9 +122,10 @@ class Record:
         places = range(self.graph.size(node)) if position is None else (position,)
         entries = tuple(Entry(node, place) for place in places)
         plain = self.graph._replace(costs=(), cost_names=())
-        names = tuple(Record(plain, tuple(self.leaves.values()), self.made).name(entry) for entry in entries)
-        graph = self.graph._replace(costs=entries, cost_names=names)
-        return Record(graph, tuple(self.leaves.values()), self.made, self.stops)
+        leaves = tuple(self.leaves.values())
+        names = Names(plain, leaves, self.made)
+        graph = self.graph._replace(costs=entries, cost_names=tuple(map(names.entry, entries)))
+        return Record(graph, leaves, self.made, self.stops)
 
     # Gradients and sweeps
 
@@ -310,46 +274,9 @@ class Record:
 
     # Names
 
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        """Name -> node: leaves and their other names, costs, then outputs of modules and operations."""
-        found: dict[str, int] = {}
-        for leaf in self.leaves.values():
-            for name in (leaf.name, *leaf.aliases):
-                found[name] = leaf.node
-        for number in range(len(self.graph.nodes)):
-            found.setdefault(self.node_name(number), number)
-        # only then the short names: one of a node inside a module may be the whole name of a later one
-        for number, node in enumerate(self.graph.nodes):
-            found.setdefault(node.name, number)
-        return found
-
-    @cached_property
-    def _doubles(self) -> dict[int, int]:
-        """For each node whose name others have too: which of them it is, from 2 on.
-
-        Leaves come first, then what modules returned: an operation that is called like a module doesn't take its name.
-        """
-        leaves = {leaf.node for leaf in self.leaves.values()}
-        seen = Counter(name for leaf in self.leaves.values() for name in (leaf.name, *leaf.aliases))
-        places: dict[int, int] = {}
-        for number in sorted(range(len(self.made)), key=lambda number: self.made[number].output is None):
-            if number in leaves:
-                continue
-            name = self._plain_name(number)
-            seen[name] += 1
-            if seen[name] > 1:
-                places[number] = seen[name]
-        return places
-
-    def _plain_name(self, number: int) -> str:
-        node, made = self.graph.nodes[number], self.made[number]
-        return node.name if made.output or not made.module else f"{made.module}.{node.name}"
-
     def node_name(self, number: int) -> str:
         """Returns the name of a node: a parameter's, a module's, or an operation's inside a module."""
-        name = self._plain_name(number)
-        return f"{name}#{self._doubles[number]}" if number in self._doubles else name
+        return self._names.node(number)
 
     def at(self, quantity: str) -> tuple[int, int | None]:
         """Returns the node and the flat position that a name stands for; no position for a whole array.
@@ -357,93 +284,15 @@ class Record:
         Raises:
             QuantityError: There is no such quantity; or an index is out of range.
         """
-        if not isinstance(quantity, str):
-            raise QuantityError(f"expected the name of a quantity, found {quantity!r}")
-        text = quantity.strip()
-        if text in self.cost_names:
-            return self.graph.costs[self.cost_names.index(text)]
-        array = text.removesuffix(ARRAY)
-        if array in self._numbers:
-            return self._numbers[array], None
-        name, _, index = text.rpartition("[")
-        name = name.rstrip().removesuffix(ARRAY)
-        if name not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
-            raise QuantityError(
-                f"{quantity!r}: expected a parameter, an input, a module or a cost of this model, "
-                f"such as {_some(tuple(self._numbers))}"
-            )
-        node = self._numbers[name]
-        shape = tuple(self.graph.nodes[node].value.shape)
-        entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
-        if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
-            raise QuantityError(
-                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name}), "
-                f"found {entry}"
-            )
-        return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
+        return self._names.at(quantity)
 
     def name(self, entry: Entry) -> str:
         """Returns the name of one entry of a node."""
-        if entry in self.graph.costs:
-            return self.cost_names[self.graph.costs.index(entry)]
-        node = self.graph.nodes[entry.node]
-        shape = tuple(node.value.shape)
-        if prod(shape) == 1:
-            return self._apart(self.node_name(entry.node), "")
-        index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
-        heads = self.made[entry.node].heads
-        if heads and node.op is not None and node.op.name == "softmax" and len(shape) in (3, 4):
-            return self._attention(entry.node, index, shape, heads)
-        return self._apart(self.node_name(entry.node), f"[{', '.join(map(str, index))}]")
-
-    def _apart(self, array: str, index: str) -> str:
-        """Returns the name of an array's entry, with the dots that tell it from a cost of that name."""
-        name = array + index
-        return f"{array}{ARRAY}{index}" if name in self.cost_names else name
-
-    def _attention(self, number: int, index: tuple[int, ...], shape: tuple[int, ...], heads: int) -> str:
-        """Returns the name of one attention weight: which token looks at which, in which head."""
-        *front, asking, asked = index
-        # Examples and heads are one axis in MultiheadAttention, the example before the head.
-        example, head = front if len(front) == 2 else divmod(front[0], heads)
-        examples = shape[0] if len(front) == 2 else shape[0] // heads
-        at = f" of example {example}" if examples > 1 else ""
-        return f"{self.made[number].module} head {head}, token {asking} -> token {asked}{at}"
+        return self._names.entry(entry)
 
     def path_names(self, path: "Path") -> tuple[str, ...]:
         """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
-        kept: list[str] = []
-        last = len(path.entries) - 1
-        for place, entry in enumerate(path.entries):
-            following = path.entries[place + 1].node if place < last else None
-            if following is None or entry in self.graph.costs or not self._passed_over(entry.node, following):
-                kept.append(self.name(entry))
-        return tuple(kept)
-
-    def _passed_over(self, number: int, following: int) -> bool:
-        """Returns whether a step says nothing that the next one doesn't say: it is in the same module without parts,
-        or its entries are moved and then called by the module's name, or it only moves entries itself."""
-        node, after = self.graph.nodes[number], self.graph.nodes[following]
-        if node.op is None:
-            return False
-        if (
-            self.made[number].module in self._simple
-            and self.made[number].module == self.made[following].module
-        ):
-            return True
-        moves = isinstance(node.op.structure, Selection)
-        moved_on = after.op is not None and isinstance(after.op.structure, Selection)
-        output = self.made[following].output
-        if moved_on and output and output.module == self.made[following].module == self.made[number].module:
-            return True
-        return moves and self.made[number].output is None
-
-    @cached_property
-    def _simple(self) -> frozenset[str]:
-        """The modules that have no other modules in them, but the whole model."""
-        every = {made.module for made in self.made}
-        inner = {module.rpartition(".")[0] for module in every}
-        return frozenset(every - inner - {""})
+        return self._names.path(path)
 
     def unicode(self, name: str) -> str:
         """Returns a name as a terminal shows it."""
@@ -454,10 +303,5 @@ class Record:
         stopped = f", {len(self.stops)} opaque operations" if self.stops else ""
         return (
             f"Record({len(self.graph.nodes)} nodes, {len(self.parameters)} parameters with {many} entries, "
-            f"costs {_some(self.cost_names)}{stopped})"
+            f"costs {some(self.cost_names)}{stopped})"
         )
-
-
-def _some(names: tuple[str, ...], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown}, … ({len(names)} in all)" if len(names) > most else shown

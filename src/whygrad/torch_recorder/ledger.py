@@ -10,7 +10,7 @@ from torch.utils._mode_utils import no_dispatch
 
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Graph, Recording
-from whygrad.model_record import Output
+from whygrad.model_names import Output
 from whygrad.ops import OPS, Op
 from whygrad.torch_recorder.again import Held
 from whygrad.torch_recorder.copies import apart

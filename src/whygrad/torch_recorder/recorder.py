@@ -11,7 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry, Graph
-from whygrad.model_record import Leaf, Made, Record
+from whygrad.model_names import Leaf, Made
+from whygrad.model_record import Record
 from whygrad.ops import OPS
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger

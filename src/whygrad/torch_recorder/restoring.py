@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from whygrad.model_record import Leaf
+from whygrad.model_names import Leaf
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
 

@@ -1,0 +1,211 @@
+"""The names of what a recorded computation is made of: parameters, modules, operations, inputs, costs, and entries."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from whygrad.errors import QuantityError
+from whygrad.graph import Entry, Graph
+from whygrad.structures import Selection
+
+if TYPE_CHECKING:
+    from whygrad.paths import Path
+
+# Behind a name: the array that has it, and not the cost.
+ARRAY = "[...]"
+
+
+class Leaf(NamedTuple):
+    """An array that the computation began with: a ``parameter``, a ``frozen`` one, or an ``input``."""
+
+    name: str
+    node: int
+    kind: str
+    aliases: tuple[str, ...] = ()
+
+
+class Output(NamedTuple):
+    """Which module returned a node, in which of its calls (from 1), and as which of several arrays (from 0)."""
+
+    module: str
+    call: int
+    order: int
+
+
+class Made(NamedTuple):
+    """Where a node was made.
+
+    Args:
+        module: The path of the module.
+        heads: In how many attention heads that module works (0: none).
+        output: Which module returned it, the innermost; nothing where none did.
+        by_costs: Whether the function of the costs made it itself, outside of all modules.
+    """
+
+    module: str
+    heads: int = 0
+    output: Output | None = None
+    by_costs: bool = False
+
+
+class Names:
+    """What each node of a recorded computation is called, and what a name stands for.
+
+    Args:
+        graph: What was computed.
+        leaves: The parameters and inputs.
+        made: For each node, where it was made.
+    """
+
+    def __init__(self, graph: Graph, leaves: Iterable[Leaf], made: Sequence[Made]) -> None:
+        self._graph, self._leaves, self._made = graph, tuple(leaves), made
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """Name -> node: leaves and their other names, costs, then outputs of modules and operations."""
+        found: dict[str, int] = {}
+        for leaf in self._leaves:
+            for name in (leaf.name, *leaf.aliases):
+                found[name] = leaf.node
+        for number in range(len(self._graph.nodes)):
+            found.setdefault(self.node(number), number)
+        # only then the short names: one of a node inside a module may be the whole name of a later one
+        for number, node in enumerate(self._graph.nodes):
+            found.setdefault(node.name, number)
+        return found
+
+    @cached_property
+    def _doubles(self) -> dict[int, int]:
+        """For each node whose name others have too: which of them it is, from 2 on.
+
+        Leaves come first, then what modules returned: an operation that is called like a module doesn't take its name.
+        """
+        leaves = {leaf.node for leaf in self._leaves}
+        seen = Counter(name for leaf in self._leaves for name in (leaf.name, *leaf.aliases))
+        places: dict[int, int] = {}
+        for number in sorted(range(len(self._made)), key=lambda number: self._made[number].output is None):
+            if number in leaves:
+                continue
+            name = self._plain_name(number)
+            seen[name] += 1
+            if seen[name] > 1:
+                places[number] = seen[name]
+        return places
+
+    def _plain_name(self, number: int) -> str:
+        node, made = self._graph.nodes[number], self._made[number]
+        return node.name if made.output or not made.module else f"{made.module}.{node.name}"
+
+    def node(self, number: int) -> str:
+        """Returns the name of a node: a parameter's, a module's, or an operation's inside a module."""
+        name = self._plain_name(number)
+        return f"{name}#{self._doubles[number]}" if number in self._doubles else name
+
+    def at(self, quantity: str) -> tuple[int, int | None]:
+        """Returns the node and the flat position that a name stands for; no position for a whole array.
+
+        Raises:
+            QuantityError: There is no such quantity; or an index is out of range.
+        """
+        if not isinstance(quantity, str):
+            raise QuantityError(f"expected the name of a quantity, found {quantity!r}")
+        text = quantity.strip()
+        if text in self._graph.cost_names:
+            return self._graph.costs[self._graph.cost_names.index(text)]
+        array = text.removesuffix(ARRAY)
+        if array in self._numbers:
+            return self._numbers[array], None
+        name, _, index = text.rpartition("[")
+        name = name.rstrip().removesuffix(ARRAY)
+        if name not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
+            raise QuantityError(
+                f"{quantity!r}: expected a parameter, an input, a module or a cost of this model, "
+                f"such as {some(tuple(self._numbers))}"
+            )
+        node = self._numbers[name]
+        shape = tuple(self._graph.nodes[node].value.shape)
+        entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
+        if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
+            raise QuantityError(
+                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name}), "
+                f"found {entry}"
+            )
+        return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
+
+    def entry(self, entry: Entry) -> str:
+        """Returns the name of one entry of a node."""
+        if entry in self._graph.costs:
+            return self._graph.cost_names[self._graph.costs.index(entry)]
+        node = self._graph.nodes[entry.node]
+        shape = tuple(node.value.shape)
+        if prod(shape) == 1:
+            return self._apart(self.node(entry.node), "")
+        index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
+        heads = self._made[entry.node].heads
+        if heads and node.op is not None and node.op.name == "softmax" and len(shape) in (3, 4):
+            return self._attention(entry.node, index, shape, heads)
+        return self._apart(self.node(entry.node), f"[{', '.join(map(str, index))}]")
+
+    def _apart(self, array: str, index: str) -> str:
+        """Returns the name of an array's entry, with the dots that tell it from a cost of that name."""
+        name = array + index
+        return f"{array}{ARRAY}{index}" if name in self._graph.cost_names else name
+
+    def _attention(self, number: int, index: tuple[int, ...], shape: tuple[int, ...], heads: int) -> str:
+        """Returns the name of one attention weight: which token looks at which, in which head."""
+        *front, asking, asked = index
+        # Examples and heads are one axis in MultiheadAttention, the example before the head.
+        example, head = front if len(front) == 2 else divmod(front[0], heads)
+        examples = shape[0] if len(front) == 2 else shape[0] // heads
+        at = f" of example {example}" if examples > 1 else ""
+        return f"{self._made[number].module} head {head}, token {asking} -> token {asked}{at}"
+
+    def path(self, path: "Path") -> tuple[str, ...]:
+        """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
+        kept: list[str] = []
+        last = len(path.entries) - 1
+        for place, entry in enumerate(path.entries):
+            following = path.entries[place + 1].node if place < last else None
+            if (
+                following is None
+                or entry in self._graph.costs
+                or not self._passed_over(entry.node, following)
+            ):
+                kept.append(self.entry(entry))
+        return tuple(kept)
+
+    def _passed_over(self, number: int, following: int) -> bool:
+        """Returns whether a step says nothing that the next one doesn't say: it is in the same module without parts,
+        or its entries are moved and then called by the module's name, or it only moves entries itself."""
+        node, after = self._graph.nodes[number], self._graph.nodes[following]
+        if node.op is None:
+            return False
+        if (
+            self._made[number].module in self._simple
+            and self._made[number].module == self._made[following].module
+        ):
+            return True
+        moves = isinstance(node.op.structure, Selection)
+        moved_on = after.op is not None and isinstance(after.op.structure, Selection)
+        output = self._made[following].output
+        if moved_on and output and output.module == self._made[following].module == self._made[number].module:
+            return True
+        return moves and self._made[number].output is None
+
+    @cached_property
+    def _simple(self) -> frozenset[str]:
+        """The modules that have no other modules in them, but the whole model."""
+        every = {made.module for made in self._made}
+        inner = {module.rpartition(".")[0] for module in every}
+        return frozenset(every - inner - {""})
+
+
+def some(names: tuple[str, ...], most: int = 6) -> str:
+    """Returns the first of some names, and how many there are where there are more."""
+    shown = ", ".join(names[:most])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > most else shown

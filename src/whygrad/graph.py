@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from whygrad.ops import Op
-from whygrad.structures import Elementwise, Local
+from whygrad.structures import Elementwise, Local, Structure
 
 Array: TypeAlias = Any
 
@@ -56,6 +56,12 @@ class Graph(NamedTuple):
         """Returns one application of an operation, as the structures want it."""
         node = self.nodes[number]
         return Local(tuple(self.nodes[i].value for i in node.inputs), node.value, node.settings, self.xp)
+
+    def structure(self, number: int) -> Structure:
+        """Returns the structure of the operation that made a node, which is no leaf."""
+        op = self.nodes[number].op
+        assert op is not None
+        return op.structure
 
     def users(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """Returns, for each node, the (user, which of its inputs) pairs."""

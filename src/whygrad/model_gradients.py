@@ -126,9 +126,7 @@ class ModelGradients(Mapping[str, Array]):
         return found
 
     def _factored(self, user: int, which: int) -> Factored | None:
-        made = self._graph.nodes[user]
-        assert made.op is not None
-        structure = made.op.structure
+        made, structure = self._graph.nodes[user], self._graph.structure(user)
         product = structure.product if isinstance(structure, Affine) else structure
         above = self._sweep.cotangent(user)
         if not isinstance(product, Contraction) or which > 1 or above is None or above.exponent:

@@ -66,9 +66,8 @@ class Walker:
         if entry not in self._steps:
             self._steps[entry] = made = []
             for user, which in self._users[entry.node]:
-                op = self.graph.nodes[user].op
-                assert op is not None
-                positions, partials = op.structure.column(self.graph.local(user), which, entry.position)
+                column = self.graph.structure(user).column(self.graph.local(user), which, entry.position)
+                positions, partials = column
                 made.append((user, positions, partials))
         return self._steps[entry]
 

@@ -197,7 +197,7 @@ class PerExample(NamedTuple):
     def _use(self, user: int, which: int) -> Array:
         """Returns what one use of a parameter sends back, example by example: (losses, examples, *shape)."""
         local = self.graph.local(user)
-        structure = self.graph.nodes[user].op.structure  # type: ignore[union-attr]
+        structure = self.graph.structure(user)
         above = self.sweep.cotangent(user)
         at = self.places[user]
         xp = self.graph.xp
@@ -307,7 +307,7 @@ class PerExample(NamedTuple):
     def _unformed(self, user: int, which: int) -> Array | None:
         """Returns a matrix's Gramian from its factors, S * (D Dᵀ), where each example enters once."""
         local = self.graph.local(user)
-        structure = self.graph.nodes[user].op.structure  # type: ignore[union-attr]
+        structure = self.graph.structure(user)
         product = structure.product if isinstance(structure, Affine) else structure
         above = self.sweep.cotangent(user)
         if not isinstance(product, Contraction) or above is None or above.exponent:

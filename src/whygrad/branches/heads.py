@@ -93,9 +93,7 @@ def _side_by_side(graph: Graph, product: int, number: int) -> int | None:
     while graph.nodes[chain[-1]].inputs[0] != product:
         chain.append(graph.nodes[chain[-1]].inputs[0])
     for view in reversed(chain):
-        op = graph.nodes[view].op
-        assert op is not None  # a view is made of something
-        structure = op.structure
+        structure = graph.structure(view)
         if isinstance(structure, Selection):
             # In one piece: the view may be of memory that lay otherwise.
             flat = places.reshape(-1).reshape(places.shape)

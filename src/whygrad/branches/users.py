@@ -99,9 +99,7 @@ def sent_by(graph: Graph, sweep: Sweep, use: Use) -> Array:
     assert cotangent is not None
     parts = cotangent.parts
     for number, which in ((use.user, use.which), *((view, 0) for view in use.views)):
-        op = graph.nodes[number].op
-        assert op is not None
-        parts = op.structure.pull(sweep.semiring, parts, graph.local(number), which, False)
+        parts = graph.structure(number).pull(sweep.semiring, parts, graph.local(number), which, False)
     rows = sweep.semiring.read(parts, cotangent.exponent, graph.xp)
     made = graph.xp.zeros((len(graph.costs), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
     made[list(cotangent.rows)] = rows

@@ -44,10 +44,11 @@ class Run(ForwardPass):
         Raises:
             ShapeError: There is no such example.
         """
-        number = self._example(number)
+        number = self.example_row(number)
         return Run(self.network, self.x[number], self.y[number])
 
-    def _example(self, number: int) -> int:
+    def example_row(self, number: int) -> int:
+        """Returns the number of an example after checking that there is one."""
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < self.examples:
             raise ShapeError(f"example: expected a number from 0 to {self.examples - 1}, found {number!r}")
@@ -152,7 +153,7 @@ class Run(ForwardPass):
             return Entry(node, int(q.to or 0) * shape[1] + int(q.source or 0))
         if q.kind == "b":
             return Entry(node, int(q.to or 0))
-        return Entry(node, self._example(example) * shape[1] + int(q.to or 0))
+        return Entry(node, self.example_row(example) * shape[1] + int(q.to or 0))
 
     def value(self, quantity: str | Quantity, example: int = 0) -> float:
         """Returns a quantity's value (of one example, where it has one for each)."""

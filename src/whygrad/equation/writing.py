@@ -76,8 +76,8 @@ class Writer:
             return self._looks(name)
         if not ref.lettered:
             q = quantity_of(ref, {})
-            if q in self.notation._own_names:
-                return self._own(self.notation._own_names[q])
+            if q in self.notation.own_names:
+                return self._own(self.notation.own_names[q])
             if self.style == "latex":
                 return self.notation.latex(q, self.layout)
             return (self.notation.text if self.style == "text" else self.notation.unicode)(q, self.layout)
@@ -90,7 +90,7 @@ class Writer:
         for slot, index in (("to", ref.to), ("from", ref.source)):
             if index is not None:
                 values[slot] = _label(index, index.offset + (first if index.letter is None else 0))
-        made = self.notation._template(sample, self.layout).latex(values)
+        made = self.notation.template(sample, self.layout).latex(values)
         if ref.layer is not None and ref.layer.letter == "@":
             made = re.sub(r"\^\{?[(\[]?@[^}]*\}?", "", made)
         return self._looks(made)

@@ -58,9 +58,9 @@ class Notation(Spellings):
             >>> NOTATIONS["cs231n"].latex(Quantity("w", 2, 0, 1), Layout((2, 3, 3, 2)))
             '\\texttt{W2[1, 0]}'
         """
-        if q in self._own_names:
-            return typeset(self._own_names[q])
-        return self._template(q, layout).latex(self.slots(q, layout))
+        if q in self.own_names:
+            return typeset(self.own_names[q])
+        return self.template(q, layout).latex(self.slots(q, layout))
 
     def text(self, q: Quantity, layout: Layout) -> str:
         """Returns what a person types.
@@ -69,11 +69,11 @@ class Notation(Spellings):
             >>> NOTATIONS["neuron-over-layer"].text(Quantity("delta", 2, 0), Layout((2, 3, 3, 2)))
             'delta^0_2'
         """
-        if q in self._own_names:
-            return plain(self._own_names[q])
+        if q in self.own_names:
+            return plain(self.own_names[q])
         if q.kind in self.record.words:
             return self.record.words[q.kind]
-        return self._template(q, layout).text(self.slots(q, layout))
+        return self.template(q, layout).text(self.slots(q, layout))
 
     def unicode(self, q: Quantity, layout: Layout) -> str:
         """Returns a short form for the terminal.
@@ -82,9 +82,9 @@ class Notation(Spellings):
             >>> NOTATIONS["neuron-over-layer"].unicode(Quantity("w", 3, 0, 0), Layout((2, 3, 3, 2)))
             'w⁰₀,₃'
         """
-        if q in self._own_names:
-            return short(self._own_names[q])
-        return self._template(q, layout).unicode(self.slots(q, layout))
+        if q in self.own_names:
+            return short(self.own_names[q])
+        return self.template(q, layout).unicode(self.slots(q, layout))
 
     def with_letter(self, q: Quantity, layout: Layout, letter: str, style: str) -> str:
         r"""Returns a name with a letter for the neuron (a weight's target), in latex, unicode or ascii.
@@ -94,7 +94,7 @@ class Notation(Spellings):
             >>> NOTATIONS["neuron-over-layer"].with_letter(q, layout, "j", "latex")
             'a^j_2'
         """
-        template, slots = self._template(q, layout), self.slots(q, layout) | {"to": letter}
+        template, slots = self.template(q, layout), self.slots(q, layout) | {"to": letter}
         if style == "latex":
             return template.latex(slots)
         return template.unicode(slots) if style == "unicode" else template.text(slots)
@@ -123,7 +123,7 @@ class Notation(Spellings):
         if self.record.from_end and q.layer is not None:
             values["layer"] = str(q.layer)
         wide = max(*layout.sizes, len(layout.sizes)) > 9
-        return self._template(q, layout).identifier(values, wide)
+        return self.template(q, layout).identifier(values, wide)
 
     def derivative(self, of: Quantity, by: Quantity, layout: Layout) -> str:
         r"""Returns LaTeX for a derivative, by the name that the notation has for it, or else as a fraction.
@@ -278,7 +278,8 @@ class Notation(Spellings):
     # How it is done
 
     @cached_property
-    def _own_names(self) -> dict[Quantity, str]:
+    def own_names(self) -> dict[Quantity, str]:
+        """A person's own names, by the quantity: the first of several."""
         return {q: name for name, q in reversed(self.names.items())}
 
     @cached_property
@@ -296,7 +297,7 @@ class Notation(Spellings):
             for wide in (False, True)
         } | set(self.record.words.values())
         codes: dict[Quantity, str] = {}
-        for q, name in self._own_names.items():
+        for q, name in self.own_names.items():
             code = identifier(name)
             # The notation's own identifiers never end in an underscore, so one keeps the two apart.
             if re.sub(r"\d+", "0", code) in shapes or iskeyword(code):
@@ -310,7 +311,8 @@ class Notation(Spellings):
     def _own_texts(self) -> dict[str, str]:
         return {canonical(name): text for name, text in self.aliases.items()}
 
-    def _template(self, q: Quantity, layout: Layout) -> Template:
+    def template(self, q: Quantity, layout: Layout) -> Template:
+        """Returns how a quantity's name is made of its indices."""
         if q.kind not in KINDS:
             raise QuantityError(f"there is no kind {q.kind!r} of quantity; there are {', '.join(KINDS)}")
         return self.templates[self.key(q, layout)][0]
@@ -318,7 +320,7 @@ class Notation(Spellings):
     def _derivative_template(self, of: Quantity, by: Quantity, layout: Layout) -> Template | None:
         alone = layout.sizes[-1:] == (1,) and not layout.l2  # the one cost is the total
         has_own = "dw" in self.record.names and (of.kind == "total" or (alone and of.kind == "C"))
-        if not has_own or of in self._own_names or by in self._own_names:
+        if not has_own or of in self.own_names or by in self.own_names:
             return None
         templates = self.templates.get(self.key(by, layout, derivative=True))
         return templates[0] if templates else None

@@ -88,7 +88,7 @@ class Document:
             raise QuantityError(
                 f"view: expected the total or a cost to explain, found {run.network.name(self.of)}"
             )
-        self.example = None if example is None or run.examples == 1 else run._example(example)
+        self.example = None if example is None or run.examples == 1 else run.example_row(example)
         self.studies = {self.example: Study(run, self.sheet, self.example)}
         study = self.studies[self.example]
         self.chosen = asked(run, chosen, None) if chosen is not None else first_choice(study.run)
@@ -141,8 +141,6 @@ class Document:
 
     def picture_of(self, study: Study) -> Picture:
         """Returns the picture with another scene's numbers: the neurons that are drawn stay the same."""
-        if study.run is self.picture._run:
-            return self.picture
         return self.picture.of(study.run)
 
     def json(self) -> dict[str, Any]:

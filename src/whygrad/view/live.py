@@ -5,6 +5,7 @@ import json
 import logging
 import tempfile
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,33 +28,24 @@ SECONDS = 20.0
 log = logging.getLogger("whygrad.view")
 
 
-class Session:
-    """Answers requests about a run: plain JSON objects in, plain JSON objects out.
+class Answers(ABC):
+    """Answers requests: plain JSON objects in, plain JSON objects out; no request raises.
 
-    A request is ``{"do": ..., "state": ..., "stamp": ...}`` and what the question needs. It says everything itself:
-    ``state`` holds the changes from the session's own run, so requests can come in any order, and the same request
-    has the same answer. A reply is ``{"ok": True, "result": ..., "stamp": ...}`` or ``{"ok": False, "error":
-    {"message": ..., "where": ...}, "stamp": ...}``; the stamp is the request's, so that whoever asked can tell which
-    question was answered. No request raises.
+    A reply is ``{"ok": True, "result": ..., "stamp": ...}`` or ``{"ok": False, "error": {"message": ..., "where":
+    ...}, "stamp": ...}``; the stamp is the request's, so that whoever asked can tell which question was answered.
 
     Args:
-        run: The run that the page starts with.
+        about: What is asked about.
         seconds: How long one answer may take.
-
-    Example:
-        >>> import whygrad as wg
-        >>> session = Session(wg.Network.default().run())
-        >>> state = {"parameters": {"w1.0.0": 0.0}}
-        >>> reply = session.answer({"do": "explain", "quantity": "w3.0.0", "state": state, "stamp": 7})
-        >>> reply["ok"], reply["stamp"], round(reply["result"]["value"], 6)
-        (True, 7, 0.646935)
-        >>> session.answer({"do": "explain", "quantity": "w9.0.0"})["error"]["message"]
-        'the network 2-3-3-2, identity, no bias, squared_error has no w9.0.0'
     """
 
-    def __init__(self, run: Run, seconds: float = SECONDS) -> None:
-        self.run = run
+    def __init__(self, about: Any, seconds: float = SECONDS) -> None:
+        self.about = about
         self._seconds = seconds
+
+    @abstractmethod
+    def _result(self, request: Any) -> Any:
+        """Returns the result for a request that may be anything."""
 
     def answer(self, request: Any) -> Reply:
         """Returns the reply to one request."""
@@ -100,6 +92,33 @@ class Session:
                 _refusal("a number of the answer is not finite; try smaller values")
                 | {"stamp": reply["stamp"]}
             )
+
+
+class Session(Answers):
+    """Answers requests about a run.
+
+    A request is ``{"do": ..., "state": ..., "stamp": ...}`` and what the question needs. It says everything itself:
+    ``state`` holds the changes from the session's own run, so requests can come in any order, and the same request
+    has the same answer.
+
+    Args:
+        run: The run that the page starts with.
+        seconds: How long one answer may take.
+
+    Example:
+        >>> import whygrad as wg
+        >>> session = Session(wg.Network.default().run())
+        >>> state = {"parameters": {"w1.0.0": 0.0}}
+        >>> reply = session.answer({"do": "explain", "quantity": "w3.0.0", "state": state, "stamp": 7})
+        >>> reply["ok"], reply["stamp"], round(reply["result"]["value"], 6)
+        (True, 7, 0.646935)
+        >>> session.answer({"do": "explain", "quantity": "w9.0.0"})["error"]["message"]
+        'the network 2-3-3-2, identity, no bias, squared_error has no w9.0.0'
+    """
+
+    def __init__(self, run: Run, seconds: float = SECONDS) -> None:
+        super().__init__(run, seconds)
+        self.run = run
 
     def _result(self, request: Any) -> Any:
         named = request.get("do") if isinstance(request, Mapping) else None

@@ -53,7 +53,9 @@ class Picture:
         self.places = {q: place for place, q in enumerate(self.items)}
 
     def of(self, run: Run) -> "Picture":
-        """Returns the same picture with the numbers of another run of the network."""
+        """Returns the same picture with the numbers of a run of the network, which may be its own."""
+        if run is self._run:
+            return self
         made = copy(self)
         made._run = run
         return made

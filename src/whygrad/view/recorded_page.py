@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from whygrad.model_record import Record
 from whygrad.render.progress import progress
 from whygrad.render.report_html import report_html
 from whygrad.report.record import Report
-from whygrad.view.live import Session
+from whygrad.view.live import Answers
 from whygrad.view.page import file, write
 from whygrad.view.recorded import PATHS, left_out, recorded_document
 from whygrad.view.request import Fields, RequestError, at
@@ -79,7 +79,7 @@ def _before_notes(body: str, more: str) -> str:
     return f"{body[:notes]}{more}{body[notes:]}"
 
 
-class RecordedSession(Session):
+class RecordedSession(Answers):
     """Answers what a viewer asks about a recorded model: for its document, and for the paths of any entry.
 
     Example:
@@ -91,7 +91,7 @@ class RecordedSession(Session):
     """
 
     def __init__(self, record: Record, document: dict[str, Any]) -> None:
-        super().__init__(cast("Any", record))
+        super().__init__(record)
         self._record, self._document = record, document
 
     def _result(self, request: Any) -> Any:

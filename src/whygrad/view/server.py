@@ -26,7 +26,7 @@ from whygrad.run import Run
 from whygrad.view.assets import script
 from whygrad.view.document import document
 from whygrad.view.handler import Handler
-from whygrad.view.live import Session
+from whygrad.view.live import Answers, Session
 from whygrad.view.static import static
 
 MOST_AT_ONCE = 32
@@ -80,13 +80,13 @@ class Server(ThreadingHTTPServer):
         self._start(Session(run), document(run, **chosen), static(run, **chosen), host, port)
 
     @classmethod
-    def of(cls, session: Any, made: dict[str, Any], still: str, host: str, port: int) -> "Server":
+    def of(cls, session: Answers, made: dict[str, Any], still: str, host: str, port: int) -> "Server":
         """Returns a server of any document, with whoever answers questions about it and its still page."""
         server = cls.__new__(cls)
         server._start(session, made, still, host, port)
         return server
 
-    def _start(self, session: Any, made: dict[str, Any], still: str, host: str, port: int) -> None:
+    def _start(self, session: Answers, made: dict[str, Any], still: str, host: str, port: int) -> None:
         if not 0 <= port < 2**16:
             raise WhygradError(f"view: expected a port from 0 to 65535, found {port}")
         self.session = session

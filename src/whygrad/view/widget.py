@@ -8,7 +8,7 @@ from whygrad.errors import NotSupportedError
 from whygrad.run import Run
 from whygrad.view.assets import HOME, script
 from whygrad.view.document import document
-from whygrad.view.live import Session
+from whygrad.view.live import Answers, Session
 from whygrad.view.static import static
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def kind_of_widget() -> Any:
         document = Dict().tag(sync=True)
         _still = Unicode().tag(sync=True)
 
-        def __init__(self, session: Session, document: dict[str, Any], still: Any) -> None:
+        def __init__(self, session: Answers, document: dict[str, Any], still: Any) -> None:
             super().__init__(document=document, _still=f"whygrad-{secrets.token_hex(8)}")
             self._session = session
             self._made_still = still
@@ -68,7 +68,7 @@ def kind_of_widget() -> Any:
 
             show: Any = display
             html = f'<div id="{self._still}">{self._made_still()}</div>'
-            show({"text/html": html, "text/plain": str(self._session.run)}, raw=True)
+            show({"text/html": html, "text/plain": str(self._session.about)}, raw=True)
             bundle = self._repr_mimebundle_()
             if bundle is not None:
                 show(bundle[0], metadata=bundle[1], raw=True)

@@ -47,6 +47,39 @@ def _product(*factors: str) -> str:
     )
 
 
+class _Names(NamedTuple):
+    """What the quantities of a network are called."""
+
+    net: Layered
+    name: Naming
+
+    def a(self, layer: int, neuron: int) -> str:
+        return self.name(Quantity("a", layer, neuron))
+
+    def z(self, layer: int, neuron: int) -> str:
+        trivial = self.net.activations[layer - 1].trivial
+        return self.name(Quantity("a" if trivial else "z", layer, neuron))
+
+    def w(self, layer: int, to: int, source: int) -> str:
+        return self.name(Quantity("w", layer, to, source))
+
+    def y(self, neuron: int) -> str:
+        return self.name(Quantity("y", None, neuron))
+
+    def cost(self, neuron: int) -> str:
+        return self.name(Quantity("C", None, neuron))
+
+    def weights(self, layer: int) -> list[str]:
+        """Returns a layer's weights, those to one neuron after the other."""
+        above, below = self.net.sizes[layer], self.net.sizes[layer - 1]
+        return [self.w(layer, j, i) for j in range(above) for i in range(below)]
+
+    def biases(self, layer: int) -> list[str]:
+        """Returns a layer's biases, where it has any."""
+        many = self.net.sizes[layer] if self.net.bias else 0
+        return [self.name(Quantity("b", layer, j)) for j in range(many)]
+
+
 def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) -> Scalars:
     """Returns the lines of the scalar program.
 
@@ -55,123 +88,107 @@ def scalars(net: Layered, name: Naming = plain_names, comments: bool = False) ->
         name: What a quantity is called.
         comments: Whether headings stand between the lines.
     """
-    last = net.depth
-    sizes = net.sizes
-
-    def a(layer: int, neuron: int) -> str:
-        return name(Quantity("a", layer, neuron))
-
-    def z(layer: int, neuron: int) -> str:
-        return a(layer, neuron) if net.activations[layer - 1].trivial else name(Quantity("z", layer, neuron))
-
-    def w(layer: int, to: int, source: int) -> str:
-        return name(Quantity("w", layer, to, source))
-
-    forward: list[str] = []
-    for layer, activation in enumerate(net.activations, 1):
-        if comments:
-            forward.append(f"# layer {layer}")
-        for j in range(sizes[layer]):
-            terms = [f"{w(layer, j, i)}*{a(layer - 1, i)}" for i in range(sizes[layer - 1])]
-            if net.bias:
-                terms.append(name(Quantity("b", layer, j)))
-            forward.append(f"{z(layer, j)} = {_sum(terms)}")
-        if activation.trivial:
-            continue
-        if activation.dense:
-            forward.extend(_dense_lines(net, layer, z, a))
-        else:
-            forward.extend(
-                f"{a(layer, j)} = {value_code(activation, 'scalar', z(layer, j))}"
-                for j in range(sizes[layer])
-            )
-    low, high = net.bounds()
-    if low:
-        top = "0.9999999999999999" if high else "1.0"
-        forward.extend(f"{a(last, k)} = min(max({a(last, k)}, 1e-300), {top})" for k in range(net.outputs))
-
-    targets = [name(Quantity("y", None, k)) for k in range(net.outputs)]
-    cost_names = [name(Quantity("C", None, k)) for k in range(net.outputs)]
-    costs = [
-        f"{cost} = {cost_code(net, 'scalar', a(last, k), z(last, k), targets[k])}"
-        for k, cost in enumerate(cost_names)
-    ]
-    if net.l2:
-        weights = [
-            w(layer, j, i)
-            for layer in range(1, last + 1)
-            for j in range(sizes[layer])
-            for i in range(sizes[layer - 1])
-        ]
-        regular = name(Quantity("R"))
-        costs.append(f"{regular} = {net.l2!r}/2*({_sum([f'{v}*{v}' for v in weights])})")
-        cost_names.append(regular)
-
-    backward, slopes = _slopes(net, z, a)
-    gradients: list[dict[str, list[str]]] = []
+    names = _Names(net, name)
+    costs, cost_names = _costs(names)
+    backward, slopes = _slopes(names)
+    gradients = []
     for k in range(net.outputs):
         if comments:
             backward.append(f"# {cost_names[k]}, from the output back to the first layer")
-        lines, deltas = _deltas(net, k, cost_names[k], targets[k], slopes, z, a, w)
-        backward.extend(lines)
-        found: dict[str, list[str]] = {}
-        for layer in range(1, last + 1):
-            entries = []
-            for j in range(sizes[layer]):
-                for i in range(sizes[layer - 1]):
-                    delta = deltas[layer][j]
-                    if delta is None:
-                        entries.append("0.0")
-                        continue
-                    made = f"d{cost_names[k]}_d{w(layer, j, i)}"
-                    backward.append(f"{made} = {delta}*{a(layer - 1, i)}")
-                    entries.append(made)
-            found[f"W{layer}"] = entries
-            if net.bias:
-                found[f"b{layer}"] = [delta or "0.0" for delta in deltas[layer]]
+        lines, found = _gradients(names, k, slopes)
+        backward += lines
         gradients.append(found)
     if net.l2:
-        gradients.append(_regular(net, name))
+        gradients.append(_regular(names))
+    layers = range(1, net.depth + 1)
     return Scalars(
-        forward,
+        _forward(names, comments),
         costs,
         backward,
-        [a(0, i) for i in range(sizes[0])],
-        targets,
-        _parameter_names(net, name),
+        [names.a(0, i) for i in range(net.sizes[0])],
+        [names.y(k) for k in range(net.outputs)],
+        [each for layer in layers for each in (*names.weights(layer), *names.biases(layer))],
         cost_names,
         gradients,
     )
 
 
-def _parameter_names(net: Layered, name: Naming) -> list[str]:
-    made = []
+def _forward(names: _Names, comments: bool) -> list[str]:
+    """Returns the lines of the forward pass, up to the outputs."""
+    net, lines = names.net, []
+    for layer, activation in enumerate(net.activations, 1):
+        if comments:
+            lines.append(f"# layer {layer}")
+        biases = names.biases(layer)
+        for j in range(net.sizes[layer]):
+            terms = [f"{names.w(layer, j, i)}*{names.a(layer - 1, i)}" for i in range(net.sizes[layer - 1])]
+            lines.append(f"{names.z(layer, j)} = {_sum(terms + biases[j : j + 1])}")
+        if activation.dense:
+            lines += _dense_lines(names, layer)
+        elif not activation.trivial:
+            lines += [
+                f"{names.a(layer, j)} = {value_code(activation, 'scalar', names.z(layer, j))}"
+                for j in range(net.sizes[layer])
+            ]
+    low, high = net.bounds()
+    if low:
+        top = "0.9999999999999999" if high else "1.0"
+        outputs = [names.a(net.depth, k) for k in range(net.outputs)]
+        lines += [f"{output} = min(max({output}, 1e-300), {top})" for output in outputs]
+    return lines
+
+
+def _costs(names: _Names) -> tuple[list[str], list[str]]:
+    """Returns the lines of the costs, and their names."""
+    net, last = names.net, names.net.depth
+    made = [names.cost(k) for k in range(net.outputs)]
+    lines = [
+        f"{cost} = {cost_code(net, 'scalar', names.a(last, k), names.z(last, k), names.y(k))}"
+        for k, cost in enumerate(made)
+    ]
+    if net.l2:
+        weights = [each for layer in range(1, last + 1) for each in names.weights(layer)]
+        made.append(names.name(Quantity("R")))
+        lines.append(f"{made[-1]} = {net.l2!r}/2*({_sum([f'{v}*{v}' for v in weights])})")
+    return lines, made
+
+
+def _gradients(
+    names: _Names, k: int, slopes: dict[tuple[int, int, int], str]
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Returns the lines of one cost's way back, and the expressions of its derivatives by each parameter."""
+    net, cost = names.net, names.cost(k)
+    lines, deltas = _deltas(names, k, slopes)
+    found: dict[str, list[str]] = {}
     for layer in range(1, net.depth + 1):
-        made += [
-            name(Quantity("w", layer, j, i))
-            for j in range(net.sizes[layer])
-            for i in range(net.sizes[layer - 1])
-        ]
+        entries = []
+        for j, delta in enumerate(deltas[layer]):
+            if delta is None:
+                entries += ["0.0"] * net.sizes[layer - 1]
+                continue
+            for i in range(net.sizes[layer - 1]):
+                entries.append(f"d{cost}_d{names.w(layer, j, i)}")
+                lines.append(f"{entries[-1]} = {delta}*{names.a(layer - 1, i)}")
+        found[f"W{layer}"] = entries
         if net.bias:
-            made += [name(Quantity("b", layer, j)) for j in range(net.sizes[layer])]
-    return made
+            found[f"b{layer}"] = [delta or "0.0" for delta in deltas[layer]]
+    return lines, found
 
 
-def _regular(net: Layered, name: Naming) -> dict[str, list[str]]:
+def _regular(names: _Names) -> dict[str, list[str]]:
+    """Returns the expressions of R's derivatives by each parameter."""
+    net = names.net
     found = {}
     for layer in range(1, net.depth + 1):
-        found[f"W{layer}"] = [
-            f"{net.l2!r}*{name(Quantity('w', layer, j, i))}"
-            for j in range(net.sizes[layer])
-            for i in range(net.sizes[layer - 1])
-        ]
+        found[f"W{layer}"] = [f"{net.l2!r}*{weight}" for weight in names.weights(layer)]
         if net.bias:
             found[f"b{layer}"] = ["0.0"] * net.sizes[layer]
     return found
 
 
-def _dense_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
+def _dense_lines(names: _Names, layer: int) -> list[str]:
     """Returns the lines of a dense activation, what it joins along the layer first: the largest, sums."""
+    net, a, z = names.net, names.a, names.z
     op = net.activations[layer - 1].op
     argument = op.arguments[0]
     lines: list[str] = []
@@ -185,7 +202,7 @@ def _dense_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
             return tree
         if tree not in joined:
             kind = "top" if tree.head == "axis_max" else "whole"
-            others = sum(name.startswith(kind) for name in joined.values())
+            others = sum(known.startswith(kind) for known in joined.values())
             joined[tree] = f"{kind}_{layer}" + (f"_{others}" if others else "")
             terms = [
                 show(tree.arguments[0], "scalar", {argument: z(layer, j)}) for j in range(net.sizes[layer])
@@ -203,17 +220,18 @@ def _dense_lines(net: Layered, layer: int, z: Any, a: Any) -> list[str]:
     return lines
 
 
-def _slopes(net: Layered, z: Any, a: Any) -> tuple[list[str], dict[tuple[int, int, int], str]]:
+def _slopes(names: _Names) -> tuple[list[str], dict[tuple[int, int, int], str]]:
     """Returns the lines that name da/dz of each layer, and those names by (layer, a's neuron, z's neuron)."""
+    net, a, z = names.net, names.a, names.z
     lines: list[str] = []
-    names: dict[tuple[int, int, int], str] = {}
+    found: dict[tuple[int, int, int], str] = {}
     for layer, activation in enumerate(net.activations, 1):
         if activation.trivial:
             continue
         places = range(net.sizes[layer])
         pairs = [(i, j) for i in places for j in places] if activation.dense else [(j, j) for j in places]
         for i, j in pairs:
-            names[layer, i, j] = f"d{a(layer, i)}_d{z(layer, j)}"
+            found[layer, i, j] = f"d{a(layer, i)}_d{z(layer, j)}"
             if activation.dense:
                 argument = activation.op.arguments[0]
                 spelled = {
@@ -224,30 +242,24 @@ def _slopes(net: Layered, z: Any, a: Any) -> tuple[list[str], dict[tuple[int, in
                 }
                 tree = activation.op.structure.formula(0, dict(activation.settings))
                 tree = substitute(tree, {"delta": Number(1 if i == j else 0)})
-                lines.append(f"{names[layer, i, j]} = {show(tree, 'scalar', spelled)}")
+                lines.append(f"{found[layer, i, j]} = {show(tree, 'scalar', spelled)}")
             else:
                 lines.append(
-                    f"{names[layer, j, j]} = {slope_code(activation, 'scalar', z(layer, j), a(layer, j))}"
+                    f"{found[layer, j, j]} = {slope_code(activation, 'scalar', z(layer, j), a(layer, j))}"
                 )
-    return lines, names
+    return lines, found
 
 
 def _deltas(
-    net: Layered,
-    k: int,
-    cost: str,
-    target: str,
-    slopes: dict[tuple[int, int, int], str],
-    z: Any,
-    a: Any,
-    w: Any,
+    names: _Names, k: int, slopes: dict[tuple[int, int, int], str]
 ) -> tuple[list[str], dict[int, list[str | None]]]:
     """Returns the lines of one cost's way back, and the names of dC^k/dz by layer (nothing where no path leads)."""
-    last = net.depth
+    net, a, z, w = names.net, names.a, names.z, names.w
+    last, cost = net.depth, names.cost(k)
     lines: list[str] = []
     by_a: list[str | None] = [None] * net.outputs
     by_a[k] = f"d{cost}_d{a(last, k)}"
-    lines.append(f"{by_a[k]} = {cost_slope_code(net, 'scalar', a(last, k), target)}")
+    lines.append(f"{by_a[k]} = {cost_slope_code(net, 'scalar', a(last, k), names.y(k))}")
     deltas: dict[int, list[str | None]] = {}
     for layer in range(last, 0, -1):
         activation = net.activations[layer - 1]

@@ -114,13 +114,17 @@ def _forward(run: Run, of: Sequence[Quantity], by: Sequence[Quantity], changes: 
             return _picked(a, of, changes)
     costs = OPS[net.cost].structure.value((a, y), {}, np)
     joined = costs.mean(axis=2) if net.reduction == "mean" else costs.sum(axis=2)
-    squares = sum(float((values[f"W{layer}"] ** 2).sum()) for layer in range(1, net.depth + 1))
     grown = np.zeros_like(changes)
     if kind == "w":
         own = values[f"W{place}"][to, source][:, None]
         grown = (own + changes) ** 2 - own**2
-    regular = net.l2 / 2 * (squares + grown)
-    made = np.empty((*changes.shape, len(of)))
+    squares = sum(float((values[f"W{layer}"] ** 2).sum()) for layer in range(1, net.depth + 1))
+    return _of_costs(of, joined, net.l2 / 2 * (squares + grown))
+
+
+def _of_costs(of: Sequence[Quantity], joined: np.ndarray, regular: np.ndarray) -> np.ndarray:
+    """Returns costs, R and the total, from each output's cost (by, changes, outputs) and R (by, changes)."""
+    made = np.empty((*regular.shape, len(of)))
     for column, q in enumerate(of):
         if q.kind == "C":
             made[..., column] = joined[..., int(q.to or 0)]

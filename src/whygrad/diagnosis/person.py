@@ -10,7 +10,8 @@ import numpy as np
 
 from whygrad.diagnosis.handed import array_of
 from whygrad.diagnosis.tape import Tape
-from whygrad.diagnosis.traced import held, traced_run
+from whygrad.diagnosis.traced import held
+from whygrad.diagnosis.traced_run import traced_run
 from whygrad.errors import ShapeError
 
 Array: TypeAlias = Any

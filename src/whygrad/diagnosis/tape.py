@@ -5,8 +5,10 @@ broadcasting), by a partial that is kept as an array. *select*: each entry is an
 transpose, pad, assignment). *contract*: a product summed over labels. *reduce*: a sum or a mean over axes.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -165,7 +167,7 @@ def _unbroadcast(array: Array, shape: tuple[int, ...]) -> Array:
     return array
 
 
-_HERE = __file__.rpartition("/")[0]
+_HERE = os.path.dirname(__file__)
 
 
 def _site() -> tuple[tuple[Any, ...], str]:
@@ -179,7 +181,7 @@ def _site() -> tuple[tuple[Any, ...], str]:
         code = frame.f_code
         if code.co_name == "traced_run" and code.co_filename.startswith(_HERE):
             break
-        if not code.co_filename.startswith(_HERE) and "/numpy/" not in code.co_filename:
+        if not code.co_filename.startswith(_HERE) and "numpy" not in Path(code.co_filename).parts:
             site.append((code.co_name, frame.f_lasti))
             line = line or linecache.getline(code.co_filename, frame.f_lineno).strip()
         frame = frame.f_back

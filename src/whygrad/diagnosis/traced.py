@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
-from unittest import mock
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -76,12 +75,13 @@ class Traced(NDArrayOperatorsMixin):
             self.tape, self.tape.add("select", (self.node,), self.value.ravel()[places], places, name)
         )
 
+    def _axes(self, axis: Any) -> tuple[int, ...]:
+        """Returns the axes that are meant: all where nothing is said."""
+        every = range(self.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        return tuple(a % self.ndim for a in every)
+
     def _reduce(self, name: str, axis: Any, keepdims: bool) -> "Traced":
-        axes = (
-            tuple(range(self.ndim))
-            if axis is None
-            else tuple(a % self.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-        )
+        axes = self._axes(axis)
         count = int(np.prod([self.shape[a] for a in axes]))
         weight = 1 / count if name == "mean" else 1.0
         node = self.tape.add(
@@ -124,11 +124,7 @@ class Traced(NDArrayOperatorsMixin):
         return self._extreme("min", np.argmin, axis, keepdims)
 
     def _extreme(self, name: str, place: Any, axis: Any, keepdims: bool) -> "Traced":
-        axes = (
-            tuple(range(self.ndim))
-            if axis is None
-            else tuple(a % self.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-        )
+        axes = self._axes(axis)
         left = tuple(a for a in range(self.ndim) if a not in axes)
         flat = np.transpose(self.value, left + axes).reshape(*(self.shape[a] for a in left), -1)
         at = place(flat, axis=-1)
@@ -361,54 +357,3 @@ def _matmul(one: Traced, other: Traced) -> Traced:
     right = extra[: other.ndim - 2] + "zy" if other.ndim > 1 else "z"
     out = extra[: max(stack, 0)] + ("x" if one.ndim > 1 else "") + ("y" if other.ndim > 1 else "")
     return _contracted(one, left, other, right, out)
-
-
-def traced_run(function: Callable[[dict[str, Any]], Any], params: dict[str, Array]) -> Tape:
-    """Returns the tape of one run of a cost function.
-
-    Arrays that the function makes with ``np.zeros`` and fills entry by entry are traced too.
-
-    Raises:
-        NotSupportedError: The function does something that can't be written down.
-    """
-    try:
-        return _traced(function, params)
-    except LeakError:
-        pass
-    return _traced(function, params, filled=True)
-
-
-def _traced(
-    function: Callable[[dict[str, Any]], Any], params: dict[str, Array], filled: bool = False
-) -> Tape:
-    tape = Tape()
-    arguments = {}
-    for name, value in params.items():
-        tape.leaves[name] = tape.add("leaf", (), value, name=name)
-        arguments[name] = Traced(tape, tape.leaves[name])
-    if filled:
-        makers: Any = {
-            name: _maker(tape, getattr(np, name))
-            for name in ("zeros", "empty", "ones", "full", "zeros_like", "empty_like")
-        }
-        with mock.patch.multiple("numpy", **makers):
-            cost = function(arguments)
-    else:
-        cost = function(arguments)
-    if not isinstance(cost, Traced):
-        raise NotSupportedError(
-            f"forward: expected a cost that depends on the parameters, found {type(cost).__name__}"
-        )
-    if cost.size != 1:
-        raise NotSupportedError(f"forward: expected one number, found the shape {cost.shape}")
-    tape.cost = cost.node
-    return tape
-
-
-def _maker(tape: Tape, function: Callable[..., Array]) -> Callable[..., Any]:
-    def made(*args: Any, **options: Any) -> Any:
-        plain = [x.value if isinstance(x, Traced) else x for x in args]
-        array = function(*plain, **options)
-        return Traced(tape, tape.add("constant", (), array)) if array.dtype.kind == "f" else array
-
-    return made

@@ -1,6 +1,6 @@
 """The letters in an equation: which are free, and over which values they run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 
 from whygrad.equation.tree import (
     BigSum,
+    Bound,
     Call,
     Index,
     Kronecker,
@@ -238,43 +239,26 @@ def sum_range(
     names = letters.bound
     if not names:
         raise EquationError("it can't be told what this sum runs over", *number.place(node))
-    inside = letters.inside
-    plain = [name for name in names if not name.startswith("(")]
-    free_inside = inside.free
-    spans: dict[str, range] = {}
+    inside, vocabulary = letters.inside, letters.vocabulary
     layers = [name for name in names if name in inside.layer_letters]
     bounds = {bound.letter: bound for bound in node.bounds}
     for chosen in product(range(-1, layout.depth + 2), repeat=len(layers)):
         values = fixed | dict(zip(layers, chosen, strict=True))
         if not _layers_fit(inside, values, layout):
             continue
+        kept: dict[str, range] = {}
         for name in names:
+            bound, example = bounds.get(name.strip("()")), name.startswith("(")
             if name in layers:
-                spans[name] = range(values[name], values[name] + 1)
-            elif name.strip("()") in plain and name.startswith("("):
-                spans[name] = range(examples)
-            elif name in free_inside or not free_inside:
-                spans[name] = _range(inside, name, values, layout, examples)
-            else:
-                spans[name] = (
-                    range(1) if f"({name})" in names else _range(inside, name, values, layout, examples)
-                )
-        kept = {}
-        for name, span in spans.items():
-            bound = bounds.get(name.strip("()"))
-            start = 1 if name.startswith("(") else letters.vocabulary.neurons_start()
-            if name in layers:
-                start = letters.vocabulary.layers_start()
-            low, high = span.start, span.stop
-            if bound is not None and bound.lower is not None:
-                low = number(bound.lower, values) - start
-                # Whether examples count from 0 or from 1, all of them are meant.
-                low = max(low, 0) if name.startswith("(") else low
-            if bound is not None and bound.upper is not None:
-                high = number(bound.upper, values) - start + 1
-            if name in layers:
-                low, high = max(low, span.start), min(high, span.stop)
-            kept[name] = range(low, max(low, high))
+                layer = values[name]
+                within = _bounded(range(layer, layer + 1), bound, vocabulary.layers_start(), values, number)
+                kept[name] = range(layer, layer + (layer in within))
+                continue
+            start = 1 if example else vocabulary.neurons_start()
+            span = _span(inside, names, name, values, layout, examples)
+            within = _bounded(span, bound, start, values, number)
+            # Whether examples count from 0 or from 1, all of them are meant.
+            kept[name] = range(max(within.start, 0), within.stop) if example else within
         if sum(len(span) for span in kept.values()) > 4_000_000:
             raise EquationError("this sum has too many terms", *number.place(node))
         for places in product(*kept.values()):
@@ -284,6 +268,29 @@ def sum_range(
                 for bound in node.bounds
             ):
                 yield found
+
+
+def _span(
+    inside: Letters, names: Sequence[str], name: str, values: dict[str, int], layout: Layout, examples: int
+) -> range:
+    """Returns what a letter of a sum runs over where its bounds say nothing."""
+    if name.startswith("(") and name.strip("()") in names:
+        return range(examples)
+    if inside.free and name not in inside.free and f"({name})" in names:
+        return range(1)
+    return _range(inside, name, values, layout, examples)
+
+
+def _bounded(
+    span: range, bound: Bound | None, start: int, values: dict[str, int], number: "NumberAt"
+) -> range:
+    """Returns what a letter runs over, counted from 0, where its bounds count from ``start``."""
+    low, high = span.start, span.stop
+    if bound is not None and bound.lower is not None:
+        low = number(bound.lower, values) - start
+    if bound is not None and bound.upper is not None:
+        high = number(bound.upper, values) - start + 1
+    return range(low, max(low, high))
 
 
 class NumberAt:

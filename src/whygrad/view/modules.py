@@ -96,6 +96,7 @@ class _Finder:
         self._tree(report.model, None)
         self.numbers = {place.name: n for n, place in enumerate(self.places)}
         self.at: list[int | None] = [None] * len(self.graph.nodes)
+        self.gathered: dict[int, int] = {}  # by module
         self.uses = uses_of(self.graph)
         self.live = [self.sweep.cotangent(number) is not None for number in range(len(self.graph.nodes))]
 
@@ -132,10 +133,9 @@ class _Finder:
         # A module that runs other modules: what it does itself lies between them.
         outer = {self.places[home].around for home in homes}
         outer |= {around for number in outer if number is not None for around in self._around(number)}
-        many = Counter(homes)
+        sizes = Counter(homes)
         leaves = {leaf.node: leaf for leaf in self.record.leaves.values()}
         ends = self._ends(homes)
-        gathered: dict[int, int] = {}
         joins: Counter[int] = Counter()
         for number, node in enumerate(self.graph.nodes):
             if not self.live[number]:
@@ -157,12 +157,8 @@ class _Finder:
                 self.at[number] = sources[0]
             elif sources:
                 joins[home] += 1
-                if joins[home] > MOST_JOINS and many[home] > 3 * MOST_JOINS:
-                    if home not in gathered:
-                        gathered[home] = self._add("operations between modules", "…", "join", home, number)
-                    self.at[number] = gathered[home]
-                else:
-                    self.at[number] = self._join(number, home)
+                many = joins[home] > MOST_JOINS and sizes[home] > 3 * MOST_JOINS
+                self.at[number] = self._gathered(number, home) if many else self._join(number, home)
         for k, cost in enumerate(self.graph.costs):
             self._cost(k)
             if self.at[cost.node] is None:
@@ -205,6 +201,12 @@ class _Finder:
         # A parameter between modules is a place by itself; inside a layer it is the layer's.
         return self.numbers[name] if around in outer or around == 0 else around if used_elsewhere else None
 
+    def _gathered(self, number: int, home: int) -> int:
+        """Returns the place of all joins of a module beyond those that have one each."""
+        if home not in self.gathered:
+            self.gathered[home] = self._add("operations between modules", "…", "join", home, number)
+        return self.gathered[home]
+
     def _join(self, number: int, home: int) -> int:
         path = self.places[home].name
         name = self.record.node_name(number)
@@ -228,9 +230,6 @@ class _Finder:
         self.places.append(Place(name, label, kind, around, None, first, row))
         return len(self.places) - 1
 
-    def _chain(self, number: int) -> list[int]:
-        return list(self._around(number))
-
     def _bands(self) -> dict[tuple[int, int], Array]:
         """Returns the squared norms of what goes back between two places, costs and their sum: (costs + 1,)."""
         squares: dict[tuple[int, int], Array] = {}
@@ -238,19 +237,19 @@ class _Finder:
             start = self.at[value]
             if start is None:
                 continue
-            around = set(self._chain(start))
+            around = set(self._around(start))
             sums: dict[int, Array] = {}
             for use in uses:
                 end = self.at[use.user] if self.live[use.user] else None
                 if end is None or end == start:
                     continue
                 sent = self._sent(use)
-                for place in self._chain(end):
+                for place in self._around(end):
                     if place not in around:
                         sums[place] = sent if place not in sums else sums[place] + sent
             for end, sent in sums.items():
                 square = np.append((sent**2).sum(axis=1), (sent.sum(axis=0) ** 2).sum())
-                inside = set(self._chain(end))
+                inside = set(self._around(end))
                 for begin in around - inside:
                     squares[begin, end] = squares.get((begin, end), 0.0) + square
         return squares
@@ -261,19 +260,7 @@ class _Finder:
 
     def _ordered(self, squares: dict[tuple[int, int], Array]) -> Modules:
         """Returns everything with places in the order of rows: each module's parts as they are first used."""
-        first = {
-            n: place.first for n, place in enumerate(self.places) if place.first or place.kind == "input"
-        }
-        users = self.graph.users()
-        for number, at in enumerate(self.at):
-            if at is not None and self.graph.nodes[number].op is not None:
-                for n in self._chain(at):
-                    first[n] = min(first.get(n, number), number)
-        last = 2 * len(self.graph.nodes)
-        for n, place in enumerate(self.places):
-            if place.kind == "parameter":
-                used = [user for user, _ in users[self.record.leaves[place.name].node]]
-                first[n] = used[0] if used else last
+        first = self._first_uses()
         inside: dict[int | None, list[int]] = {}
         for n, place in enumerate(self.places):
             inside.setdefault(place.around, []).append(n)
@@ -287,7 +274,7 @@ class _Finder:
                 inside.get(n, ()),
                 key=lambda m: (
                     int(self.places[m].kind != "parameter") if layer else self._rank(m),
-                    first.get(m, last),
+                    first.get(m, self._never),
                     m,
                 ),
             ):
@@ -309,6 +296,27 @@ class _Finder:
         }
         names |= {place.name: n for n, place in enumerate(places) if place.kind in ("parameter", "input")}
         return Modules(places, bands, names, frozenset(new[at] for at in self.at if at is not None))
+
+    @property
+    def _never(self) -> int:
+        """A number behind those of all nodes and costs."""
+        return 2 * len(self.graph.nodes)
+
+    def _first_uses(self) -> dict[int, int]:
+        """Returns for each place the first node that belongs to it, or uses it."""
+        first = {
+            n: place.first for n, place in enumerate(self.places) if place.first or place.kind == "input"
+        }
+        for number, at in enumerate(self.at):
+            if at is not None and self.graph.nodes[number].op is not None:
+                for n in self._around(at):
+                    first[n] = min(first.get(n, number), number)
+        users = self.graph.users()
+        for n, place in enumerate(self.places):
+            if place.kind == "parameter":
+                used = [user for user, _ in users[self.record.leaves[place.name].node]]
+                first[n] = used[0] if used else self._never
+        return first
 
     def _rank(self, number: int) -> int:
         """Inputs come first, costs last."""

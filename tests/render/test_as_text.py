@@ -8,8 +8,9 @@ from rich.cells import cell_len
 
 import whygrad as wg
 from whygrad.notation import NOTATIONS, Quantity
-from whygrad.render.as_text import broken, spaced, trimmed
+from whygrad.render.as_text import broken
 from whygrad.render.checks import number, percent
+from whygrad.render.terminal import trimmed
 
 
 def derivation(notation: str) -> Any:
@@ -50,5 +51,4 @@ def test_numbers() -> None:
         "1.23457e+06",
     ]
     assert [percent(value) for value in (0.0, 0.25, -0.5, 1e-5)] == ["0%", "+25.0%", "-50.0%", "<0.1%"]
-    assert spaced(1234567) == "1 234 567"
     assert trimmed("a  \nb \x1b[0m\n") == "a\nb\x1b[0m\n"

@@ -41,6 +41,10 @@ class Slot(float):
         return chr(FIRST_SLOT + 2 * SLOTS.index(self.name))
 
 
+# The space between groups of digits where it must not end a line.
+NARROW = "\u202f"
+
+
 class Math(NamedTuple):
     """A piece of mathematics in three spellings."""
 
@@ -135,7 +139,7 @@ class Speller:
         """Returns a sum in parentheses, anything else as it is."""
         if not (factor.startswith("-") or " + " in factor or " - " in factor or ", else" in factor):
             return factor
-        bare = _outside_brackets(factor)
+        bare = outside_brackets(factor)
         if " + " in bare or " - " in bare or factor.startswith("-") or ", else" in bare:
             return self.choose(f"\\left({factor}\\right)", f"({factor})", f"({factor})")
         return factor
@@ -183,7 +187,7 @@ def _bracketed(factor: str) -> str:
     return f"({factor})" if factor.startswith("-") else factor
 
 
-def _outside_brackets(text: str) -> str:
+def outside_brackets(text: str) -> str:
     """Returns what of a text stands outside all brackets and braces."""
     depth, kept = 0, []
     for sign in text:
@@ -192,6 +196,16 @@ def _outside_brackets(text: str) -> str:
             kept.append(sign)
         depth += sign in "([{"
     return "".join(kept)
+
+
+def spaced(count: int, between: str = " ") -> str:
+    """Returns a whole number with its digits in groups of three.
+
+    Example:
+        >>> spaced(1234567)
+        '1 234 567'
+    """
+    return f"{count:,}".replace(",", between)
 
 
 def shown(value: float, figures: int = 6) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 
 from whygrad.derive.derivation import PathTable, Words
 from whygrad.derive.links import TOTAL
-from whygrad.derive.spelling import Spelling
+from whygrad.derive.spelling import Spelling, spaced
 from whygrad.derive.steps import Question
 from whygrad.derive.table import Traced
 from whygrad.notation import Quantity
@@ -119,7 +119,7 @@ def _ways(question: Question, table: PathTable, ends: tuple[Quantity, ...]) -> W
         )
     else:
         together = f", those of all {run.examples} examples together" if table.apart else ""
-        number = f"{table.count:,}".replace(",", " ")
+        number = spaced(table.count)
         count = (spell.q(by), " reaches ", *where, f" along {number} paths{together}. ")
         rule = (
             "Along a path the local derivatives are multiplied, each the effect of one quantity on the next. Every "
@@ -151,16 +151,12 @@ def _dead(table: PathTable) -> str:
             if dead == 1
             else "On both of them"
             if dead == 2
-            else f"On each of the {_spaced(dead)} paths"
+            else f"On each of the {spaced(dead)} paths"
         )
         return f"{where} a factor is 0 here, so nothing comes through. "
     if dead == 1:
         return "On one of them a factor is 0, so it adds nothing. "
-    return f"On {_spaced(dead)} of them a factor is 0, so they add nothing. "
-
-
-def _spaced(count: int) -> str:
-    return f"{count:,}".replace(",", " ")
+    return f"On {spaced(dead)} of them a factor is 0, so they add nothing. "
 
 
 def _ends(question: Question, ends: tuple[Quantity, ...]) -> Words:

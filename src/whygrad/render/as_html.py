@@ -7,13 +7,11 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
-from whygrad.derive.spelling import Math
+from whygrad.derive.spelling import NARROW, Math, spaced
 from whygrad.render.as_latex import factor as latex_factor
-from whygrad.render.checks import checks, checks_title, percent
+from whygrad.render.checks import checks, checks_title, lists_costs, percent
 from whygrad.render.checks import number as plain_number
 
-# Costs are listed where there are few.
-COSTS_UP_TO = 12
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ESCAPED = re.compile(r"\\([_%#&])")
 _SIGN = "(<mo[^>]*>[(=⋅·≈]</mo>|:[\xa0 ]</mtext>)<mo>(−)</mo>"
@@ -117,11 +115,6 @@ def said(remark: str) -> str:
     return re.sub(r"[\d.]+e[+-]\d+", lambda found: figures(found[0]), remark)
 
 
-def spaced(count: int) -> str:
-    """Returns a whole number with thin spaces between thousands."""
-    return f"{count:,}".replace(",", "\u202f")
-
-
 def prose(words: Words) -> str:
     """Returns words with inline mathematics."""
     return "".join(mathml(piece.latex) if isinstance(piece, Math) else escape(piece) for piece in words)
@@ -133,7 +126,7 @@ def derivation_html(d: Derivation) -> str:
         f"<h2>{mathml(d.heading.latex, 'block')} <span>= {number(d.value)}</span></h2>",
         *(f"<p>{prose(words)}</p>" for words in d.words),
     ]
-    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
+    if lists_costs(d):
         parts.append(_costs(d))
     if d.steps:
         parts.append(
@@ -184,7 +177,7 @@ def _paths(d: Derivation) -> str:
     if d.paths.others:
         kind = "other" if d.paths.others == 1 else "others"
         others = (
-            f"<tr><td{span} class='why'>and {spaced(d.paths.others)} {kind}, together</td>"
+            f"<tr><td{span} class='why'>and {spaced(d.paths.others, NARROW)} {kind}, together</td>"
             f"<td class='n'>{number(d.paths.others_sum)}</td><td colspan='2'></td></tr>"
         )
     title = "The one path" if d.paths.count == 1 else f"The {_many(d.paths.count)}, strongest first"
@@ -233,7 +226,7 @@ def _group(group: Groups) -> str:
 
 
 def _many(count: int) -> str:
-    return "1 path" if count == 1 else f"{spaced(count)} paths"
+    return "1 path" if count == 1 else f"{spaced(count, NARROW)} paths"
 
 
 def _layer(line: Layerwise) -> str:

@@ -3,11 +3,9 @@
 import re
 
 from whygrad.derive.derivation import Derivation, Grid, Layerwise, PathRow, Step, Words
-from whygrad.derive.spelling import Math, shown
-from whygrad.render.checks import checks, checks_title, percent
+from whygrad.derive.spelling import Math, shown, spaced
+from whygrad.render.checks import checks, checks_title, lists_costs, percent
 
-# Costs are listed where there are few.
-COSTS_UP_TO = 12
 # As many characters fit on a line of a page.
 LINE = 88
 _ESCAPES = {
@@ -24,6 +22,9 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
+
+# The space between groups of digits.
+THIN = r"\,"
 
 
 def escaped(text: str) -> str:
@@ -68,7 +69,7 @@ def derivation_latex(d: Derivation) -> str:
     """Returns a derivation as the body of a document."""
     parts = [rf"\section*{{$\displaystyle {d.heading.latex} = {number(d.value)}$}}"]
     parts += [prose(words) + "\n" for words in d.words]
-    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
+    if lists_costs(d):
         parts.append(_costs(d))
     parts += [_step(place, step) for place, step in enumerate(d.steps, 1)]
     if d.paths.rows:
@@ -140,10 +141,8 @@ def _paths(d: Derivation) -> str:
     others = ""
     if d.paths.others:
         kind = "other" if d.paths.others == 1 else "others"
-        others = (
-            f"and {_spaced(d.paths.others)} {kind}, together{gap} & ${number(d.paths.others_sum)}$ & \\\\\n"
-        )
-    title = "The one path" if d.paths.count == 1 else f"The {_spaced(d.paths.count)} paths"
+        others = f"and {spaced(d.paths.others, THIN)} {kind}, together{gap} & ${number(d.paths.others_sum)}$ & \\\\\n"
+    title = "The one path" if d.paths.count == 1 else f"The {spaced(d.paths.count, THIN)} paths"
     if d.paths.apart:
         title += ", each example's apart"
     columns = "P{76mm}P{44mm}rr" if products else "P{120mm}rr"
@@ -153,10 +152,6 @@ def _paths(d: Derivation) -> str:
         f"{head} & contribution & share \\\\\n\\hline\n{rows}\n{others}\\hline\n"
         f"sum of all paths{gap} & ${number(d.paths.sum)}$ & \\\\\n\\end{{tabular}}}}"
     )
-
-
-def _spaced(count: int) -> str:
-    return f"{count:,}".replace(",", "\\,")
 
 
 def _path(row: PathRow, products: bool) -> str:

@@ -1,7 +1,6 @@
 """Derivations as text for a terminal, with rich: readable at 80 columns, without colour and without Unicode."""
 
 import re
-from io import StringIO
 from textwrap import wrap
 
 from rich.cells import cell_len
@@ -11,13 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.derive.derivation import Derivation, Grid, Groups, Layerwise, PathRow, Step, Words
-from whygrad.derive.spelling import Math
-from whygrad.render.checks import checks, checks_title, number, percent
+from whygrad.derive.spelling import Math, spaced
+from whygrad.render.checks import checks, checks_title, lists_costs, number, percent
+from whygrad.render.terminal import printed, shows_unicode, trimmed
 
 MATH, VALUE, FAINT, HEADING = "cyan", "bold", "dim", "bold"
 GAIN, LOSS = "green", "red"
-# Costs are listed where there are few.
-COSTS_UP_TO = 12
 
 
 class Style:
@@ -56,16 +54,6 @@ def short(value: float) -> str:
     return f"({text})" if value < 0 else text
 
 
-def spaced(count: int) -> str:
-    """Returns a whole number with spaces between thousands."""
-    return f"{count:,}".replace(",", " ")
-
-
-def shows_unicode(console: Console) -> bool:
-    """Returns whether a console can show more than ASCII."""
-    return not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
-
-
 def print_derivation(derivation: Derivation, console: Console) -> None:
     """Prints a derivation on a console, as wide and as colourful as that is."""
     with console.capture() as captured:
@@ -74,27 +62,11 @@ def print_derivation(derivation: Derivation, console: Console) -> None:
     console.file.write(trimmed(captured.get()))
 
 
-def trimmed(text: str) -> str:
-    """Returns a text without the blanks at the ends of its lines, which rich fills up to the full width."""
-    ends = r"(?:\x1b\[[0-9;]*m| )+$"
-    return re.sub(ends, lambda match: match.group().replace(" ", ""), text, flags=re.MULTILINE)
-
-
 def derivation_text(
     derivation: Derivation, width: int = 80, unicode: bool = True, color: bool = False
 ) -> str:
     """Returns a derivation as text of some width."""
-    file = StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-    )
-    for part in parts(derivation, Style(unicode)):
-        console.print(part)
-    return trimmed(file.getvalue())
+    return printed(parts(derivation, Style(unicode)), width, color)
 
 
 def parts(d: Derivation, style: Style) -> list[object]:
@@ -102,7 +74,7 @@ def parts(d: Derivation, style: Style) -> list[object]:
     made: list[object] = [_heading(d, style), ""]
     for words in d.words:
         made += [style.words(words), ""]
-    if d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO:
+    if lists_costs(d):
         made += [Text("Each cost by itself", HEADING), _costs(d, style), ""]
     for place, step in enumerate(d.steps, 1):
         made += [_step(place, step, style), ""]

@@ -1,7 +1,15 @@
-"""The same number by several ways, side by side: the rows that every format prints."""
+"""What every format prints alike: the same number by several ways, side by side, and whether costs are listed."""
 
 from whygrad.derive.derivation import Derivation
 from whygrad.derive.spelling import shown
+
+# Costs are listed where there are few.
+COSTS_UP_TO = 12
+
+
+def lists_costs(d: Derivation) -> bool:
+    """Returns whether the derivatives of several costs are listed one by one."""
+    return d.of not in d.costs and 1 < len(d.costs) <= COSTS_UP_TO
 
 
 def number(value: float) -> str:

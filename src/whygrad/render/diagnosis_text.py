@@ -1,7 +1,6 @@
 """Diagnoses as text for a terminal, with rich: readable at 80 columns, without colour and without Unicode."""
 
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from whygrad.diagnosis.record import Diagnosis, Finding, Judged
+from whygrad.render.terminal import printed, shows_unicode
 
 GOOD, BAD, LIKELY, FAINT = "green", "bold red", "yellow", "dim"
 MOST_ROWS, MOST_COLUMNS = 16, 28
@@ -113,15 +113,10 @@ def lines(diagnosis: Diagnosis, unicode: bool = True) -> Iterator[Any]:
 
 def text(diagnosis: Diagnosis, width: int = 80, unicode: bool = True) -> str:
     """Returns a diagnosis as plain text of some width."""
-    file = StringIO()
-    console = Console(file=file, width=width, no_color=True, force_terminal=False, highlight=False)
-    for line in lines(diagnosis, unicode):
-        console.print(line)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+    return printed(lines(diagnosis, unicode), width).removesuffix("\n")
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     """Prints a diagnosis on a console, as wide and as colourful as that is."""
-    unicode = not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
-    for line in lines(diagnosis, unicode):
+    for line in lines(diagnosis, shows_unicode(console)):
         console.print(line)

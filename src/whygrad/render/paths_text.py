@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from whygrad.derive.spelling import spaced
 from whygrad.listing import Paths
-from whygrad.render.as_text import FAINT, GAIN, LOSS, MATH, VALUE, Style, shows_unicode, spaced, trimmed
+from whygrad.render.as_text import FAINT, GAIN, LOSS, MATH, VALUE, Style
 from whygrad.render.checks import number, percent
+from whygrad.render.terminal import shows_unicode, trimmed
 
 # Paths with more names are folded, as on a page.
 MOST_NAMES = 14

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from whygrad.derive.spelling import outside_brackets
 from whygrad.notation.canonical import ABOVE, BELOW, FROM_ABOVE, FROM_BELOW, GREEK
 
 _SIGNS = {
@@ -205,7 +206,7 @@ class _Converter:
         def enclosed(pieces: list[Piece], below: bool) -> list[Piece]:
             text = "".join(piece.text for piece in pieces).strip()
             simple = re.fullmatch(r"[^\s()]+|\([^()]*\)|Σ\S+", text) is not None
-            loose = re.search(r"[-+=/]|\s·\s", _outside(text)) is not None or (below and not simple)
+            loose = re.search(r"[-+=/]|\s·\s", outside_brackets(text)) is not None or (below and not simple)
             if not loose or text.startswith("∂"):
                 return pieces
             return [Piece("(", at, at), *pieces, Piece(")", stop, stop)]
@@ -248,16 +249,6 @@ class _Converter:
             return [Piece("".join(table[sign] for sign in inside), at, stop)], stop
         bare = inside.isalnum() or inside[:1] in ("[", "(")
         return [Piece(mark + (inside if bare else f"{{{inside}}}"), at, stop)], stop
-
-
-def _outside(text: str) -> str:
-    depth, kept = 0, []
-    for sign in text:
-        depth -= sign in ")]}"
-        if depth == 0:
-            kept.append(sign)
-        depth += sign in "([{"
-    return "".join(kept)
 
 
 def _trimmed(pieces: list[Piece]) -> list[Piece]:

@@ -1,7 +1,6 @@
 """Reports as text for a terminal: readable at 60 columns, without colour and without Unicode."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.render import report_words as words
-from whygrad.render.as_text import FAINT, HEADING, shows_unicode, trimmed
+from whygrad.render.as_text import FAINT, HEADING
 from whygrad.render.report_look import BAD, COLUMNS_UP_TO, Look, grid, hue, number
 from whygrad.render.report_tree import columns_of, hidden_conflicts, lines_of, tree
+from whygrad.render.terminal import printed, shows_unicode, trimmed
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT
 from whygrad.report.phrases import OWN
@@ -33,18 +33,7 @@ def print_report(report: Report, console: Console) -> None:
 
 def report_text(report: Report, width: int = 80, unicode: bool = True, color: bool = False) -> str:
     """Returns a report as text of some width."""
-    file = StringIO()
-    console = Console(
-        file=file,
-        width=width,
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        highlight=False,
-    )
-    for part in parts(report, Look(width, unicode)):
-        console.print(part)
-    return trimmed(file.getvalue())
+    return printed(parts(report, Look(width, unicode)), width, color)
 
 
 def parts(report: Report, look: Look) -> Iterator[Any]:

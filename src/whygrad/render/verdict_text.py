@@ -4,7 +4,6 @@ Formulas are shown as Unicode, as `whygrad explain` shows them; what was typed w
 """
 
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -13,6 +12,7 @@ from rich.text import Text
 from whygrad.equation.verdict import Equality, Verdict
 from whygrad.render.prose import cut
 from whygrad.render.readable import Piece, is_latex, readable, shown
+from whygrad.render.terminal import printed, shows_unicode
 
 GOOD, BAD, UNSURE, FAINT = "green", "bold red", "yellow", "dim"
 JUDGED = {
@@ -169,11 +169,7 @@ def lines(verdict: Verdict, width: int = 100, unicode: bool = True) -> Iterator[
 
 def plain_text(verdict: Verdict, width: int = 100) -> str:
     """Returns a verdict as plain text."""
-    file = StringIO()
-    console = Console(file=file, width=width, no_color=True, force_terminal=False, highlight=False)
-    for line in lines(verdict, width):
-        console.print(line)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+    return printed(lines(verdict, width), width).removesuffix("\n")
 
 
 class Shown:
@@ -193,7 +189,7 @@ def rich_text(verdict: Verdict) -> Any:
 
 def print_verdict(verdict: Verdict, console: Console) -> None:
     """Prints a verdict on a console, as wide and as colourful as that is."""
-    unicode = not console.options.legacy_windows and (console.encoding or "").lower().startswith("utf")
+    unicode = shows_unicode(console)
     for line in lines(verdict, console.width, unicode):
         if unicode:
             console.print(line)

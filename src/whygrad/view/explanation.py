@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 from whygrad.derive.derivation import Derivation, Layerwise, PathRow, PathTable, Step
+from whygrad.derive.spelling import NARROW, spaced
 from whygrad.notation import Quantity
 from whygrad.render.checks import checks, checks_title
 from whygrad.view.cards import Cards
@@ -47,7 +48,7 @@ class Explanations:
         made["layers"] = self._layerwise(self._study.layers(of, q, tuple(part for _, part in d.examples)))
         made["paths"] = self._paths(d.paths) | {
             "rows": [self._row(row, of) for row in d.paths.rows],
-            "others": spaced(d.paths.others) if d.paths.others else None,
+            "others": spaced(d.paths.others, NARROW) if d.paths.others else None,
             "others_sum": rounded(d.paths.others_sum) if d.paths.others else None,
         }
         made["groups"] = [
@@ -86,7 +87,7 @@ class Explanations:
     def _paths(self, table: PathTable) -> dict[str, Any]:
         return {
             "title": paths_title(table.count) + (", each example's apart" if table.apart else ""),
-            "count": spaced(table.count),
+            "count": spaced(table.count, NARROW),
             "sum": rounded(table.sum),
             "total": rounded(table.total),
             "walked": table.walked,
@@ -122,14 +123,9 @@ class Explanations:
 
 def many(count: int) -> str:
     """Returns a number of paths in words."""
-    return "1 path" if count == 1 else f"{spaced(count)} paths"
+    return "1 path" if count == 1 else f"{spaced(count, NARROW)} paths"
 
 
 def paths_title(count: int) -> str:
     """Returns the heading of a table of so many paths."""
     return {0: "No path", 1: "The one path"}.get(count, f"The {many(count)}")
-
-
-def spaced(count: int) -> str:
-    """Returns a whole number with its digits in groups of three."""
-    return f"{count:,}".replace(",", "\u202f")

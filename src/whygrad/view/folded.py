@@ -16,7 +16,7 @@ import numpy as np
 from whygrad.derive.derivation import Derivation, PathTable
 from whygrad.derive.links import TOTAL, Link, Links
 from whygrad.derive.notes import notes
-from whygrad.derive.spelling import Slot, all_shown
+from whygrad.derive.spelling import NARROW, Slot, all_shown, spaced
 from whygrad.derive.steps import Derivatives, chain_steps, first_step
 from whygrad.derive.table import Traced
 from whygrad.derive.words import cost_by_cost, in_words, reached
@@ -24,7 +24,7 @@ from whygrad.notation import Quantity
 from whygrad.render.checks import number
 from whygrad.view.cards import Cards
 from whygrad.view.currents import Currents
-from whygrad.view.explanation import Explanations, paths_title, spaced
+from whygrad.view.explanation import Explanations, paths_title
 from whygrad.view.keys import key
 from whygrad.view.members import Facts, Group, Members
 from whygrad.view.passed import Passed
@@ -139,7 +139,7 @@ class Folded:
                 number(difference) if isfinite(difference) else "",
                 _share(max(1 - abs(value) / size, 0.0)) if size else "",
                 number(size),
-                spaced(left) if left else "",
+                spaced(left, NARROW) if left else "",
                 number(rest if abs(rest) > 1e-15 * size else 0.0) if left else "",
                 all_shown(contributions),
                 all_shown(sums[m]),
@@ -225,7 +225,7 @@ class Folded:
         made["checks"]["rows"] = _open_checks(made["checks"]["rows"], table)
         made["paths"] = {
             "title": paths_title(count),
-            "count": spaced(count),
+            "count": spaced(count, NARROW),
         }
         level = self._ways.levels[group.level]
         if not group.station and count:

@@ -8,6 +8,7 @@ import numpy as np
 from whygrad.arrays import in_numpy
 from whygrad.model_record import Record
 from whygrad.paths import Walker
+from whygrad.report.phrases import grouped
 from whygrad.report.record import Numbers
 from whygrad.view.modules import Modules
 
@@ -156,6 +157,6 @@ def _many(count: float) -> str:
     if not np.isfinite(count):
         return "more than 1e308"
     if count < 2.0**53:
-        return f"{int(count):,}".replace(",", " ")
+        return grouped(int(count))
     digits, _, exponent = f"{count:.1e}".partition("e")
     return f"about {digits}e{int(exponent)}"

@@ -303,14 +303,18 @@ class Gradients(Mapping[str, Array]):
         Args:
             parameter: One parameter's; over all of them where there is none.
         """
-        gramian = self.gramian(parameter)
-        norms = np.sqrt(np.maximum(np.diag(gramian), 0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.clip(gramian / norms[:, None] / norms[None, :], -1.0, 1.0)
+        return cosines_of(self.gramian(parameter))
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name}: {shape}" for name, shape in self._net.shapes.items())
         return f"Gradients({shapes})"
+
+
+def cosines_of(gramian: Array) -> Array:
+    """Returns the cosines that belong to a Gramian (…, n, n); NaN where a norm is zero."""
+    norms = np.sqrt(np.maximum(np.einsum("...ii->...i", gramian), 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.clip(gramian / norms[..., :, None] / norms[..., None, :], -1.0, 1.0)
 
 
 def _weights_gramian(delta: Array, inputs: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from whygrad.arrays import in_numpy, unrounded
 from whygrad.errors import NotSupportedError, ShapeError, WhygradError
+from whygrad.gradients import cosines_of
 from whygrad.recorders import record
 from whygrad.report.build import report
 
@@ -116,13 +117,11 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         names = list(recorded.costs)
         for module in ("", *self._modules):
             gramian = in_numpy(recorded.gradients().gramian(module)).astype(np.float64)
-            norms = np.sqrt(np.maximum(np.diag(gramian), 0.0))
+            norms, cosines = np.sqrt(np.maximum(np.diag(gramian), 0.0)), cosines_of(gramian)
             where = f" at {module}" if module else ""
             made |= {f"norm {name}{where}": float(norm) for name, norm in zip(names, norms, strict=True)}
             for i, j in combinations(range(len(names)), 2):
-                scale = norms[i] * norms[j]
-                cosine = float(np.clip(gramian[i, j] / scale, -1, 1)) if scale else math.nan
-                made[f"cosine {names[i]} {names[j]}{where}"] = cosine
+                made[f"cosine {names[i]} {names[j]}{where}"] = float(cosines[i, j])
         if self._cancellation is not False:
             with unrounded(recorded.graph.xp):
                 numbers = report(recorded, ("total",) if self._cancellation else None).model.numbers

@@ -7,6 +7,7 @@ import numpy as np
 
 from whygrad.arrays import in_numpy, inner_products
 from whygrad.errors import QuantityError
+from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
 
 Array: TypeAlias = Any
@@ -82,13 +83,6 @@ class Parts(NamedTuple):
             for s, sender in enumerate(self.senders)
             for k, cost in enumerate(self.costs)
         ]
-
-
-def cosines_of(gramian: Array) -> Array:
-    """Returns the cosines that belong to a Gramian (…, n, n); NaN where a norm is zero."""
-    norms = np.sqrt(np.maximum(np.einsum("...ii->...i", gramian), 0.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip(gramian / norms[..., :, None] / norms[..., None, :], -1.0, 1.0)
 
 
 def gramian_of(sent: Sequence[Array], xp: Any) -> Array:

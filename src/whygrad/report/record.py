@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.branches import Spectrum, cosines_of
+from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
+from whygrad.gradients import cosines_of
 
 Array: TypeAlias = Any
 

@@ -49,7 +49,7 @@ class RecordValues:
         if position is None:
             return joined
         shape = tuple(record.graph.nodes[node].value.shape)
-        return _plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)
+        return plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)
 
     def __getitem__(self, quantity: str) -> Any:
         return self.value(quantity)
@@ -64,7 +64,8 @@ class RecordValues:
         return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says}{stopped})"
 
 
-def _plain(value: Any, semiring: str) -> Any:
+def plain(value: Any, semiring: str) -> Any:
+    """Returns one value of a semiring as Python has it: a number, a pair or a tuple, nothing where there is none."""
     if np.ndim(value):
         return tuple(float(part) for part in value)
     if semiring == "reach":

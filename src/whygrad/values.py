@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from whygrad.model_values import plain
 from whygrad.notation import Quantity
 from whygrad.semirings import SEMIRINGS
 from whygrad.sweep import Sweep, counts
@@ -51,18 +52,9 @@ class Values:
             joined = np.asarray(self.sweep.joined(node, rows))
             shape = run.recorded.graph.nodes[node].value.shape
             values = joined.reshape((-1, *joined.shape[len(shape) :]))[positions]
-        return values if len(entries) > 1 else self._plain(values[0])
-
-    def _plain(self, value: Any) -> Any:
-        if self._semiring in ("count", "live"):
-            return value
-        if np.ndim(value):
-            return tuple(float(part) for part in value)
-        if self._semiring == "reach":
-            return bool(value)
-        if self._semiring == "entropy" and np.isnan(value):
-            return None
-        return float(value)
+        if len(entries) > 1:
+            return values
+        return values[0] if self._semiring == "count" else plain(values[0], self._semiring)
 
     def __getitem__(self, quantity: str | Quantity) -> Any:
         return self.value(quantity)

@@ -56,14 +56,8 @@ def plus(one: Polynomial, other: Polynomial) -> Polynomial:
     """Returns a sum."""
     made = dict(one)
     for monomial, factor in other.items():
-        total = made.get(monomial, Ratio(0)) + factor
-        if total:
-            made[monomial] = total
-        else:
-            made.pop(monomial, None)
-    if len(made) > MOST_TERMS:
-        raise NoPolynomial
-    return made
+        _add(made, monomial, factor)
+    return _short_enough(made)
 
 
 def times(one: Polynomial, other: Polynomial) -> Polynomial:
@@ -76,12 +70,20 @@ def times(one: Polynomial, other: Polynomial) -> Polynomial:
             powers = dict(first)
             for q, power in second:
                 powers[q] = powers.get(q, 0) + power
-            monomial = tuple(sorted(powers.items(), key=str))
-            total = made.get(monomial, Ratio(0)) + a * b
-            if total:
-                made[monomial] = total
-            else:
-                made.pop(monomial, None)
+            _add(made, tuple(sorted(powers.items(), key=str)), a * b)
+    return _short_enough(made)
+
+
+def _add(made: Polynomial, monomial: Monomial, factor: Ratio) -> None:
+    """Adds a term to a polynomial in the making."""
+    total = made.get(monomial, Ratio(0)) + factor
+    if total:
+        made[monomial] = total
+    else:
+        made.pop(monomial, None)
+
+
+def _short_enough(made: Polynomial) -> Polynomial:
     if len(made) > MOST_TERMS:
         raise NoPolynomial
     return made

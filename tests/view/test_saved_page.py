@@ -69,8 +69,8 @@ def test_any_weight_is_one_click_away(opened, size):
     for key, name in (("w3.1.2", "w^2_{1,3}"), ("a1.2", "a^2_1"), ("w2.0.1", "w^1_{0,2}")):
         at.page.locator(f'.network [data-q="{key}"]').dispatch_event("click")
         assert f"= {run.gradient(name):.6g}".replace("-", "−") in at.text(".answer h1")
-    at.page.locator('.network [data-q="w1.2.1"] .hit').click(force=True)
-    assert at.page.url.endswith("#w1.2.1") or "#" in at.page.url
+    at.page.locator('.network [data-q="w1.2.1"] .hit').dispatch_event("click")
+    assert at.page.url.endswith("#w1.2.1")
 
 
 def test_a_cost_alone_and_the_way_back(opened):

@@ -98,6 +98,23 @@ def multiplied_onto(array: Array, factor: Array) -> Array:
     return array
 
 
+def keep_memory(shape: tuple[int, ...], like: Array, xp: Any) -> None:
+    """Sees to it that the memory of arrays that are let go of is there for the next, which else wait for new pages.
+
+    The C library gives memory back to the system once more is free than twice the largest block it was given back.
+
+    Args:
+        shape: That of all which come and go together.
+        like: An array with their type, where they are.
+        xp: The array namespace.
+
+    Example:
+        >>> keep_memory((4, 100, 100), np.zeros(3), np)
+    """
+    if on_host(like):
+        xp.empty(shape, dtype=like.dtype)
+
+
 def added_onto(array: Array, term: Array) -> Array:
     """Returns array + term, written over the array where each entry has a place of its own and the sum fits.
 

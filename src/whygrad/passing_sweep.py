@@ -8,7 +8,7 @@ few at a time, so that arrays stay in the caches and in memory that an allocator
 import math
 from collections.abc import Collection
 
-from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
+from whygrad.arrays import added_onto, contiguous, keep_memory, largest_exponent, shares_memory
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, SumSemiring
 from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection
@@ -87,7 +87,9 @@ class PassingSweep(Sweep):
         rows = sorted({row for cotangent in pending.values() for row in cotangent.rows})
         before, found = self._ends, []
         self._in_turns = max(self._in_turns, number)
-        self._keep_memory(number)
+        inner = [node.value for node in self.graph.nodes[: number + 1] if node.op is not None]
+        largest = max(inner, key=lambda value: value.nbytes)
+        keep_memory((4, *largest.shape), largest, self.graph.xp)  # from one turn to the next
         for first in range(0, len(rows), together):
             turn = set(rows[first : first + together])
             self._ends = {}
@@ -97,15 +99,6 @@ class PassingSweep(Sweep):
         self._ends = before
         for leaf in sorted({leaf for ends in found for leaf in ends}):
             self._join(self._ends, leaf, self._stacked([ends[leaf] for ends in found if leaf in ends]))
-
-    def _keep_memory(self, number: int) -> None:
-        """Sees to it that what one turn lets go of is there for the next, which would else wait for new pages.
-
-        The C library gives memory back to the system once more is free than twice the largest block it was given back.
-        """
-        nodes = self.graph.nodes[: number + 1]
-        largest = max(nodes, key=lambda node: node.value.nbytes if node.op is not None else 0).value
-        self.graph.xp.empty((4, *largest.shape), dtype=largest.dtype, device=largest.device)
 
     def _stacked(self, turns: list[Cotangent]) -> Cotangent:
         exponent = self._common_exponent(turns)

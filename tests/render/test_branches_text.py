@@ -23,3 +23,12 @@ def test_a_spectrum_with_the_norm_of_the_sum_beside_the_sum_of_the_norms() -> No
     assert lines[2].split() == ["1", "█" * 24, "4"]
     assert lines[3].split() == ["sum", "of", "the", "norms", "7"]
     assert lines[4].split() == ["norm", "of", "the", "sum", "5"]
+
+
+def test_of_many_senders_those_that_send_most_are_shown() -> None:
+    sent = np.zeros((1, 20, 20))
+    sent[0, range(20), range(20)] = np.arange(20) ** 2
+    parts = Parts("h", ("a",), tuple(f"step {n}" for n in range(20)), sent)
+    lines = str(parts).splitlines()
+    assert [line.split() for line in lines[1:13]] == [["step", str(n), str(n)] for n in range(8, 20)]
+    assert lines[13].strip() == "and 8 others"

@@ -148,6 +148,22 @@ def test_long_names_leave_room_for_the_numbers_and_can_be_told_apart(width: int)
     assert f"{name}_one" in "".join(text.split())
 
 
+def test_names_that_look_like_markup_are_printed_as_they_are() -> None:
+    model = torch.nn.ModuleDict(
+        {"a[b]": torch.nn.Linear(4, 4), "[/c]": torch.nn.ReLU(), "last": torch.nn.Linear(4, 1)}
+    )
+
+    def costs(model: torch.nn.ModuleDict, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        h = model["a[b]"](x)
+        out = model["last"](model["[/c]"](h - h.detach() - 1.0))
+        return {"[red]loss[/red]": out.square().mean(), "loss[x]": out.sum()}
+
+    text = wg.record(model, torch.ones(3, 4), costs).report().to_text()
+    profile, units = text.split("Layer by layer")[1].split("Activation functions")
+    assert [line.split()[0] for line in profile.splitlines()[1:3]] == ["[red]loss[/red]", "loss[x]"]
+    assert units.splitlines()[1].split()[0] == "[/c]"
+
+
 def test_all_lines_of_a_module_s_name_lie_under_each_other() -> None:
     name = "post_attention_normalisation_of_the_second_kind"
     parts = {name: torch.nn.Linear(4, 3), "last": torch.nn.Linear(3, 1)}

@@ -28,9 +28,8 @@ def parts_text(parts: "Parts") -> str:
     """Returns a table: the norm of what each sender sends back for each cost, and the cosines between two of them."""
     norms, cosines = parts.norms, parts.cosines
     rows = [[f"{parts.place}: norm of what is sent back", *parts.costs]]
-    rows += [
-        [f"  {sender}", *map(_number, norms[place])] for place, sender in enumerate(parts.senders[:MOST])
-    ]
+    largest = np.argsort(-norms.max(axis=1, initial=0.0), kind="stable")[:MOST]
+    rows += [[f"  {parts.senders[place]}", *map(_number, norms[place])] for place in sorted(largest)]
     left = len(parts.senders) - MOST
     if left > 0:
         rows.append([f"  and {left} others", *("" for _ in parts.costs)])

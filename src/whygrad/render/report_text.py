@@ -202,7 +202,7 @@ def _depth(report: Report, look: Look) -> Padding:
             whole = look.plain(f"{ends} ({' → '.join(names)})")
             if len(whole) <= look.width - 6 - len(spark) - min(named, max(map(len, costs))):
                 ends = whole
-        table.add_row(look.short(costs[k], named), spark, Text(ends, FAINT))
+        table.add_row(Text(look.short(costs[k], named)), spark, Text(ends, FAINT))
     if len(costs) > 8:
         table.add_row(Text(look.plain(f"… and {len(costs) - 6} others"), FAINT), "", "")
     return Padding(table, (0, 0, 0, 2))
@@ -214,7 +214,7 @@ def _units(said: list[Any], look: Look) -> Padding:
     table.add_column()
     shown = sorted(said, key=lambda pair: -(pair[0].dead + pair[0].silent))[:8]
     for units, text in (pair for pair in said if pair in shown):
-        table.add_row(units.name, Text(text, "" if units.dead or units.silent else FAINT))
+        table.add_row(Text(units.name), Text(text, "" if units.dead or units.silent else FAINT))
     if len(said) > len(shown):
         table.add_row(Text(look.plain(f"… and {len(said) - len(shown)} others"), FAINT), "")
     return Padding(table, (0, 0, 0, 2))

@@ -417,6 +417,16 @@ def test_costs_without_a_gradient_are_named_with_the_reason() -> None:
     assert "gradients that vanish" not in str(alone)
 
 
+def test_an_empty_batch_has_no_dead_units_and_is_asked_for() -> None:
+    model, x = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)), torch.zeros(0, 3)
+    summed = wg.record(model, x, lambda m, x: {"a": m(x).square().sum()}).report()
+    assert not summed.units
+    assert only(summed, "no gradient").costs == ("a",)
+    finding = only(wg.record(model, x, lambda m, x: {"a": m(x).square().mean()}).report(), "not finite")
+    assert "it begins at mean" in finding.says
+    assert finding.tries[0].startswith("look whether the batch, or a mask, leaves entries")
+
+
 def test_a_relu_between_layers_that_the_costs_call_has_units_and_one_behind_them_is_a_hinge() -> None:
     torch.manual_seed(0)
     model = nn.ModuleList([nn.Linear(3, 4), nn.Linear(4, 2)])

@@ -84,3 +84,30 @@ def test_units_that_a_skip_leads_past_have_weights_with_a_gradient() -> None:
     assert says.startswith(
         "6 of 6 units are 0 for every example of this batch, in relu: no gradient comes back through"
     )
+
+
+KINKS: dict[str, tuple[nn.Module, tuple[float, ...]]] = {
+    "relu": (nn.ReLU(), (0.0,)),
+    "relu6": (nn.ReLU6(), (0.0, 6.0)),
+    "hardtanh": (nn.Hardtanh(-2.0, 0.5), (-2.0, 0.5)),
+    "hardsigmoid": (nn.Hardsigmoid(), (-3.0, 3.0)),
+    "hardswish": (nn.Hardswish(), (-3.0, 3.0)),
+    "softshrink": (nn.Softshrink(2.0), (-2.0, 2.0)),
+    "hardshrink": (nn.Hardshrink(2.0), (-2.0, 2.0)),
+    "threshold": (nn.Threshold(0.25, 0.0), (0.25,)),
+    "leaky relu": (nn.LeakyReLU(0.2), (0.0,)),
+    "elu": (nn.ELU(0.5), (0.0,)),
+    "elu without a kink": (nn.ELU(), ()),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", KINKS)
+def test_entries_on_a_kink_are_those_where_the_slopes_differ(name: str, dtype: torch.dtype) -> None:
+    function, places = KINKS[name]
+    tried = torch.tensor([[-3.0, -2.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 6.0]])
+    # with the identity for its weights, a layer puts out what comes in
+    model = nn.Sequential(nn.Linear(11, 11, bias=False), function).to(dtype)
+    nn.init.eye_(model[0].weight)
+    report = wg.record(model, tried.to(dtype), lambda m, x: {"a": m(x).square().sum()}).report()
+    assert sum(units.kinks for units in report.units) == sum(float(x) in places for x in tried[0])

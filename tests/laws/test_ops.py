@@ -240,14 +240,15 @@ def test_most_operations_name_what_they_are_in_pytorch() -> None:
 def test_kinks_agree_with_pytorch(name: str) -> None:
     op = OPS[name]
     assert op.source, f"{name} has a kink: say whose choice its partial is"
-    for argument, condition in op.kinks.items():
+    each = [(argument, one) for argument, all_ in op.kinks.items() for one in all_.split(" or ")]
+    for argument, condition in each:
         left, right = (part.strip() for part in condition.split(" = "))
         inputs = list(drawn(op, 5))
         known = dict(zip(op.arguments, inputs, strict=True))
         assert left in op.arguments, condition
-        if right in op.settings:
-            right = str(op.settings[right])
-        at = known[right] if right in known else np.full(known[left].shape, float(right))
+        number = op.settings.get(right.removeprefix("-"), right.removeprefix("-"))
+        place = -float(number) if right.startswith("-") else right if right in known else float(number)
+        at = known[right] if right in known else np.full(known[left].shape, place)
         if not np.isfinite(at).all():
             continue
         inputs[op.arguments.index(left)] = np.array(at)

@@ -24,7 +24,7 @@ hardtanh = elementwise(
     reals(-3, 3),
     torch="hardtanh(min_val=low, max_val=high)",
     settings={"low": -1.0, "high": 1.0},
-    kinks={"x": "x = 1"},
+    kinks={"x": "x = low or x = high"},
     source=FLAT,
 )
 relu6 = elementwise(
@@ -33,7 +33,7 @@ relu6 = elementwise(
     {"x": "where(x > 0, where(x < 6, 1, 0), 0)"},
     reals(-4, 10),
     torch="relu6",
-    kinks={"x": "x = 6"},
+    kinks={"x": "x = 0 or x = 6"},
     source=FLAT,
 )
 hardsigmoid = elementwise(
@@ -42,7 +42,7 @@ hardsigmoid = elementwise(
     {"x": "where(x > -3, where(x < 3, 1/6, 0), 0)"},
     reals(-5, 5),
     torch="hardsigmoid",
-    kinks={"x": "x = 3"},
+    kinks={"x": "x = -3 or x = 3"},
     source=FLAT,
 )
 hardswish = elementwise(
@@ -51,7 +51,7 @@ hardswish = elementwise(
     {"x": "where(x > -3, where(x < 3, x/3 + 0.5, 1), 0)"},
     reals(-5, 5),
     torch="hardswish",
-    kinks={"x": "x = 3"},
+    kinks={"x": "x = -3 or x = 3"},
     source="the slope of the right side at the kink, as PyTorch has it",
 )
 selu = elementwise(
@@ -100,7 +100,7 @@ hardshrink = elementwise(
     reals(-3, 3),
     torch="hardshrink",
     settings={"lambd": 0.5},
-    kinks={"x": "x = 0.5"},
+    kinks={"x": "x = -lambd or x = lambd"},
     source=FLAT,
 )
 softshrink = elementwise(
@@ -110,7 +110,7 @@ softshrink = elementwise(
     reals(-3, 3),
     torch="softshrink",
     settings={"lambd": 0.5},
-    kinks={"x": "x = 0.5"},
+    kinks={"x": "x = -lambd or x = lambd"},
     source=FLAT,
 )
 threshold = elementwise(
@@ -120,7 +120,7 @@ threshold = elementwise(
     reals(-3, 3),
     torch="threshold",
     settings={"threshold": 0.5, "value": 0.5},
-    kinks={"x": "x = 0.5"},
+    kinks={"x": "x = threshold"},
     source=FLAT,
 )
 prelu = elementwise(

@@ -85,7 +85,7 @@ clamp = elementwise(
     reals(-3, 3),
     torch="clamp(min=low, max=high)",
     settings={"low": -INF, "high": INF},
-    kinks={"x": "x = low"},
+    kinks={"x": "x = low or x = high"},
     source="1 at either bound, as PyTorch has it",
 )
 clamp_min = elementwise(
@@ -116,7 +116,7 @@ clamp_between = elementwise(
     },
     reals(-3, 3, (3, 4), (3, 4), (3, 4)),
     torch="clamp",
-    kinks={"x": "x = low"},
+    kinks={"x": "x = low or x = high"},
     source="x's at the bound, as PyTorch has it",
 )
 lerp = elementwise(

@@ -15,6 +15,10 @@ from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
 
+# How far from a kink its slopes are looked at (for entries beyond 1 a part of them), and from which difference on it is
+# one: both are coarse enough for bfloat16.
+NEAR, BEND = 0.01, 0.03
+
 
 def units(record: Record) -> tuple[Units, ...]:
     """Returns what became of the units of each activation function that has a kink, and other entries on a kink.
@@ -30,7 +34,9 @@ def units(record: Record) -> tuple[Units, ...]:
         op = node.op
         if op is None or not op.kinks or not isinstance(op.structure, Elementwise) or len(node.inputs) != 1:
             continue
-        if node.inputs[0] in leaves or len(node.value.shape) < 2 or sweep.cotangent(number) is None:
+        if node.inputs[0] in leaves or len(node.value.shape) < 2 or not graph.size(number):
+            continue
+        if sweep.cotangent(number) is None:
             continue
         flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
         name, entries = record.node_name(number), prod(node.value.shape)
@@ -155,4 +161,20 @@ def _on_kinks(graph: Graph, number: int) -> int:
             )
             at = left == right
             there = at if there is None else there | at
-    return 0 if there is None else int(in_numpy(there).sum())
+    if there is None or not in_numpy(there).any():
+        return 0
+    # elu has one but for alpha = 1
+    return int(
+        in_numpy(there & (abs(_slope(graph, number, NEAR) - _slope(graph, number, -NEAR)) > BEND)).sum()
+    )
+
+
+def _slope(graph: Graph, number: int, aside: float) -> Array:
+    """Returns the derivative of an activation function a little aside from its inputs."""
+    local, op = graph.local(number), graph.nodes[number].op
+    assert op is not None
+    assert isinstance(op.structure, Elementwise)
+    x = local.inputs[0]
+    moved = x + aside * local.xp.clip(abs(x), 1.0, None)
+    value = op.structure.value((moved,), local.settings, local.xp)
+    return op.structure.partial(local._replace(inputs=(moved,), output=value), 0)

@@ -32,6 +32,8 @@ TRY_WHERE_BROKEN = {
     "sqrt": "sqrt(x + 1e-12), or torch.where with a safe x inside: the slope of a root at 0 is infinite",
     "log": "log_softmax or logsigmoid of the scores, or a loss with logits; log(x.clamp(min=1e-12)) otherwise",
     "div": "a denominator that is kept off 0: x / (y + 1e-12)",
+    "mean": "look whether the batch, or a mask, leaves entries: the mean of none is no number; or whether their sum "
+    "overflows",
     "exp": "subtract the maximum first, or logsumexp: exp overflows from 89 on in float32",
     "norm": "norm(x + 1e-12), or the square instead: the slope of a norm at 0 is not finite",
 }

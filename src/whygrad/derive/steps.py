@@ -172,7 +172,7 @@ def _step(
     lines = []
     for q in known:
         # What is the same for all neurons of a layer is said once.
-        lines += _equation(question, derivatives, q, known[q], whole=q == place)
+        lines += _Equation(question, derivatives, q, known[q]).lines(whole=q == place)
     title, says = _heading(question, place, known[place], ways, alone=width == 1)
     if len(known) < width:
         which = "one with the largest derivative is" if len(known) == 1 else ""
@@ -264,85 +264,97 @@ def _reasons(found: list[Words]) -> Words:
     return (*said, f"; and {more} more." if more > 0 else ".")
 
 
-def _equation(
-    question: Question, derivatives: Derivatives, q: Quantity, links: list[Link], whole: bool
-) -> list[Line]:
-    """Returns the lines of one derivative: with the local derivatives' symbols, and with numbers.
+class _Equation:
+    """One derivative by the chain rule: with the local derivatives' symbols, and with numbers.
 
     Args:
         question: What is asked.
         derivatives: The derivatives by everything on the way.
         q: What this derivative is by.
         links: Its links on the way to what is differentiated.
-        whole: Whether the chain rule in general and the slopes' formulas are written too.
     """
-    spell, of = question.spell, question.of
-    partly = bool(question.parts) and q == question.by
-    value = question.parts[question.example] if partly else derivatives.at(q)
-    flows = [(link, derivatives.at(link.to)) for link in links]
-    largest = sorted(flows, key=lambda flow: -abs(flow[0].value * flow[1]))[:MOST_TERMS]
-    if len(flows) > MOST_TERMS:
-        largest = [flow for flow in largest if flow[0].value * flow[1]] or largest[:1]
-    kept = [flow for flow in flows if flow in largest]
-    left_out = len(links) - len(kept)
-    # Added up, not what is left of the value: where the others are all 0 that would be rounding.
-    rest = fsum(flow[0].value * flow[1] for flow in flows if flow not in largest)
 
-    def left(s: Speller) -> str:
-        return _part(s, question.example) if partly else s.d(of, q)
+    def __init__(self, question: Question, derivatives: Derivatives, q: Quantity, links: list[Link]) -> None:
+        self.question, self.q, self.links = question, q, links
+        self.partly = bool(question.parts) and q == question.by
+        self.value = question.parts[question.example] if self.partly else derivatives.at(q)
+        flows = [(link, derivatives.at(link.to)) for link in links]
+        largest = sorted(flows, key=lambda flow: -abs(flow[0].value * flow[1]))[:MOST_TERMS]
+        if len(flows) > MOST_TERMS:
+            largest = [flow for flow in largest if flow[0].value * flow[1]] or largest[:1]
+        self.kept = [flow for flow in flows if flow in largest]
+        self.left_out = len(links) - len(self.kept)
+        # Added up, not what is left of the value: where the others are all 0 that would be rounding.
+        self.rest = fsum(flow[0].value * flow[1] for flow in flows if flow not in largest)
 
-    def outer(s: Speller, to: Quantity) -> str:
+    def lines(self, whole: bool) -> list[Line]:
+        """Returns the lines.
+
+        Args:
+            whole: Whether the chain rule in general and the slopes' formulas are written too.
+        """
+        spell, kept, links = self.question.spell, self.kept, self.links
+        made = []
+        general = _general(self.question, self.q, links) if whole and not self.partly else None
+        if general is not None:
+            made.append(Line(general))
+        first = spell(self._symbols)
+        direct = len(kept) == 1 and links[0].to.kind == "C"
+        if direct and kept[0][0].explicit is not None:
+            # dC/da = dC/da says nothing: the formula takes its place.
+            formula = kept[0][0].explicit
+            if links[0].to == self.question.of or self.partly:
+                first = spell(lambda s: f"{self._left(s)} = {formula(s)}")
+            else:
+                made.append(Line(first))
+                first = spell(lambda s: f"{_lead(s)}= {formula(s)}")
+        inserted = spell(self._numbers)
+        if first.latex.endswith(f" = {inserted.latex.removeprefix('= ')}"):
+            # A number from the start, as the derivative of the total by a cost: nothing is left to insert.
+            return [*made, Line(first, self.value)]
+        made.append(Line(first))
+        if not direct and whole and any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
+            made.append(Line(spell(self._explicit)))
+        made.append(Line(inserted, self.value))
+        return made
+
+    def _left(self, s: Speller) -> str:
+        return _part(s, self.question.example) if self.partly else s.d(self.question.of, self.q)
+
+    def _ends(self, to: Quantity) -> bool:
+        """Returns whether the way ends behind a link: its own factor is all."""
+        return to == self.question.of or to.kind in ("C", "R", "total")
+
+    def _outer(self, s: Speller, to: Quantity) -> str:
         """Returns the derivative of the rest of the way; nothing where the way ends."""
-        return "" if to == of or to.kind in ("C", "R", "total") else s.d(of, to)
+        return "" if self._ends(to) else s.d(self.question.of, to)
 
-    def added(s: Speller, *terms: str) -> str:
-        return s.added(*terms, *((s.dots(),) if left_out else ()))
+    def _added(self, s: Speller, terms: list[str]) -> str:
+        return s.added(*terms, *((s.dots(),) if self.left_out else ()))
 
-    def symbols(s: Speller) -> str:
-        terms = [s.product(link.symbols(s), outer(s, link.to)) for link, _ in kept]
-        return f"{left(s)} = {added(s, *terms)}"
+    def _symbols(self, s: Speller) -> str:
+        terms = [s.product(link.symbols(s), self._outer(s, link.to)) for link, _ in self.kept]
+        return f"{self._left(s)} = {self._added(s, terms)}"
 
-    def explicit(s: Speller) -> str:
-        terms = [s.product((link.explicit or link.symbols)(s), outer(s, link.to)) for link, _ in kept]
-        return f"{_lead(s)}= {added(s, *terms)}"
+    def _explicit(self, s: Speller) -> str:
+        terms = [
+            s.product((link.explicit or link.symbols)(s), self._outer(s, link.to)) for link, _ in self.kept
+        ]
+        return f"{_lead(s)}= {self._added(s, terms)}"
 
-    def numbers(s: Speller) -> str:
+    def _numbers(self, s: Speller) -> str:
         terms = []
-        for link, after in kept:
-            ends = () if link.to == of or link.to.kind in ("C", "R", "total") else (after,)
+        for link, after in self.kept:
+            ends = () if self._ends(link.to) else (after,)
             terms.append(s.times(*(s.number(number) for number in (*link.numbers, *ends))))
-        if left_out:
-            terms.append(_more(s, left_out, rest))
+        if self.left_out:
+            terms.append(_more(s, self.left_out, self.rest))
         shown = s.added(*terms)
-        if len(kept) == 1 and kept[0][0].inserted is not None:
-            shown = kept[0][0].inserted(s)
-        if shown == s.number(value):
-            return f"{_lead(s)}{s.equals(value)} {shown}"
-        return f"{_lead(s)}= {shown} {s.equals(value)} {s.number(value)}"
-
-    made = []
-    general = _general(question, q, links) if whole and not partly else None
-    if general is not None:
-        made.append(Line(general))
-    first = spell(symbols)
-    direct = len(kept) == 1 and links[0].to.kind == "C"
-    if direct and kept[0][0].explicit is not None:
-        # dC/da = dC/da says nothing: the formula takes its place.
-        formula = kept[0][0].explicit
-        if links[0].to == of or partly:
-            first = spell(lambda s: f"{left(s)} = {formula(s)}")
-        else:
-            made.append(Line(first))
-            first = spell(lambda s: f"{_lead(s)}= {formula(s)}")
-    inserted = spell(numbers)
-    if first.latex.endswith(f" = {inserted.latex.removeprefix('= ')}"):
-        # A number from the start, as the derivative of the total by a cost: nothing is left to insert.
-        return [*made, Line(first, value)]
-    made.append(Line(first))
-    if not direct and whole and any(link.explicit for link, _ in kept) and len(kept) <= MOST_TERMS // 2:
-        made.append(Line(spell(explicit)))
-    made.append(Line(inserted, value))
-    return made
+        if len(self.kept) == 1 and self.kept[0][0].inserted is not None:
+            shown = self.kept[0][0].inserted(s)
+        if shown == s.number(self.value):
+            return f"{_lead(s)}{s.equals(self.value)} {shown}"
+        return f"{_lead(s)}= {shown} {s.equals(self.value)} {s.number(self.value)}"
 
 
 def _lead(s: Speller) -> str:

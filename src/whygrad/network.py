@@ -130,43 +130,51 @@ class Network:
         self._x, self._y = x, y
 
     def _parameters(self, given: Mapping[str, Any] | None, seed: int) -> dict[str, Array]:
-        shapes = self.layered.shapes
-        made: dict[str, Array] = {}
-        if given is None:
-            if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-                raise ShapeError(f"seed: expected a whole number from 0, found {seed!r}")
-            generator = np.random.default_rng(seed)
-            for name, shape in shapes.items():
-                scale = self.layered.sizes[int(name[1:]) - 1] ** -0.5
-                try:
-                    made[name] = generator.normal(0.0, scale, shape)
-                except MemoryError:
-                    raise ShapeError(f"{name}: no memory for the shape {shape}; try smaller sizes") from None
-        else:
-            unknown = [name for name in given if name not in shapes]
-            if unknown:
-                hint = " (the network has bias = false)" if any(name[:1] == "b" for name in unknown) else ""
-                raise ShapeError(
-                    f"parameters: expected {', '.join(shapes)}, found {', '.join(map(str, unknown))}{hint}"
-                )
-            missing = [name for name in shapes if name not in given]
-            if missing:
-                raise ShapeError(
-                    f"parameters: {', '.join(missing)} missing; expected {', '.join(shapes)}, "
-                    f"found {', '.join(map(str, given)) or 'none'}"
-                )
-            single = all(getattr(given[name], "dtype", None) == np.float32 for name in shapes)
-            for name, shape in shapes.items():
-                made[name] = numbers(name, given[name], np.float32 if single else np.float64)
-                if made[name].shape != shape:
-                    hint = ""
-                    if name[0] == "W" and made[name].shape == shape[::-1]:
-                        hint = "; rows are where a weight goes to: try the transpose"
-                    elif name[0] == "b" and made[name].size == shape[0]:
-                        hint = "; try its ravel()"
-                    raise ShapeError(f"{name}: expected the shape {shape}, found {made[name].shape}{hint}")
+        made = self._drawn(seed) if given is None else self._checked(given)
         for array in made.values():
             array.setflags(write=False)
+        return made
+
+    def _drawn(self, seed: int) -> dict[str, Array]:
+        """Returns random parameters, the same ones for the same seed."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ShapeError(f"seed: expected a whole number from 0, found {seed!r}")
+        generator = np.random.default_rng(seed)
+        made = {}
+        for name, shape in self.layered.shapes.items():
+            scale = self.layered.sizes[int(name[1:]) - 1] ** -0.5
+            try:
+                made[name] = generator.normal(0.0, scale, shape)
+            except MemoryError:
+                raise ShapeError(f"{name}: no memory for the shape {shape}; try smaller sizes") from None
+        return made
+
+    def _checked(self, given: Mapping[str, Any]) -> dict[str, Array]:
+        """Returns copies of the parameters that were given, each of its shape."""
+        shapes = self.layered.shapes
+        unknown = [name for name in given if name not in shapes]
+        if unknown:
+            hint = " (the network has bias = false)" if any(name[:1] == "b" for name in unknown) else ""
+            raise ShapeError(
+                f"parameters: expected {', '.join(shapes)}, found {', '.join(map(str, unknown))}{hint}"
+            )
+        missing = [name for name in shapes if name not in given]
+        if missing:
+            raise ShapeError(
+                f"parameters: {', '.join(missing)} missing; expected {', '.join(shapes)}, "
+                f"found {', '.join(map(str, given)) or 'none'}"
+            )
+        single = all(getattr(given[name], "dtype", None) == np.float32 for name in shapes)
+        made = {}
+        for name, shape in shapes.items():
+            array = made[name] = numbers(name, given[name], np.float32 if single else np.float64)
+            if array.shape != shape:
+                hint = ""
+                if name[0] == "W" and array.shape == shape[::-1]:
+                    hint = "; rows are where a weight goes to: try the transpose"
+                elif name[0] == "b" and array.size == shape[0]:
+                    hint = "; try its ravel()"
+                raise ShapeError(f"{name}: expected the shape {shape}, found {array.shape}{hint}")
         return made
 
     @classmethod

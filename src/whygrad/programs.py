@@ -3,6 +3,8 @@
 import builtins
 from collections.abc import Callable
 
+import numpy as np
+
 from whygrad.codegen import numpy_program, scalar_program, torch_program
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.formula import SCALAR_NAMES
@@ -49,14 +51,9 @@ def _scalar(run: Run) -> str:
     for k in range(net.layered.outputs):
         names[name(Quantity("y", None, k))] = float(run.y[0, k])
     for parameter, array in net.parameters.items():
-        layer = int(parameter[1:])
-        if parameter[0] == "W":
-            for j in range(array.shape[0]):
-                for i in range(array.shape[1]):
-                    names[name(Quantity("w", layer, j, i))] = float(array[j, i])
-        else:
-            for j, value in enumerate(array.tolist()):
-                names[name(Quantity("b", layer, j))] = float(value)
+        kind, layer = parameter[0].lower(), int(parameter[1:])
+        for place, value in np.ndenumerate(array):
+            names[name(Quantity(kind, layer, *place))] = float(value)
     return scalar_program.written(net.layered, name, names)
 
 

@@ -150,14 +150,7 @@ def _by_tape(
         else {name: np.abs(value) + 1e-3 for name, value in right.items()}
     )
     ruler = Ruler(totals, eps)
-    findings: list[Finding] = []
-    arrays: dict[str, Array] = {}
-    for name, array in given.items():
-        fitted = fitted_to(array, right[name].shape)
-        if fitted is None:
-            findings.append(misshapen(name, array, right[name], ruler))
-        else:
-            arrays[name] = np.asarray(fitted, float)
+    arrays, findings = _fitted(given, right, ruler)
     factor = max(
         factors,
         key=lambda one: sum(ruler.same(name, array / one, right[name]) for name, array in arrays.items()),
@@ -190,6 +183,21 @@ def _by_tape(
         findings += _explained(functions, tape, right, arrays, wrong, ruler)
     listed = {name: parameters[name] for name in right if name in parameters}
     return Diagnosis(tuple(findings), listed, tuple(notes), _unseen(functions))
+
+
+def _fitted(
+    given: Mapping[str, Array], right: Mapping[str, Array], ruler: Ruler
+) -> tuple[dict[str, Array], list[Finding]]:
+    """Returns the arrays that fit their parameters' shapes, and what is to be said of the others."""
+    arrays: dict[str, Array] = {}
+    findings = []
+    for name, array in given.items():
+        fitted = fitted_to(array, right[name].shape)
+        if fitted is None:
+            findings.append(misshapen(name, array, right[name], ruler))
+        else:
+            arrays[name] = np.asarray(fitted, float)
+    return arrays, findings
 
 
 def _at_kinks(tape: Tape, right: Mapping[str, Array], given: Mapping[str, Array]) -> Mapping[str, Array]:

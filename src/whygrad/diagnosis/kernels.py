@@ -82,19 +82,22 @@ class Kernels:
         for name, leaf in tape.leaves.items():
             value = tape.steps[leaf].value
             for code, words, turned in turns(value, self.windowed(leaf)):
-                edges: dict[tuple[int, int], Change] = {}
-                for number in sorted(self.reaching):
-                    step = tape.steps[number]
-                    if len(step.inputs) != 2 or step.kind not in ("elementwise", "contract"):
-                        continue
-                    for which in (0, 1):
-                        if (
-                            moved_leaf(tape, step.inputs[1 - which]) == leaf
-                            and step.inputs[which] in self.reaching
-                        ):
-                            edges[number, which] = self._through(number, which, leaf, turned)
+                edges = {edge: self._through(*edge, leaf, turned) for edge in self._beside(leaf)}
                 if edges:
                     yield Rewrite((code,), f"the error goes back through {name} {words}", edges)
+
+    def _beside(self, leaf: int) -> Iterator[tuple[int, int]]:
+        """Yields what is multiplied with a parameter on the way to the cost: the step, and which of its inputs."""
+        for number in sorted(self.reaching):
+            step = self.tape.steps[number]
+            if len(step.inputs) != 2 or step.kind not in ("elementwise", "contract"):
+                continue
+            for which in (0, 1):
+                if (
+                    moved_leaf(self.tape, step.inputs[1 - which]) == leaf
+                    and step.inputs[which] in self.reaching
+                ):
+                    yield number, which
 
     def windowed(self, leaf: int) -> bool:
         """Whether a parameter is a kernel: more than two axes, or multiplied with windows."""

@@ -8,12 +8,14 @@ import numpy as np
 from whygrad.equation.atoms import constant_atoms, lettered_atoms
 from whygrad.equation.slips.common import as_written, holds_with, in_place, ratio_text, ref_of
 from whygrad.equation.slips.indices import other_indices
-from whygrad.equation.tree import Call, Negative, Node, Number, Product, Sum, Symbol, replaced, walk
+from whygrad.equation.tree import Call, Negative, Node, Number, Product, Ref, Sum, Symbol, replaced, walk
 from whygrad.equation.trial import Change, Fix, Trial, as_ratio
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import exists
 
 Array: TypeAlias = Any
+# What a part of a factor might have been: old, new, its text, what to say, code.
+Other: TypeAlias = tuple[Node, Node, str, str, str]
 MOST_CANDIDATES = 260
 _KINDS = {"a": ("z", "delta"), "z": ("a", "delta"), "delta": ("a", "z")}
 _CONSTANTS = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
@@ -90,54 +92,54 @@ def _candidates(trial: Trial, factors: tuple[Node, ...]) -> Iterator[Candidate]:
                 yield Candidate(-1, ratio, node, None, text, f"{text} is missing", code)
 
 
-def _others(trial: Trial, factor: Node) -> Iterator[tuple[Node, Node, str, str, str]]:
-    """Yields what a part of a factor might have been: old, new, its text, what to say, code."""
-    layout = trial.setting.vocabulary.layout
+def _others(trial: Trial, factor: Node) -> Iterator[Other]:
+    """Yields what parts of a factor might have been."""
     for symbol, other in other_indices(trial, factor):
         old = ref_of(symbol)
         if old is None or other == old or other.array:
             continue
-        text = trial.writer.ref(other)
         turned = old.source is not None and (old.to, old.source) == (other.source, other.to)
         code = "WC" if other.kind in ("C", "total") else "TR" if turned else "WI"
-        yield (
-            symbol,
-            Symbol(symbol.span, text, (other,)),
-            text,
-            f"{as_written(trial, symbol)} should be {text}",
-            code,
-        )
+        yield _swapped(trial, symbol, other, code)
     for node in walk(factor):
         ref = ref_of(node)
         if isinstance(node, Symbol) and ref is not None and not ref.array and not ref.derived:
             for kind in _KINDS.get(ref.kind, ()):
-                layer = ref.layer
-                plain = layer is None or (
-                    layer.letter is None and not exists(Quantity(kind, layer.offset, 0), layout)
-                )
-                if plain:
-                    continue
-                new = ref._replace(kind=kind, sign=1)
-                text = trial.writer.ref(new)
-                yield (
-                    node,
-                    Symbol(node.span, text, (new,)),
-                    text,
-                    f"{as_written(trial, node)} should be {text}",
-                    "XW",
-                )
+                if _may_be(trial, kind, ref):
+                    yield _swapped(trial, node, ref._replace(kind=kind, sign=1), "XW")
         if isinstance(node, Call) and not node.function.name and node.function.primes < 2:
-            text = as_written(trial, node)
-            opened = text.find("(")
-            head = text[:opened]
-            for mark in ("'", "^{\\prime}", "^\\prime", "\\prime", "′"):
-                head = head.replace(mark, "")
-            primes = 1 - node.function.primes
-            head = trial.writer.primed(head) if primes else head
-            new_call = Call(node.span, node.function._replace(primes=primes), node.arguments, node.options)
-            if opened > 0:
-                says = f"{text} is the {'value' if primes else 'slope'} of the function"
-                yield node, new_call, head + text[opened:], says, "MA"
+            yield from _value_for_slope(trial, node)
+
+
+def _swapped(trial: Trial, old: Symbol, ref: Ref, code: str) -> Other:
+    """Returns another quantity in the place of one."""
+    text = trial.writer.ref(ref)
+    return old, Symbol(old.span, text, (ref,)), text, f"{as_written(trial, old)} should be {text}", code
+
+
+def _may_be(trial: Trial, kind: str, ref: Ref) -> bool:
+    """Returns whether a layer has quantities of another kind."""
+    layer = ref.layer
+    if layer is None:
+        return False
+    return layer.letter is not None or exists(
+        Quantity(kind, layer.offset, 0), trial.setting.vocabulary.layout
+    )
+
+
+def _value_for_slope(trial: Trial, node: Call) -> Iterator[Other]:
+    """Yields an activation function's slope in the place of its value, or the value in that of its slope."""
+    text = as_written(trial, node)
+    opened = text.find("(")
+    head = text[:opened]
+    for mark in ("'", "^{\\prime}", "^\\prime", "\\prime", "′"):
+        head = head.replace(mark, "")
+    primes = 1 - node.function.primes
+    head = trial.writer.primed(head) if primes else head
+    new = Call(node.span, node.function._replace(primes=primes), node.arguments, node.options)
+    if opened > 0:
+        says = f"{text} is the {'value' if primes else 'slope'} of the function"
+        yield node, new, head + text[opened:], says, "MA"
 
 
 def _matching(found: list[Candidate], wanted: Array) -> Iterator[tuple[Candidate, Candidate, float]]:

@@ -6,15 +6,13 @@ viewer unfolds the explanation that is chosen.
 """
 
 from collections.abc import Sequence
-from copy import copy
-from functools import cached_property
 from math import fsum, isfinite
 from typing import Any
 
 import numpy as np
 
 from whygrad.derive.derivation import Derivation, PathTable
-from whygrad.derive.links import TOTAL, Link, Links
+from whygrad.derive.links import TOTAL, Link
 from whygrad.derive.notes import notes
 from whygrad.derive.spelling import NARROW, Slot, all_shown, spaced
 from whygrad.derive.steps import Derivatives, chain_steps, first_step
@@ -26,12 +24,13 @@ from whygrad.view.cards import Cards
 from whygrad.view.currents import Currents
 from whygrad.view.explanation import Explanations, paths_title
 from whygrad.view.keys import key
+from whygrad.view.listed_paths import ListedPaths, open_links
 from whygrad.view.members import Facts, Group, Members
 from whygrad.view.passed import Passed
 from whygrad.view.picture import Picture
-from whygrad.view.sheet import Sheet, Symbol, joined
+from whygrad.view.sheet import Sheet, joined
 from whygrad.view.study import Study
-from whygrad.view.templates import link_roles, roles, templated
+from whygrad.view.templates import roles, templated
 from whygrad.view.ways import Ways
 
 Array = Any
@@ -79,9 +78,10 @@ class Folded:
         self._currents = Currents(study.run, self._ways, picture)
         self._passed = Passed(study, sheet, self._ways, self._currents)
         self._cards = Cards(study, sheet)
+        self._open_links = open_links(study.run)
+        self._listed = ListedPaths(study, sheet, self._ways, self._open_links)
         self._templates: list[dict[str, Any]] = []
         self._classes: dict[tuple[Any, ...], int] = {}
-        self._used: dict[tuple[int, int, int], None] = {}
         self._layers: dict[str, Any] = {}
 
     def json(self) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class Folded:
                 place = f"{group.kind}{group.layer}|{key(of)}"
                 shared[place] = self._shared(group, of)
                 records[place] = self._records(group, of)
-        ways = {key(of): self._ranks(of) for of in self._ends}
-        cards = self._card_table()
+        ways = {key(of): self._listed.ranks(of, self._members.groups) for of in self._ends}
+        cards = self._listed.cards()
         self._complete_names()
         return {
             "templates": self._templates,
@@ -245,20 +245,6 @@ class Folded:
             return link
         return link._replace(numbers=(*link.numbers[:-1], Slot(link.numbers[-1], "slope")))
 
-    @cached_property
-    def _open_links(self) -> Links:
-        """Links whose numbers are open places."""
-        run = copy(self._run)
-
-        def value(q: Quantity, example: int = 0) -> float:
-            found = self._run.value(q, example)
-            return (
-                Slot(found, "inside") if q.kind == "z" else Slot(found, "input") if q.kind == "a" else found
-            )
-
-        run.value = value  # type: ignore[method-assign, assignment]  # of a copy
-        return Links(run, 0, TOTAL)
-
     # What a group has in common
 
     def _shared(self, group: Group, of: Quantity) -> dict[str, Any]:
@@ -304,68 +290,10 @@ class Folded:
             for q, count in zip(group.members, facts.counted, strict=True)
         ]
 
-    # Paths and their factors
-
-    def _ranks(self, of: Quantity) -> dict[str, str]:
-        """Returns the paths of every station that are needed: the next station's number, and the rest's place."""
-        behind, levels = self._ways.behind(of), self._ways.levels
-        needed: list[dict[int, set[int]]] = [{} for _ in levels]
-        for group in self._members.groups:
-            if group.station:
-                for j in group.to.tolist():
-                    needed[group.level][j] = set(range(len(behind.listed(group.level, j))))
-        made: dict[str, str] = {}
-        for level, stations in enumerate(needed):
-            for j, ranks in stations.items():
-                ways = behind.best(level, j)
-                for rank in ranks:
-                    self._used[level, j, ways[rank].to] = None
-                    if level + 1 < len(levels):
-                        needed[level + 1].setdefault(ways[rank].to, set()).add(ways[rank].rank)
-                shown = [f"{way.to}.{way.rank}" if n in ranks else "" for n, way in enumerate(ways)]
-                made[key(levels[level].at(j))] = " ".join(shown[: max(ranks, default=-1) + 1])
-        return made
-
-    def _card_table(self) -> dict[str, Any]:
-        """Returns the factors on the listed paths: from>to -> template, number, and what the slope is at."""
-        found: dict[str, list[Any]] = {}
-        written: list[Any] = []
-        classes: dict[Any, int] = {}
-        levels = self._ways.levels
-        for level, j, to in self._used:
-            start = levels[level].at(j)
-            last = level + 1 == len(levels)
-            end = Quantity("C", None, to) if last else levels[level + 1].at(to)
-            value = float(self._ways.last[j] if last else self._ways.factors[level][to, j])
-            weight = Quantity("w", end.layer, to, j) if start.layer != end.layer and not last else None
-            inside = self._run.value(Quantity("z", end.layer, to)) if not last else 0.0
-            class_: tuple[Any, ...] = (level, np.sign(value) if value in (0, 1) else 2)
-            class_ += (
-                value == 0 and weight is not None and self._run.value(weight) == 0,
-                j == to and weight is None,
-            )
-            if last and value == 0:
-                class_ += (j,)
-            if class_ not in classes:
-                classes[class_] = len(written)
-                written.append(self._card(start, end, value))
-            found[f"{key(start)}>{key(end)}"] = [classes[class_], f"{value:.10g}", number(inside)]
-            for q in (start, end, weight):
-                if q is not None:
-                    self._sheet.symbol(Symbol("q", q))
-        return {"templates": written, "factors": found}
-
-    def _card(self, start: Quantity, end: Quantity, value: float) -> dict[str, Any]:
-        link = next(link for link in self._open_links.after(start, only=(end,)) if link.to == end)
-        factor = (self._study.spell(link.symbols), value)
-        made = self._cards.written((start, end), factor, link) | {"v": "$factor"}
-        whole: dict[str, Any] = templated(made, self._sheet, link_roles(start, end))
-        return whole
-
     def _complete_names(self) -> None:
         """Adds the slopes and the names with exponents of all neurons that templates are filled with."""
         neurons: dict[int, set[int]] = {layer: set(shown) for layer, shown in enumerate(self._picture.shown)}
-        for level, j, to in self._used:
+        for level, j, to in self._listed.used:
             neurons[self._ways.levels[level].layer].add(j)
             if level + 1 < len(self._ways.levels):
                 neurons[self._ways.levels[level + 1].layer].add(to)

@@ -12,23 +12,34 @@ def standard_forms(trial: Trial) -> list[str]:
     target = _target(trial)
     if target is None or direct:
         return direct
-    writer, net = trial.writer, trial.setting.layered
-    if target.kind in ("w", "b"):
-        if target.layer is None:
-            return []
-        if target.array:
-            return []
+    writer, net, beside = trial.writer, trial.setting.layered, ""
+    if target.kind == "z":
+        z = target
+    elif target.kind in ("w", "b") and target.layer is not None and not target.array:
         z = Ref("z", target.layer, target.to)
-        beside = (
-            writer.ref(Ref("a", target.layer._replace(offset=target.layer.offset - 1), target.source))
-            if target.kind == "w"
-            else ""
-        )
-    elif target.kind == "z":
-        z, beside = target, ""
+        if target.kind == "w":
+            below = target.layer._replace(offset=target.layer.offset - 1)
+            beside = writer.ref(Ref("a", below, target.source))
     else:
         return []
-    deltas = []
+    made = []
+    for delta, error in _deltas(trial, z):
+        if beside and delta.startswith("("):
+            made.append(f"{delta}{writer.times()}{beside}")
+        elif beside:
+            made.append(f"({delta}){writer.times()}{beside}")
+        else:
+            made.append(delta[1:-1] if error else delta)
+    if net.l2 and target.kind == "w":
+        delta = writer.ref(Ref("delta", target.layer, target.to))
+        strength = "\\lambda" if writer.style == "latex" else "λ"
+        made.append(f"{delta}{writer.times()}{beside} + {strength}{writer.times()}{writer.ref(target)}")
+    return made
+
+
+def _deltas(trial: Trial, z: Ref) -> list[tuple[str, bool]]:
+    """Returns what delta may be, each with whether it is an error `(a - y)` alone."""
+    writer, net = trial.writer, trial.setting.layered
     try:
         a, y = (
             writer.ref(Ref(kind, layer, z.to, array=z.array)) for kind, layer in (("a", z.layer), ("y", None))
@@ -37,29 +48,18 @@ def standard_forms(trial: Trial) -> list[str]:
     except (KeyError, ValueError):
         return []
     times = writer.elementwise() if z.array else writer.times()
-    deltas += [f"({a} - {y})", f"({a} - {y}){times}{slope}", f"2 ({a} - {y}){times}{slope}", f"2 ({a} - {y})"]
-    if net.cost == "cross_entropy" and not z.array and z.to is not None:
+    error = f"({a} - {y})"
+    made = [(error, True)]
+    made += [(delta, False) for delta in (f"{error}{times}{slope}", f"2 {error}{times}{slope}", f"2 {error}")]
+    single = not z.array and z.to is not None
+    if net.cost == "cross_entropy" and single:
         total = writer.ref(Ref("y", None, Index("k", 0)))
         sign = "\\sum_k" if writer.style == "latex" else "Σ_k"
-        deltas.append(f"{a} {sign} {total} - {y}")
+        made.append((f"{a} {sign} {total} - {y}", False))
     dense = z.layer == Index(None, net.depth) and net.activations[-1].dense
-    if dense and not z.array and z.to is not None and net.cost.endswith("squared_error"):
-        deltas.append(_dense_delta(trial, z, 2 if net.cost == "squared_error" else 1))
-    deltas += _hidden(trial, z, slope, times)
-    made = []
-    for delta in deltas:
-        if beside and delta.startswith("("):
-            made.append(f"{delta}{writer.times()}{beside}")
-        elif beside:
-            made.append(f"({delta}){writer.times()}{beside}")
-        else:
-            bare = delta[1:-1] if delta.startswith("(") and delta.endswith(f" - {y})") else delta
-            made.append(bare)
-    if net.l2 and target.kind == "w":
-        delta = writer.ref(Ref("delta", target.layer, target.to))
-        strength = "\\lambda" if writer.style == "latex" else "λ"
-        made.append(f"{delta}{writer.times()}{beside} + {strength}{writer.times()}{writer.ref(target)}")
-    return made
+    if dense and single and net.cost.endswith("squared_error"):
+        made.append((_dense_delta(trial, z, 2 if net.cost == "squared_error" else 1), False))
+    return made + [(delta, False) for delta in _hidden(trial, z, slope, times)]
 
 
 def _dense_delta(trial: Trial, z: Ref, factor: int) -> str:

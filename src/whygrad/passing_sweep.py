@@ -8,7 +8,7 @@ few at a time, so that arrays stay in the caches and in memory that an allocator
 import math
 from collections.abc import Collection
 
-from whygrad.arrays import added_onto, contiguous, keep_memory, largest_exponent, shares_memory
+from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, SumSemiring
 from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection
@@ -87,9 +87,6 @@ class PassingSweep(Sweep):
         rows = sorted({row for cotangent in pending.values() for row in cotangent.rows})
         before, found = self._ends, []
         self._in_turns = max(self._in_turns, number)
-        inner = [node.value for node in self.graph.nodes[: number + 1] if node.op is not None]
-        largest = max(inner, key=lambda value: value.nbytes)
-        keep_memory((4, *largest.shape), largest, self.graph.xp)  # from one turn to the next
         for first in range(0, len(rows), together):
             turn = set(rows[first : first + together])
             self._ends = {}

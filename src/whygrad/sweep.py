@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import cast, extremes, in_numpy, largest_exponent
+from whygrad.arrays import cast, extremes, in_numpy, keep_memory, largest_exponent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Count, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
@@ -100,6 +100,8 @@ class Sweep:
         rows: dict[int, list[int]] = {}
         for row, cost in enumerate(graph.costs):
             rows.setdefault(cost.node, []).append(row)
+        if graph.nodes:
+            keep_memory(graph.nodes[-1].value, graph.xp)
         self._run({number: self._seed(number, here) for number, here in rows.items()})
 
     def _run(self, pending: dict[int, Cotangent]) -> None:

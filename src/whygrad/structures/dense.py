@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import filled, in_numpy, keep_memory, style, wide
+from whygrad.arrays import filled, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
 from whygrad.semirings import OrderSemiring, SumSemiring
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
@@ -263,7 +263,6 @@ def _in_blocks(
     n, groups = shape[-1], prod(shape[:-1])
     width = max(1, min(n, BLOCK_BYTES // max(1, n * known.itemsize)))
     height = max(1, BLOCK_BYTES // max(1, n * width * known.itemsize))
-    keep_memory((16, height, n, width), known, xp)  # from one block to the next
     # by groups, so that a block's product is one call
     flat = each(moved, lambda part: xp.permute_dims(xp.reshape(part, (part.shape[0], groups, n)), (1, 0, 2)))
     labels = (("g", "row", "i"), ("g", "i", "j"), ("g", "row", "j"))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from whygrad.arrays import keep_memory
 from whygrad.errors import NotSupportedError, ShapeError
 from whygrad.graph import Entry, Graph
 from whygrad.model_names import Leaf, Made
@@ -70,6 +71,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
 
 def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) -> Record:
     """Returns the record of one run, in which some kernels are noted as a whole or in pieces."""
+    keep_memory(torch.empty(0), torch)
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)

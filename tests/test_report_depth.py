@@ -194,3 +194,57 @@ def test_parameters_of_the_whole_model_are_told_from_its_output() -> None:
     (line,) = (line for line in str(report).splitlines() if line.lstrip().startswith("a ") and " to " in line)
     assert line.endswith("(own parameters → second)")
     assert "own parameters" in report.to_html()
+
+
+class Deep(nn.Module):
+    """A trunk with a condition that matters little and, beside its head, another one that hardly weighs."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.condition, self.gate = nn.Embedding(4, 4), nn.Linear(4, 4)
+        self.trunk = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(5)))
+        self.head, self.side = nn.Linear(4, 3), nn.Linear(4, 1)
+        for layer in self.trunk:
+            nn.init.eye_(layer.weight)
+            layer.weight.data *= scale
+        self.gate.weight.data *= 1e-6
+
+    def costs(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        x, kind = batch
+        h = self.trunk(x * (1 + self.gate(self.condition(kind))))
+        whole = self.head(h).square().mean()
+        return {"all": whole + 1e-6 * self.side(h).square().mean()}
+
+
+def test_a_part_that_weighs_little_is_neither_vanishing_nor_exploding() -> None:
+    def costs(m: Deep, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        h = m.trunk(batch[0])
+        steered = m.trunk(batch[0] * (1 + m.gate(m.condition(batch[1]))))
+        return {
+            "steered": m.head(steered).square().mean(),
+            "side": m.head(h).square().mean() + 1e-6 * m.side(h).square().mean(),
+            **m.costs(batch),
+        }
+
+    batch = torch.randn(6, 4).double(), torch.arange(6) % 4
+    report = wg.record(Deep(1.0).double(), batch, costs).report()
+    sizes = {layer.name: layer.norms[0] for layer in report.layers}
+    assert sizes["condition"] < 1e-4 * sizes["trunk.0"]
+    side = next(layer.norms[1] for layer in report.layers if layer.name == "side")
+    assert side < 1e-4 * sizes["trunk.0"]
+    assert not {"vanishing", "exploding"} & {finding.kind for finding in report.findings}
+
+
+@pytest.mark.parametrize(("scale", "kind"), [(0.1, "vanishing"), (10.0, "exploding")])
+def test_through_depth_goes_from_where_the_batch_comes_in_to_the_head_that_weighs_most(
+    scale: float, kind: str
+) -> None:
+    batch = torch.randn(6, 4).double(), torch.arange(6) % 4
+    report = wg.record(Deep(scale).double(), batch, lambda m, b: m.costs(b)).report()
+    (finding,) = (finding for finding in report.findings if finding.kind in ("vanishing", "exploding"))
+    assert (finding.kind, finding.names) == (kind, ("trunk.0", "head"))
+    sizes = {layer.name: layer.norms[0] for layer in report.layers}
+    each = (sizes["trunk.0"] / sizes["head"]) ** (
+        1 / 5
+    )  # five steps: from the first of five layers to the head
+    assert finding.says.endswith(f"a factor of {each:.3g} a layer over 6 layers")

@@ -7,6 +7,7 @@ import numpy as np
 
 from whygrad.report import Report, Units
 from whygrad.report.conflicts import CONFLICT, worst_pair
+from whygrad.report.depth import course
 from whygrad.report.phrases import counted, grouped, listed, signed
 from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
@@ -177,8 +178,9 @@ def sound(report: Report) -> str:
     if "not finite" in kinds:
         return ""
     absent = []
-    deep = sum(layer.norms > 0 for layer in report.layers)
-    if np.any(deep >= FEWEST_LAYERS) and not kinds & {"vanishing", "exploding"}:
+    courses = (course(report.layers, k) for k in range(len(report.costs)))
+    deep = any(made is not None and made.layers >= FEWEST_LAYERS for made in courses)
+    if deep and not kinds & {"vanishing", "exploding"}:
         absent.append("gradients that vanish or explode")
     units = [each for each in report.units if each.units]
     if units and not any(each.dead or each.silent for each in units):

@@ -24,7 +24,7 @@ def depth(record: Record, model: Part) -> tuple[Layer, ...]:
     graph, sweep = record.graph, record.graph_sweep("gradient")
     users, returned = graph.users(), _returned(record)
     weights = _Weights(graph, _of_weights(record))
-    found = []
+    found: list[tuple[list[int], Layer]] = []
     for layer in model.layers:
         leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
         uses = sorted({user for leaf in leaves for user, _ in users[leaf]})
@@ -32,8 +32,97 @@ def depth(record: Record, model: Part) -> tuple[Layer, ...]:
         outputs = [number for call in calls for number in _first(graph, [n for n in call if n >= uses[0]])]
         outputs = outputs or weights.meetings(uses)
         if outputs:
-            found.append((outputs[0], Layer(layer.name, _norms(sweep, outputs))))
-    return tuple(layer for _, layer in sorted(found, key=lambda pair: pair[0]))
+            found.append((outputs, Layer(layer.name, _norms(sweep, outputs))))
+    found.sort(key=lambda pair: pair[0][0])
+    behind, fed = (
+        _behind(graph, [outputs for outputs, _ in found]),
+        _fed(record, {n for some, _ in found for n in some}),
+    )
+    return tuple(
+        layer._replace(
+            behind=frozenset(found[place][1].name for place in places),
+            fed=not fed.isdisjoint(outputs),
+        )
+        for (outputs, layer), places in zip(found, behind, strict=True)
+    )
+
+
+class Course(NamedTuple):
+    """How a cost's derivative changes from one layer's output to that of a later one that it leads to.
+
+    Args:
+        ratio: The norm at the first against that at the last.
+        first: The first layer.
+        last: The last layer.
+        layers: How many layers follow one another from the first to the last, at most.
+    """
+
+    ratio: float
+    first: Layer
+    last: Layer
+    layers: int
+
+
+def course(layers: Sequence[Layer], cost: int) -> Course | None:
+    """Returns the course of a cost's derivative through all of a model; nothing where it passes no layers or one.
+
+    Of several last layers (heads) and several first ones it is between those with the largest norms: a part of a cost
+    that weighs little, or an input that matters little, says nothing of depth. What is too small for the floating-point
+    type is 0, and passed over.
+    """
+    reached = [layer for layer in layers if layer.norms[cost] > 0]
+    lead = frozenset().union(*(layer.behind for layer in reached))
+
+    def norm(layer: Layer) -> float:
+        return float(layer.norms[cost])
+
+    last = max((layer for layer in reached if layer.name not in lead), key=norm, default=None)
+    if last is None:
+        return None
+    names = {layer.name for layer in reached}
+    firsts = [
+        layer for layer in reached if layer.name in last.behind and (layer.fed or not layer.behind & names)
+    ]
+    if not firsts:
+        return None
+    first = max(firsts, key=norm)
+    steps = {first.name: 1}
+    for layer in sorted(reached, key=lambda layer: len(layer.behind & names)):
+        before = [steps[name] for name in layer.behind & steps.keys()]
+        if before:
+            steps[layer.name] = 1 + max(before)
+    return Course(norm(first) / norm(last), first, last, steps[last.name])
+
+
+def _fed(record: Record, outputs: set[int]) -> set[int]:
+    """Returns the nodes to which the batch comes past all outputs of layers."""
+    found = {leaf.node for leaf in record.leaves.values() if leaf.kind == "input"}
+    for number, node in enumerate(record.graph.nodes):
+        if any(source in found and source not in outputs for source in node.inputs):
+            found.add(number)
+    return found
+
+
+def _behind(graph: Graph, outputs: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Returns for each layer which others lead to it; of two that lead to each other the first to the second."""
+    of_node: dict[int, int] = {}  # bit i: layer i
+    for place, some in enumerate(outputs):
+        for number in some:
+            of_node[number] = of_node.get(number, 0) | 1 << place
+    led = [0] * len(graph.nodes)
+    for number, node in enumerate(graph.nodes):
+        for source in node.inputs:
+            led[number] |= led[source] | of_node.get(source, 0)
+    found = []
+    for some in outputs:
+        bits = 0
+        for number in some:
+            bits |= led[number]
+        found.append([place for place in range(len(outputs)) if bits >> place & 1])
+    return [
+        [other for other in some if other < place or (other > place and place not in found[other])]
+        for place, some in enumerate(found)
+    ]
 
 
 def _returned(record: Record) -> dict[str, list[list[int]]]:

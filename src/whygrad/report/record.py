@@ -170,10 +170,14 @@ class Layer(NamedTuple):
         name: The module's path.
         norms: The norm of each cost's derivative by the layer's output, in all calls together, (costs,); NaN for
             costs without a path.
+        behind: The names of the layers whose outputs lead to its output.
+        fed: Whether the batch comes to it past all other layers.
     """
 
     name: str
     norms: Array
+    behind: frozenset[str] = frozenset()
+    fed: bool = False
 
 
 class Units(NamedTuple):

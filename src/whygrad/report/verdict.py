@@ -6,6 +6,7 @@ import numpy as np
 
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
+from whygrad.report.depth import Course, course
 from whygrad.report.phrases import counted, factor, layer_named, listed, norm, output_named, times
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
@@ -196,38 +197,32 @@ def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
 
 
 def _depth(names: Sequence[str], layers: Sequence[Layer]) -> Iterator[Finding]:
-    found: dict[str, list[tuple[float, int, list[Layer]]]] = {"vanishing": [], "exploding": []}
-    for k in range(len(names)):
-        reached = [layer for layer in layers if np.isfinite(layer.norms[k])]
-        # What is too small for the floating-point type is 0: the ratio is that of the layers before that.
-        reached = [layer for layer in reached if layer.norms[k] > 0]
-        if len(reached) < FEWEST_LAYERS:
-            continue
-        ratio = float(reached[0].norms[k] / reached[-1].norms[k])
-        if 0 < ratio < VANISHING or ratio > EXPLODING:
-            found["vanishing" if ratio < 1 else "exploding"].append((ratio, k, reached))
+    found: dict[str, list[tuple[float, str, Course]]] = {"vanishing": [], "exploding": []}
+    for k, name in enumerate(names):
+        made = course(layers, k)
+        if made is not None and made.layers >= FEWEST_LAYERS and not VANISHING <= made.ratio <= EXPLODING:
+            found["vanishing" if made.ratio < 1 else "exploding"].append((made.ratio, name, made))
     for kind, cases in found.items():
         if cases:
-            yield _through_depth(names, kind, cases)
+            yield _through_depth(kind, cases)
 
 
-def _through_depth(
-    names: Sequence[str], kind: str, cases: Sequence[tuple[float, int, list[Layer]]]
-) -> Finding:
-    ratio, k, reached = min(cases) if kind == "vanishing" else max(cases)
-    first, last = reached[0], reached[-1]
-    each = ratio ** (1 / (len(reached) - 1))
-    who = [names[case[1]] for case in cases]
+def _through_depth(kind: str, cases: Sequence[tuple[float, str, Course]]) -> Finding:
+    ratio, most, (_, first, last, layers) = (min if kind == "vanishing" else max)(
+        cases, key=lambda case: case[0]
+    )
+    each = ratio ** (1 / (layers - 1))
+    who = tuple(name for _, name, _ in cases)
     one = len(who) == 1
     return Finding(
         kind,
         f"The gradient{'' if one else 's'} of {listed(who)} {'is' if one else 'are'} {kind}"
-        f"{'' if one else f', that of {names[k]} most'}: the derivative by {output_named(first.name)} is "
+        f"{'' if one else f', that of {most} most'}: the derivative by {output_named(first.name)} is "
         f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by {output_named(last.name)}, a factor of "
-        f"{each:.3g} a layer over {len(reached)} layers",
+        f"{each:.3g} a layer over {layers} layers",
         (TRY_IN_DEPTH[kind],),
         (first.name, last.name),
-        tuple(who),
+        who,
     )
 
 

@@ -78,7 +78,7 @@ def report(
     tell("findings", 0.98)
     finite = np.isfinite([*record.costs.values(), *model.numbers.absolute]).all()
     found = (
-        findings(record.costs, model, layers, activations, idle(record))
+        findings(record.costs, model, layers, activations, idle(record, model))
         if finite
         else not_finite(origins(record), model)
     )

@@ -9,6 +9,7 @@ from whygrad.arrays import in_numpy
 from whygrad.branches.residuals import ADDS
 from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
+from whygrad.report.record import Part
 from whygrad.structures import Affine, DenseAlongAxis
 from whygrad.sweep import Sweep
 
@@ -22,14 +23,21 @@ COARSE = 1e-3
 LOOKED_AT = 3
 
 
-def idle(record: Record) -> list[str]:
+def idle(record: Record, model: Part) -> list[str]:
     """Returns the biases whose gradients are nothing but rounding, whatever the costs ask for.
 
     The gradient is rounding beside the terms that it is the sum of, and so is the derivative of single entries of the
     first normalisations or softmaxes on every way to a cost. (A gradient that is 0 because training has arrived fails
     the second.)
     """
-    return [name for name in record.parameters if _is_idle(record, name)]
+    return [
+        part.name
+        for part in model.parameters
+        if part.numbers.rounding is not None
+        and part.numbers.rounding.any()
+        and part.numbers.still.all()
+        and _is_taken_away(record, part.name)
+    ]
 
 
 def rounding(record: Record, name: str) -> Array:
@@ -59,20 +67,13 @@ def _adds(record: Record, name: str) -> list[int]:
     return [user for user, _ in uses] if added and fine else []
 
 
-def _is_idle(record: Record, name: str) -> bool:
+def _is_taken_away(record: Record, name: str) -> bool:
+    """Returns whether the first normalisations or softmaxes behind a bias, on every way to a cost, take it away."""
     graph, node, uses = record.graph, record.leaves[name].node, _adds(record, name)
-    least = _least(record, name)
-    if not uses or not _cancels(record.graph_sweep("gradient"), node, uses, least):
-        return False
     behind = _first_dense(graph, uses)
-    return behind is not None and all(_takes_away(graph, place, node, uses, least) for place in behind)
-
-
-def _cancels(sweep: Sweep, node: int, uses: Sequence[int], least: float) -> bool:
-    """Returns whether a leaf's cotangent is rounding beside those of its uses, in every row where these are any."""
-    terms, left = _terms(sweep, node, uses)
-    there = terms > 0
-    return bool(there.any() and (left <= least * terms)[there].all())
+    return behind is not None and all(
+        _takes_away(graph, place, node, uses, _least(record, name)) for place in behind
+    )
 
 
 def _terms(sweep: Sweep, node: int, uses: Iterable[int]) -> tuple[Array, Array]:
@@ -120,4 +121,6 @@ def _takes_away(graph: Graph, dense: int, node: int, uses: Sequence[int], least:
         cost_names=tuple(map(str, places)),
         examples=0,
     )
-    return _cancels(Sweep(part, "gradient"), node, [use for use in uses if use <= dense], least)
+    terms, left = _terms(Sweep(part, "gradient"), node, [use for use in uses if use <= dense])
+    there = terms > 0
+    return bool(there.any() and (left <= least * terms)[there].all())

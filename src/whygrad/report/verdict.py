@@ -255,7 +255,8 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
         worst = max(quiet, key=lambda u: u.silent / u.units)
         yield Finding(
             "silent",
-            f"{worst.silent} of {worst.units} units of {_units_named(worst)} are not 0 and get no gradient",
+            f"{worst.silent} of {worst.units} units of {_units_named(worst)} "
+            f"{'is not 0 and gets' if worst.silent == 1 else 'are not 0 and get'} no gradient",
             ("look whether what they feed is used: a slice, a mask or a detach may leave them out",),
             tuple(u.name for u in quiet),
         )

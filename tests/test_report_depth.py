@@ -114,6 +114,39 @@ def test_depth_is_the_derivative_by_what_the_modules_return(name: str) -> None:
             np.testing.assert_allclose(layer.norms[k], np.linalg.norm(norms), rtol=1e-10)
 
 
+def test_of_several_arrays_that_a_module_returns_the_first_counts_that_a_cost_reaches() -> None:
+    class Attends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.keys, self.values = nn.Parameter(torch.randn(5, 4)), nn.Parameter(torch.randn(5, 3))
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            weights = (x @ self.keys.T).softmax(-1)
+            return weights @ self.values, weights, x * self.values.sum()
+
+    model = nn.ModuleList([Attends(), nn.Linear(3, 2)]).double()
+    x = torch.randn(6, 4, dtype=torch.float64)
+    seen: list[tuple[Tensor, ...]] = []
+
+    def costs(m: nn.ModuleList, x: Tensor) -> dict[str, Tensor]:
+        out, weights, beside = m[0](x)
+        seen.append((out, weights, beside))
+        return {
+            "out": m[1](out).square().mean() + weights.square().sum(),
+            "weights": weights.log().mean(),
+            "both": out.exp().sum() + beside.square().sum(),
+        }
+
+    report = wg.record(model, x, costs).report()
+    losses = costs(model, x)
+    out, weights, beside = seen[-1]
+    for k, (name, by) in enumerate({"out": (out,), "weights": (weights,), "both": (out, beside)}.items()):
+        each = torch.autograd.grad(losses[name], by, retain_graph=True)
+        np.testing.assert_allclose(
+            report.layers[0].norms[k], np.linalg.norm([float(one.norm()) for one in each]), rtol=1e-10
+        )
+
+
 def test_a_module_that_returns_a_cost_has_what_its_parameters_make_as_its_output() -> None:
     class Margins(nn.Module):
         def __init__(self) -> None:

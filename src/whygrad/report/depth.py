@@ -28,11 +28,10 @@ def depth(record: Record, model: Part) -> tuple[Layer, ...]:
     for layer in model.layers:
         leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
         uses = sorted({user for leaf in leaves for user, _ in users[leaf]})
-        calls = returned.get(layer.name, ()) if uses else ()
-        outputs = [number for call in calls for number in _first(graph, [n for n in call if n >= uses[0]])]
-        outputs = outputs or weights.meetings(uses)
-        if outputs:
-            found.append((outputs, Layer(layer.name, _norms(sweep, outputs))))
+        calls = [[n for n in call if n >= uses[0]] for call in returned.get(layer.name, ()) if uses]
+        calls = [call for call in calls if call] or [[number] for number in weights.meetings(uses)]
+        if calls:
+            found.append(([n for call in calls for n in call], Layer(layer.name, _norms(sweep, calls))))
     found.sort(key=lambda pair: pair[0][0])
     behind, fed = (
         _behind(graph, [outputs for outputs, _ in found]),
@@ -128,24 +127,15 @@ def _behind(graph: Graph, outputs: Sequence[Sequence[int]]) -> list[list[int]]:
 def _returned(record: Record) -> dict[str, list[list[int]]]:
     """Returns the arrays that each module returned, by call; but no cost, and no number that is a part of one."""
     costs = {cost.node for cost in record.graph.costs}
-    found: dict[str, dict[int, list[int]]] = {}
+    found: dict[str, dict[int, list[tuple[int, int]]]] = {}
     for number, made in enumerate(record.made):
         if made.output and number not in costs and len(record.graph.nodes[number].value.shape):
-            found.setdefault(made.output.module, {}).setdefault(made.output.call, []).append(number)
-    return {module: list(calls.values()) for module, calls in found.items()}
-
-
-def _first(graph: Graph, outputs: Sequence[int]) -> list[int]:
-    """Returns those of a call's outputs that no other one led to: what comes back through the others comes to them."""
-    kept: list[int] = []
-    behind: set[int] = set()
-    for number in range(outputs[0], outputs[-1] + 1) if outputs else ():
-        led = not behind.isdisjoint(graph.nodes[number].inputs)
-        if number in outputs and not led:
-            kept.append(number)
-        if led or number in outputs:
-            behind.add(number)
-    return kept
+            calls = found.setdefault(made.output.module, {})
+            calls.setdefault(made.output.call, []).append((made.output.order, number))
+    return {
+        module: [[number for _, number in sorted(call)] for call in calls.values()]
+        for module, calls in found.items()
+    }
 
 
 def _of_weights(record: Record) -> list[bool]:
@@ -206,17 +196,37 @@ class _Weights(NamedTuple):
         return met
 
 
-def _norms(sweep: Sweep, outputs: Iterable[int]) -> Array:
-    """Returns the norm of each cost's derivative by all of some nodes, (costs,); NaN without a path."""
+def _norms(sweep: Sweep, calls: Sequence[Sequence[int]]) -> Array:
+    """Returns the norm of each cost's derivative by a layer's outputs in all calls, (costs,); NaN without a path.
+
+    Of several arrays that one call returned, those count that the cost reaches, the first first, unless one of them was
+    made from the other: what comes back through a later one is in the derivative by an earlier one already.
+    """
     norms = np.full(len(sweep.graph.costs), np.nan)
-    for output in outputs:
-        cotangent = sweep.cotangent(output)
-        if cotangent is not None:
-            rows = list(cotangent.rows)
+    for call in calls:
+        counted: list[tuple[int, set[int]]] = []
+        for output in call:
+            cotangent = sweep.cotangent(output)
+            if cotangent is None:
+                continue
+            rows = set(cotangent.rows)
+            for other, told in counted:
+                if rows & told and _leads_to(sweep.graph, *sorted((other, output))):
+                    rows -= told
+            counted.append((output, rows))
+            some = sorted(rows)
             values = in_numpy(sweep.values(output)).astype(np.float64).reshape(len(norms), -1)
-            before = np.where(np.isnan(norms[rows]), 0.0, norms[rows])
-            norms[rows] = np.hypot(before, _lengths(values)[rows])
+            norms[some] = np.hypot(np.nan_to_num(norms[some], posinf=np.inf), _lengths(values[some]))
     return norms
+
+
+def _leads_to(graph: Graph, start: int, end: int) -> bool:
+    """Returns whether a node was made from another."""
+    behind = {start}
+    for number in range(start + 1, end + 1):
+        if not behind.isdisjoint(graph.nodes[number].inputs):
+            behind.add(number)
+    return end in behind
 
 
 def _lengths(rows: Array) -> Array:

@@ -15,6 +15,7 @@ from whygrad.cli_shared import (
     NotationName,
     choose,
     console,
+    cost_of,
     fail,
     network_of,
     write_document,
@@ -98,9 +99,10 @@ def paths(
 
 def _row(run: Any, of: str | None) -> int | None:
     """Returns the number of a cost that is given by number or by name."""
-    if of is None or of.strip().isdecimal():
-        return None if of is None else int(of)
-    quantity = run.quantity(of)
+    cost = cost_of(of)
+    if not isinstance(cost, str):
+        return cost
+    quantity = run.quantity(cost)
     if quantity not in run.cost_quantities:
         fail(f"--of: expected a cost ({', '.join(run.cost_names)}), found {of!r}")
     row: int = run.cost_quantities.index(quantity)

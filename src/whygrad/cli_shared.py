@@ -28,6 +28,11 @@ def network_of(path: Path | None, notation: str | None) -> Any:
     return net.renamed(notation) if notation else net
 
 
+def cost_of(said: str | None) -> str | int | None:
+    """Returns a cost's number where it is called by its number, or else its name."""
+    return int(said) if said is not None and said.strip().isdecimal() else said
+
+
 def choose(option: str, found: str, known: tuple[str, ...]) -> None:
     """Ends with an error where an option is none of those that there are."""
     if found not in known:

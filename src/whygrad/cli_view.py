@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whygrad.cli_shared import Example, NetworkFile, NotationName, network_of
+from whygrad.cli_shared import Example, NetworkFile, NotationName, cost_of, network_of
 
 # train:for_report, package.train:for_report, train.py:for_report; no quantity has a colon.
 _FUNCTION = re.compile(r"[\w./\\-]+:\w+")
@@ -48,7 +48,7 @@ def view(
     run = network_of(network, notation).run()
     chosen = {
         "chosen": quantity,
-        "of": int(of) if of is not None and of.strip().isdecimal() else of,
+        "of": cost_of(of),
         "example": example,
     }
     if html is not None:
@@ -64,13 +64,12 @@ def _view_model(source: str, of: str | None, html: Path | None, host: str, port:
     from whygrad.cli_report import recorded_from
 
     record = recorded_from(source)
-    chosen = int(of) if of is not None and of.strip().isdecimal() else of
     if html is not None:
-        record.save_html(html, of=chosen)
+        record.save_html(html, of=cost_of(of))
         return
     from whygrad.view.recorded_page import serve_recorded
 
-    serve_recorded(record, host, port, browser=browser, say=_say, of=chosen)
+    serve_recorded(record, host, port, browser=browser, say=_say, of=cost_of(of))
 
 
 def _say(line: str) -> None:

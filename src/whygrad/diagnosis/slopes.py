@@ -13,11 +13,6 @@ from whygrad.ops import ACTIVATIONS
 Array = Any
 
 
-def _argument_changes(at: At, points: Iterator[tuple[Array, str]]) -> Iterator[Change]:
-    for point, note in points:
-        yield Change(at.back * slope_at(at.activation, point), note)
-
-
 def _bent(at: At) -> bool:
     return at.elementwise and not at.activation.trivial
 

@@ -1,6 +1,6 @@
 """How much goes through each line of a picture, for many stations at once."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from whygrad.run import Run
 from whygrad.view.picture import FAINTEST, MOST_LIT, Picture
 from whygrad.view.ways import Ways
 
-Array = Any
+Array: TypeAlias = Any
 
 
 class Currents:

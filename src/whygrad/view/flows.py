@@ -1,7 +1,7 @@
 """How much of a derivative goes through each edge and each neuron: what the picture's lines are as wide as."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.structures import DenseAlongAxis
 
-Array = Any
+Array: TypeAlias = Any
 
 
 class Flow(NamedTuple):

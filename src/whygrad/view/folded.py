@@ -7,7 +7,7 @@ viewer unfolds the explanation that is chosen.
 
 from collections.abc import Sequence
 from math import fsum, isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from whygrad.view.study import Study
 from whygrad.view.templates import roles, templated
 from whygrad.view.ways import Ways
 
-Array = Any
+Array: TypeAlias = Any
 
 
 class _Told(Derivatives):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from whygrad.run import Run
 from whygrad.view.picture import Picture
 from whygrad.view.ways import Ways
 
-Array = Any
+Array: TypeAlias = Any
 
 
 class Group(NamedTuple):

@@ -6,7 +6,7 @@ worked out once for each.
 """
 
 from math import fsum, prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.structures import DenseAlongAxis
 
-Array = Any
+Array: TypeAlias = Any
 # So many paths are listed of a quantity that has many.
 LISTED = 10
 

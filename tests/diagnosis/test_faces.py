@@ -377,6 +377,32 @@ def test_any_slope_at_a_kink(slope: float) -> None:
     assert not diagnose(net.run(x, y), mine | {"W1": 2 * mine["W1"]}).right
 
 
+@pytest.mark.parametrize("beside", [1e-5, 1e-6, -1e-5])
+def test_functions_just_beside_a_kink(beside: float) -> None:
+    """Differences of the cost reach over the kink, where the tape's gradients are checked: they aren't the truth."""
+
+    def cost(p: Any, x: Any, y: Any) -> Any:
+        h = np.maximum(0, x @ p["W1"].T)
+        return ((np.sin(h @ p["W2"].T) * h.sum(1)[:, None] - y) ** 2).sum()
+
+    def backward(p: Any, x: Any, y: Any) -> Any:
+        z = x @ p["W1"].T
+        h = np.maximum(0, z)
+        o, s = h @ p["W2"].T, h.sum(1)[:, None]
+        e = 2 * (np.sin(o) * s - y)
+        d = e * np.cos(o) * s
+        back = d @ p["W2"] + (e * np.sin(o)).sum(1)[:, None]
+        return {"W2": d.T @ h, "W1": (back * (z > 0)).T @ x}
+
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(5, 3)), generator.normal(size=(5, 2))
+    W1, W2 = generator.normal(size=(4, 3)), generator.normal(size=(2, 4))
+    W1[0] -= x[0] * ((W1[0] @ x[0] - beside) / (x[0] @ x[0]))
+    found = diagnose_functions(cost, backward, {"W1": W1, "W2": W2}, (x, y))
+    assert found.right
+    assert not found.notes
+
+
 def test_groups_of_mistakes_with_the_same_numbers() -> None:
     net = wg.Network([2, 3, 2], activation=["relu", "identity"], cost="half_squared_error", seed=3)
     x, y = np.random.default_rng(2).normal(size=(6, 2)), np.zeros((6, 2))

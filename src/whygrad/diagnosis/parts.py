@@ -166,7 +166,7 @@ def by_parts(
                 if not joins and batch.size > 2:
                     batch = batch.with_penalty()
                     joins = batch.joins()
-            except Exception:
+            except Exception:  # a person's code may raise anything
                 reason = reason or UNREADABLE
                 continue
             if len(joins) == 1:
@@ -181,7 +181,7 @@ def _compared(batch: Batch, found: Diagnosis, given: Gradients, reduction: str, 
         single = [part.gradients() for part in batch.singles()]
         whole = given if not batch.first else batch.part(batch.first, batch.many).gradients()
         after = functions.gradients()
-    except Exception as error:
+    except Exception as error:  # a person's code may raise anything
         note = f"The backward function fails on parts of the batch: {type(error).__name__}: {error}"
         return _noted(found, note)
     if any(
@@ -346,7 +346,7 @@ def _within(batch: Batch, ways: Ways) -> tuple[Finding, ...]:
     """Returns what is wrong in the gradients of the last example alone."""
     try:
         return ways.again(batch.part(batch.many - 1, batch.many)).findings
-    except Exception:
+    except Exception:  # a person's code may raise anything
         return ()
 
 
@@ -357,7 +357,7 @@ def _singles_right(batch: Batch, join: Join, ways: Ways) -> bool:
     for place in places:
         try:
             right = ways.truth(batch.part(batch.first + int(place), batch.first + int(place) + 1))
-        except Exception:
+        except Exception:  # a person's code may raise anything
             return False
         if right is None:
             return False

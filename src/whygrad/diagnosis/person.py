@@ -87,11 +87,17 @@ class Functions:
     def taped(
         self, data: Sequence[Any] | None = None, params: Mapping[str, Array] | None = None
     ) -> Tape | None:
-        """Returns the tape of the cost, or nothing where it can't be written down."""
+        """Returns the tape of the cost, or nothing where it can't be written down.
+
+        Args:
+            data: Other data than the functions' own.
+            params: Other parameters.
+        """
         arrays = tuple(held(array) for array in (self.data if data is None else data))
+        at = self.params if params is None else params
         try:
             return traced_run(
-                lambda p: self.cost(p, arrays), {name: value.copy() for name, value in self.params.items()}
+                lambda p: self.cost(p, arrays), {name: value.copy() for name, value in at.items()}
             )
         except Exception:
             # Anything at all may go wrong inside a person's function when it is given something other than arrays.

@@ -318,6 +318,16 @@ def test_what_is_no_json_is_refused(session: Session, text: Any) -> None:
     assert reply["error"]["message"].startswith("request: expected JSON")
 
 
+@pytest.mark.parametrize(
+    ("text", "found"), [("null", "None"), ("[]", "[]"), ("3", "3"), ('"document"', "'document'")]
+)
+def test_json_that_is_no_object_is_refused(session: Session, text: str, found: str) -> None:
+    assert json.loads(session.answer_text(text))["error"] == {
+        "message": f"request: expected an object, found {found}",
+        "where": "request",
+    }
+
+
 def test_the_stamp_comes_back(session: Session) -> None:
     assert session.answer({"do": "document", "stamp": [1, "a"]})["stamp"] == [1, "a"]
     assert session.answer({"do": "nonsense", "stamp": 4})["stamp"] == 4

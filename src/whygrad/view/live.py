@@ -82,9 +82,9 @@ class Answers(ABC):
         try:
             asked = json.loads(request)
         except (ValueError, RecursionError) as error:
-            asked = None
-            refused = f"request: expected JSON, found something else: {error}"
-        reply = self.answer(asked) if asked is not None else _refusal(refused)
+            reply = _refusal(f"request: expected JSON, found something else: {error}")
+        else:
+            reply = self.answer(asked)
         try:
             return json.dumps(reply, allow_nan=False, separators=(",", ":"))
         except ValueError:

@@ -113,10 +113,14 @@ def _first_dense(graph: Graph, starts: Sequence[int]) -> list[int] | None:
 
 def _takes_away(graph: Graph, dense: int, node: int, uses: Sequence[int], least: float) -> bool:
     """Returns whether the derivative of entries of an operation's output by a bias is nothing but rounding."""
-    size = graph.size(dense)
+    size, first = graph.size(dense), min(uses)
     places = sorted({int(place) for place in np.linspace(0, size - 1, LOOKED_AT + 2)[1:-1]})
     part = graph._replace(
-        nodes=graph.nodes[: dense + 1],
+        # nothing goes back further than to the bias
+        nodes=(
+            *(given._replace(op=None, inputs=()) for given in graph.nodes[:first]),
+            *graph.nodes[first : dense + 1],
+        ),
         costs=tuple(Entry(dense, place) for place in places),
         cost_names=tuple(map(str, places)),
         examples=0,

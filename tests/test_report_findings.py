@@ -243,6 +243,49 @@ def test_a_bias_that_a_softmax_takes_away_is_named_and_others_are_not() -> None:
     )
 
 
+def test_a_module_with_parameters_of_its_own_is_a_layer_without_those_of_the_modules_in_it() -> None:
+    torch.manual_seed(0)
+
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.attend, self.head = (
+                nn.Parameter(torch.randn(1, 1, 4)),
+                nn.MultiheadAttention(4, 2),
+                nn.Linear(4, 2),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = torch.cat([self.token.expand(1, x.shape[1], -1), x])
+            made: Tensor = self.head(self.attend(h, h, h)[0][0])
+            return made
+
+    def costs(m: Tokens, x: Tensor) -> dict[str, Tensor]:
+        # they pull against each other in the head, and the second reaches nothing else
+        first = m(x).square().mean()
+        return {"first": first, "second": -(m.head.weight.square().sum() + m.head.bias.square().sum())}
+
+    model, x = Tokens().double(), torch.randn(3, 5, 4).double()
+    report = wg.record(model, x, costs).report()
+    layers = {layer.name: layer for layer in report.model.layers}
+    losses, parameters = costs(model, x), dict(model.named_parameters())
+    for name in layers:
+        own = [p for key, p in parameters.items() if key.rpartition(".")[0] == name]
+        made = torch.autograd.grad(losses["first"], own, retain_graph=True)
+        np.testing.assert_allclose(
+            layers[name].numbers.norms[0], torch.cat([g.flatten() for g in made]).norm()
+        )
+    assert sum(layer.numbers.entries for layer in layers.values()) == report.model.numbers.entries
+    assert layers[""].numbers.live == [0]
+    pulls = [
+        f for f in report.findings if f.kind in ("conflict", "domination") and "own parameters" in f.says
+    ]
+    assert not pulls
+    single = wg.record(model, x, lambda m, x: {"first": m(x).square().mean()}).report()
+    largest = max(layers, key=lambda name: float(layers[name].numbers.norms[0]))
+    assert only(single, "single").names == (largest,)
+
+
 def test_a_bias_that_one_cost_takes_away_has_no_direction_for_it() -> None:
     torch.manual_seed(0)
 

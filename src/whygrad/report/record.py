@@ -147,9 +147,13 @@ class Part(NamedTuple):
 
     @property
     def layers(self) -> "Iterator[Part]":
-        """The smallest modules in it: those that have parameters of their own."""
-        if self.shape is None and any(part.shape is not None for part in self.parts):
-            yield self
+        """The modules in it that have parameters of their own, with these alone: every parameter is in one layer."""
+        own = tuple(part for part in self.parts if part.shape is not None)
+        if own:
+            numbers = own[0].numbers
+            for part in own[1:]:
+                numbers = numbers + part.numbers
+            yield self._replace(numbers=numbers, parts=own)
         for part in self.parts:
             yield from part.layers
 

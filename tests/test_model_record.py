@@ -188,6 +188,29 @@ def test_paths_between_any_two_points() -> None:
     assert record.of("1").gradients()["0.bias"].shape == (6, 3)
 
 
+def test_a_tied_parameter_is_found_by_each_of_its_names_and_in_each_module() -> None:
+    model = nn.ModuleDict({"words": nn.Embedding(5, 3), "head": nn.Linear(3, 5)}).double()
+    model["head"].weight = model["words"].weight
+
+    def costs(m: nn.ModuleDict, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {
+            "a": m["head"](m["words"](x).tanh()).square().mean(),
+            "b": m["head"](m["words"](x)).exp().sum(),
+        }
+
+    x = torch.arange(5)
+    gradients = wg.record(model, x, costs).gradients()
+    assert list(gradients) == ["words.weight", "head.bias"]
+    torch.testing.assert_close(gradients["head.weight"], gradients["words.weight"])
+    tied, bias = model["words"].weight, model["head"].bias
+    rows = [
+        torch.cat([g.flatten() for g in torch.autograd.grad(loss, [tied, bias])])
+        for loss in costs(model, x).values()
+    ]
+    torch.testing.assert_close(gradients.gramian("head"), torch.stack(rows) @ torch.stack(rows).T)
+    torch.testing.assert_close(gradients.gramian("head.weight"), gradients.gramian("words"))
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -34,12 +34,16 @@ class Factored(NamedTuple):
 
 
 class ModelGradients(Mapping[str, Array]):
-    """A mapping from parameter names to arrays (costs, *shape), made when they are asked for."""
+    """A mapping from parameter names to arrays (costs, *shape), made when they are asked for.
 
-    def __init__(self, sweeps: Sweeps, nodes: Mapping[str, int]) -> None:
+    A tied parameter is listed once, and found by each of its names.
+    """
+
+    def __init__(self, sweeps: Sweeps, nodes: Mapping[str, int], aliases: Mapping[str, str]) -> None:
         self._graph = sweeps.graph
         self._sweeps = sweeps
         self._nodes = nodes
+        self._aliases = aliases
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
 
@@ -54,6 +58,7 @@ class ModelGradients(Mapping[str, Array]):
         return len(self._nodes)
 
     def __getitem__(self, name: str) -> Array:
+        name = self._aliases.get(name, name)
         if name not in self._nodes:
             raise QuantityError(
                 f"gradients: expected a parameter of this model (such as {', '.join(list(self._nodes)[:4])}), "
@@ -161,9 +166,11 @@ class ModelGradients(Mapping[str, Array]):
             )
         if of is None or of == "":
             return list(self._nodes)
+        of = self._aliases.get(of, of)
         if of in self._nodes:
             return [of]
-        inside = [name for name in self._nodes if name.startswith(f"{of}.")]
+        held = {name: name for name in self._nodes} | dict(self._aliases)
+        inside = list(dict.fromkeys(first for name, first in held.items() if name.startswith(f"{of}.")))
         if not inside:
             raise QuantityError(
                 f"gradients: expected a parameter or a module of this model (such as "

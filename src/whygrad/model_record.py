@@ -131,8 +131,9 @@ class Record:
 
     @cached_property
     def _gradients(self) -> ModelGradients:
-        nodes = {name: leaf.node for name, leaf in self.leaves.items() if leaf.kind == "parameter"}
-        return ModelGradients(self._sweeps, nodes)
+        trained = [leaf for leaf in self.leaves.values() if leaf.kind == "parameter"]
+        aliases = {alias: leaf.name for leaf in trained for alias in leaf.aliases}
+        return ModelGradients(self._sweeps, {leaf.name: leaf.node for leaf in trained}, aliases)
 
     def gradients(self) -> ModelGradients:
         """Returns the gradient of every cost by every parameter: a mapping name -> (costs, *shape).

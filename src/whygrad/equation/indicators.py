@@ -1,7 +1,7 @@
 """Cuts what is 1 where a condition is true and else 0: `1\\{i = j\\}`, `[z > 0]`, `\\begin{cases}`."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from whygrad.equation.scripts import closing
 from whygrad.equation.tree import Kronecker, Symbol
@@ -57,6 +57,15 @@ def same_index(scanner: "Scanner", first: str, sign: str, second: str, at: int, 
     scanner.emit("RPAR", ")", end, end)
 
 
+class _Condition(NamedTuple):
+    """`i = j` or `i ≠ j`, as two indices and the sign; or a comparison, by where it stands."""
+
+    first: str
+    sign: str
+    second: str
+    span: tuple[int, int] | None = None
+
+
 def cases(scanner: "Scanner", at: int, end: int) -> int:
     """Cuts `\\begin{cases}`: each value times 1 where its condition is true."""
     text, emit = scanner.text, scanner.emit
@@ -66,15 +75,17 @@ def cases(scanner: "Scanner", at: int, end: int) -> int:
         raise scanner.fail("\\begin{cases} is never ended", at)
     emit("LPAR", "(", at, at)
     place = start
+    known: _Condition | None = None
     rows = re.split(r"\\\\", text[start:stop])
     for number, row in enumerate(row for row in rows if row.strip()):
         place = text.index(row, place)
-        value, mark, condition = row.partition("&")
-        bare = re.sub(r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:if|for|when)?\s*(.*?)\}", r"\1", condition)
+        value, mark, said = row.partition("&")
+        low, high = place + len(value) + 1, place + len(row)
+        bare = re.sub(r"\\(?:text|mathrm|textrm|mbox)\s*\{\s*(?:if|for|when)?\s*(.*?)\}", r"\1", said)
         bare = re.sub(r"\\[,;: ]|\\q?quad|\bif\b|\bfor\b|\$", " ", bare).strip(" ,.")
-        equal = re.fullmatch(r"([a-z]|[0-9]+)\s*(=|\\neq?|≠|!=)\s*([a-z]|[0-9]+)", bare)
-        compared = re.search(_LESS, bare)
-        if not mark or not (equal or compared or (number == 1 and bare in ("otherwise", "else"))):
+        condition = _condition(text, bare, low, high)
+        otherwise = number == 1 and bare in ("otherwise", "else")
+        if not mark or not (condition or otherwise):
             raise scanner.fail("a condition such as i = j or z > 0 was expected after &", place)
         if number:
             emit("PLUS", "+", place, place)
@@ -82,28 +93,37 @@ def cases(scanner: "Scanner", at: int, end: int) -> int:
         scanner.range(place, place + len(value))
         emit("RPAR", ")", place + len(value), place + len(value))
         emit("MUL", "·", place, place)
-        low, high = place + len(value) + 1, place + len(row)
-        if equal is not None:
-            sign = "=" if equal.group(2) == "=" else "≠"
-            same_index(scanner, equal.group(1), sign, equal.group(3), low, high)
-            before = equal
-        elif compared is not None:
-            condition_at = text.index(bare, low) if bare in text[low:high] else low
-            emit("LPAR", "(", low, low)
-            scanner.range(condition_at, condition_at + len(bare))
-            emit("RPAR", ")", high, high)
-            before, span = compared, (condition_at, condition_at + len(bare))
-        elif before.re.groups == 3:
-            sign = "≠" if before.group(2) == "=" else "="
-            same_index(scanner, before.group(1), sign, before.group(3), low, high)
-        else:
-            emit("LPAR", "(", low, low)
-            emit("NUMBER", "1", low, low)
-            emit("MINUS", "-", low, low)
-            emit("LPAR", "(", low, low)
-            scanner.range(*span)
-            emit("RPAR", ")", high, high)
-            emit("RPAR", ")", high, high)
+        known = condition or known
+        assert known is not None  # the first row has a condition
+        _one_where(scanner, known, condition is None, low, high)
         place += len(row)
     emit("RPAR", ")", stop, stop)
     return stop + len("\\end{cases}")
+
+
+def _condition(text: str, bare: str, low: int, high: int) -> _Condition | None:
+    """Returns what a row of cases says of when it holds, between two places of the text."""
+    equal = re.fullmatch(r"([a-z]|[0-9]+)\s*(=|\\neq?|≠|!=)\s*([a-z]|[0-9]+)", bare)
+    if equal is not None:
+        return _Condition(equal[1], equal[2], equal[3])
+    if re.search(_LESS, bare) is None:
+        return None
+    start = text.index(bare, low) if bare in text[low:high] else low
+    return _Condition("", "", "", (start, start + len(bare)))
+
+
+def _one_where(scanner: "Scanner", condition: _Condition, opposite: bool, low: int, high: int) -> None:
+    """Puts in 1 where a condition is true (or false), else 0."""
+    if condition.span is None:
+        sign = "=" if (condition.sign == "=") != opposite else "≠"
+        same_index(scanner, condition.first, sign, condition.second, low, high)
+        return
+    scanner.emit("LPAR", "(", low, low)
+    if opposite:
+        scanner.emit("NUMBER", "1", low, low)
+        scanner.emit("MINUS", "-", low, low)
+        scanner.emit("LPAR", "(", low, low)
+    scanner.range(*condition.span)
+    scanner.emit("RPAR", ")", high, high)
+    if opposite:
+        scanner.emit("RPAR", ")", high, high)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whygrad import contraction
-from whygrad.contraction import contract_best, contract_ones, contract_strongest, contract_sum
+from whygrad.contraction import best, contract_best, contract_ones, contract_strongest, contract_sum, sums
 from whygrad.semirings import EVERY_PAIR, SIGNED_LARGEST
 
 PATTERNS = [
@@ -87,14 +86,12 @@ def test_rows_of_one_column_each_take_no_other_column(
         xp = pytest.importorskip("array_api_compat.torch")
     whole = contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
     taken = []
-    through = contraction._of_single_columns
-    monkeypatch.setattr(
-        contraction, "_of_single_columns", lambda *args: taken.append(args[2]) or through(*args)
-    )
+    through = sums._of_single_columns
+    monkeypatch.setattr(sums, "_of_single_columns", lambda *args: taken.append(args[2]) or through(*args))
     for limit in ("SAVED_FROM", "SAVED_TIMES"):
-        monkeypatch.setattr(contraction, limit, 0)
-    request.addfinalizer(contraction._layout.cache_clear)
-    contraction._layout.cache_clear()
+        monkeypatch.setattr(sums, limit, 0)
+    request.addfinalizer(sums._layout.cache_clear)
+    sums._layout.cache_clear()
     made = contract_sum(*map(xp.asarray, (first, second)), labels(pattern), xp)
     assert [list(columns)[:4] for columns in taken] == [[2, 0, 3, 3]]
     np.testing.assert_allclose(np.asarray(made), np.asarray(whole), rtol=1e-13, atol=1e-14)
@@ -174,7 +171,7 @@ def test_the_strongest_at_the_ends_of_the_range(scale: float) -> None:
     generator = np.random.default_rng(5)
     first = generator.uniform(0.1, 0.5, size=(4, 40, 64))
     second = generator.uniform(0.5, 1.5, size=(64, 128)) * scale
-    assert first.size * second.shape[1] >= contraction.PRUNED_FROM
+    assert first.size * second.shape[1] >= best.PRUNED_FROM
     made = contract_strongest(first, second, (("r", "n", "o"), ("o", "i"), ("r", "n", "i")), np)
     np.testing.assert_allclose(made, (first[..., None] * second).max(axis=2), rtol=1e-12, atol=1e-322)
 
@@ -182,8 +179,8 @@ def test_the_strongest_at_the_ends_of_the_range(scale: float) -> None:
 @pytest.mark.parametrize("height", [1, 1 << 10, 1 << 30])
 def test_blocks_of_any_size_give_the_same(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = drawn("rno,oi->rni", 6, {"r": 7, "n": 5, "o": 6, "i": 70})
-    monkeypatch.setattr(contraction, "BLOCK_BYTES", height)
-    monkeypatch.setattr(contraction, "PARALLEL_FROM", height)
+    monkeypatch.setattr(best, "BLOCK_BYTES", height)
+    monkeypatch.setattr(best, "PARALLEL_FROM", height)
     largest, smallest = contract_best((first,), (second,), labels("rno,oi->rni"), SIGNED_LARGEST, np)
     every = first[..., None] * second
     np.testing.assert_array_equal(largest, every.max(axis=2))

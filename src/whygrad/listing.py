@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from whygrad.arrays import in_numpy
+from whygrad.exact_counts import ExactCounts
 from whygrad.graph import Graph
 from whygrad.paths import Path, Walker
-from whygrad.sweep import ExactCounts, Sweep
+from whygrad.sweep import Sweep
 
 Array: TypeAlias = Any
 

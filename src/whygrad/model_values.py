@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from whygrad.arrays import in_numpy
+from whygrad.exact_counts import counts
 from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import Sweep, counts
+from whygrad.sweep import Sweep
 
 if TYPE_CHECKING:
     from whygrad.model_record import Record

@@ -40,30 +40,19 @@ Array: TypeAlias = Any
 Element: TypeAlias = tuple[Array | None, ...]
 
 
-class Count(int):
-    """The number of paths, as an exact integer; ``live`` counts those on which every partial is nonzero.
-
-    Example:
-        >>> count = Count(6, live=4)
-        >>> count, count.live
-        (6, 4)
-    """
-
-    live: int
-
-    def __new__(cls, structural: int, live: int) -> "Count":
-        """Returns the count as an ``int`` that knows its live part."""
-        self = super().__new__(cls, structural)
-        self.live = live
-        return self
-
-
 class SumSemiring(NamedTuple):
     """A semiring whose plus is a sum and whose times is bilinear.
 
     ``lift`` makes a partial's components; ``products`` lists, for the numbers of components of two factors (a
     cotangent and a lifted partial, or two cotangents one after the other) and for whether the operation is marked,
     the triples (component of the result, component of the first, component of the second) whose products are added up.
+
+    Example:
+        >>> import numpy as np
+        >>> entropy = SEMIRINGS["entropy"]   # two paths of sizes 2 and 2: log 2
+        >>> one = entropy.lift(np.array([2.0, -2.0]), np)
+        >>> entropy.read(entropy.reduce(one, (0,), np), 0, np).round(4)
+        array([0.6931])
     """
 
     name: str

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from whygrad.exact_counts import counts
 from whygrad.model_values import plain
 from whygrad.notation import Quantity
 from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import Sweep, counts
+from whygrad.sweep import Sweep
 
 if TYPE_CHECKING:
     from whygrad.run import Run

@@ -9,12 +9,12 @@ import numpy as np
 from whygrad.derive.derivation import Groups, PathRow, PathTable
 from whygrad.derive.links import TOTAL, Link, Links, kept
 from whygrad.derive.spelling import Spelling
+from whygrad.exact_counts import Count, ExactCounts, counts
 from whygrad.graph import Entry, Graph
 from whygrad.notation import Quantity
 from whygrad.paths import Path, Walker
 from whygrad.run import Run
-from whygrad.semirings import Count
-from whygrad.sweep import ExactCounts, Sweep, counts
+from whygrad.sweep import Sweep
 
 # Up to so many paths are listed in full; and so many, over all examples, are walked one by one.
 LIST_UP_TO = 12

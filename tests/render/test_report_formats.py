@@ -73,6 +73,12 @@ def test_a_folded_module_shows_that_a_layer_of_it_has_a_conflict(monkeypatch: py
 
     report = wg.record(nn.ModuleDict({"one": block(), "two": block()}), torch.ones(3, 2), costs).report()
     assert "(⇄)" not in report.to_text()
+    page = report.to_html()
+    summaries = dict(re.findall(r"<summary .*?title='(\w+)'.*?(\(⇄\)|</summary>)", page))
+    assert {name: end == "(⇄)" for name, end in summaries.items() if name in ("one", "two")} == {
+        "one": True,
+        "two": False,
+    }
     monkeypatch.setattr("whygrad.render.report_tree.LINES", 1)
     text = report.to_text()
     marks = {

@@ -10,7 +10,7 @@ import numpy as np
 from whygrad.render import report_words as words
 from whygrad.render.as_html import document, stylesheet
 from whygrad.render.hues import DARK, LIGHT
-from whygrad.report.conflicts import CONFLICT, in_conflict
+from whygrad.report.conflicts import CONFLICT, conflict_inside, in_conflict
 from whygrad.report.phrases import OWN
 from whygrad.report.record import Finding, Numbers, Part, Report
 
@@ -24,6 +24,8 @@ BAR, PAIR = "minmax(5rem, 1.6fr)", "minmax(5rem, 1.2fr)"
 NAME, COST = "minmax(9rem, 2fr)", "minmax(4.4rem, .7fr)"
 NARROWER = {NAME: "minmax(6.6rem, 2fr)", COST: "minmax(4.1rem, .7fr)"}
 
+# In the row of a module that is folded.
+_INSIDE = f"<span class='inside' title='in a layer of it'>({words.MARK})</span>"
 _HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(LIGHT))
 _DARK_HUES = "".join(f".whygrad {{ --cost-{k}: {colour}; }}\n" for k, colour in enumerate(DARK))
 _STRIPES = "repeating-linear-gradient({1}, {0} 0 {2}px, color-mix(in srgb, {0} 45%, transparent) {2}px {3}px)"
@@ -192,7 +194,7 @@ class _Tree(NamedTuple):
     idle: frozenset[str]
 
     def part(self, part: Part, depth: int) -> str:
-        cells, name = self.cells(part.numbers, part.name), escape(part.label)
+        cells, name = self.cells(part.numbers, part.name, conflict_inside(part)), escape(part.label)
         if part.shape is not None:
             shape = " × ".join(map(str, part.shape)) or "scalar"
             return (
@@ -206,7 +208,7 @@ class _Tree(NamedTuple):
             f"<span class='name' title='{escape(part.name)}'>{name}</span>{cells}</summary>{inside}</details>"
         )
 
-    def cells(self, numbers: Numbers, name: str = "") -> str:
+    def cells(self, numbers: Numbers, name: str = "", inside: bool = False) -> str:
         if not numbers.reached.any():
             return "<span class='bad none'>no path</span>"
         made = []
@@ -220,7 +222,7 @@ class _Tree(NamedTuple):
         worst = words.worst(numbers, self.costs)
         conflict = in_conflict(numbers) and name not in self.idle
         if len(self.costs) > 1:
-            mark = f" {words.MARK}" if conflict else ""
+            mark = f" {words.MARK}" if conflict else f" {_INSIDE}" if inside else ""
             made.append(_shares(numbers, self.costs))
             made.append(f"<span class='n{' bad' if conflict else ''}'>{worst.cosine}{mark}</span>")
         if len(self.costs) > 2:

@@ -84,11 +84,6 @@ def each(element: "Element", change: Any) -> "Element":
     return tuple(None if part is None else change(part) for part in element)
 
 
-def rank_of(element: "Element") -> int:
-    """Returns how many axes the components of an element have."""
-    return next(len(part.shape) for part in element if part is not None)
-
-
 def counted(semiring: "Semiring", element: "Element", output: Array, xp: Any) -> "Element":
     """Returns a cotangent after a marked step whose partials are 1."""
     return semiring.times(element, semiring.lift(filled((), 1.0, output, xp), xp), xp, True)

@@ -532,6 +532,22 @@ def test_a_model_of_one_layer_is_not_told_where_the_gradient_is_longest() -> Non
     assert report.findings == ()
 
 
+def test_of_several_costs_that_the_sum_makes_worse_the_worst_are_named_with_their_cosines() -> None:
+    model = nn.Linear(6, 1, bias=False).double()
+    sizes = (0.02, 0.08, 0.05, 0.06, 0.03)
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        w = m.weight[0]
+        return {"large": 1e3 * w[0], **{f"c{k}": w[1 + k] - size * w[0] for k, size in enumerate(sizes)}}
+
+    says = only(report(model, torch.ones(1), costs), "worse").says
+    named = re.findall(r"(c\d) \(−([\d.]+)\)", says)
+    assert [name for name, _ in named] == ["c1", "c3", "c2"]
+    # the sum is nearly the first weight's direction
+    np.testing.assert_allclose([float(cosine) for _, cosine in named], [0.08, 0.06, 0.05], atol=0.006)
+    assert "and 2 others worse" in says
+
+
 def test_a_cost_that_the_sum_makes_worse_is_named_though_it_hardly_conflicts() -> None:
     model = nn.Linear(4, 1, bias=False).double()
     towards = torch.eye(4, dtype=torch.float64) - torch.tensor([[0.0] * 4, [0.05, 0, 0, 0], *[[0.0] * 4] * 2])

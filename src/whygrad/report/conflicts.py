@@ -227,13 +227,17 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
 def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[Finding]:
     """Yields what is said of costs that the sum of all makes worse, of those that no pair was told of."""
     worse = [k for k in range(len(names)) if numbers.along[k] < 0]
-    left = [k for k in worse if k not in told]
+    left = sorted((k for k in worse if k not in told), key=lambda k: float(numbers.along[k]))
     if left:
-        cosines = listed([signed(float(numbers.along[k])) for k in left])
+        cosines = [signed(float(numbers.along[k])) for k in left]
+        if len(left) == 1:
+            says = f"{names[left[0]]} worse: the cosine with the gradient of the sum is {cosines[0]}"
+        else:
+            each = [f"{names[k]} ({cosine})" for k, cosine in zip(left, cosines, strict=True)]
+            says = f"{listed(each)} worse (in brackets the cosine with the sum)"
         yield Finding(
             "worse",
-            f"A small step down the sum of all costs makes {listed([names[k] for k in left])} worse: the cosine with "
-            f"the gradient of the sum is {cosines}",
+            f"A small step down the sum of all costs makes {says}",
             tuple(_reweighted(names, numbers, left[0])) if worse == left[:1] else (),
             costs=tuple(names[k] for k in left),
         )

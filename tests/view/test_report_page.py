@@ -9,13 +9,19 @@ torch = pytest.importorskip("torch")
 
 
 def made(costs: int) -> Report:
+    """Returns the report of a model in which costs pull against each other in a layer, but not in the module."""
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU(), torch.nn.Linear(5, costs))
-    names = [f"loss {'abcde'[k]}" for k in range(costs)]
-    x = torch.randn(6, 3)
-    return wg.record(
-        model, x, lambda m, x: dict(zip(names, 0.001 * m(x).square().mean(0), strict=True))
-    ).report(semirings=("entropy",))
+    block = {"large": torch.nn.Linear(3, 1), "small": torch.nn.Linear(3, 1, bias=False)}
+    model = torch.nn.ModuleDict({"block": torch.nn.ModuleDict(block), "head": torch.nn.Linear(3, costs)})
+
+    def named(m: torch.nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        large, small, heads = m["block"]["large"](x).sum(), m["block"]["small"](x).sum(), m["head"](x).mean(0)
+        return {
+            f"loss {'abcde'[k]}": 1e-4 * ((9 + k) * large + (-1) ** k * small + heads[k])
+            for k in range(costs)
+        }
+
+    return wg.record(model, torch.rand(6, 3), named).report(semirings=("entropy",))
 
 
 @pytest.mark.parametrize("costs", [2, 4, 5])
@@ -23,6 +29,8 @@ def test_no_row_is_wider_than_the_page_and_no_number_is_cut(opened, tmp_path, co
     path = tmp_path / "report.html"
     path.write_text(made(costs).to_html(), encoding="utf-8")
     page = opened(path.as_uri())
+    page.locator("details").first.evaluate("fold => fold.open = false")
+    assert page.locator(".inside").first.is_visible()
     for width in (360, 620, 700, 820, 900, 1000, 1400):
         page.set_viewport_size({"width": width, "height": 900})
         cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"

@@ -19,10 +19,10 @@ COSTS_IN_COLUMNS = 4
 LETTER = 7
 # Modules are open from the start where a model is small.
 OPEN_UP_TO = 24
-# The columns of a bar, a pair's names, a part's name and a cost's norms; and where there is little room.
+# The columns of a bar, a pair's names, a part's name, a cost's norms and a cosine; and where there is little room.
 BAR, PAIR = "minmax(5rem, 1.6fr)", "minmax(5rem, 1.2fr)"
-NAME, COST = "minmax(9rem, 2fr)", "minmax(4.4rem, .7fr)"
-NARROWER = {NAME: "minmax(6.6rem, 2fr)", COST: "minmax(4.1rem, .7fr)"}
+NAME, COST, COSINE = "minmax(9rem, 2fr)", "minmax(4.4rem, .7fr)", "5.3rem"
+NARROWER = {NAME: "minmax(6rem, 2fr)", COST: "minmax(4.1rem, .7fr)"}
 
 # In the row of a module that is folded.
 _INSIDE = f"<span class='inside' title='in a layer of it'>({words.MARK})</span>"
@@ -141,10 +141,10 @@ def _tree(report: Report) -> str:
             for k, cost in enumerate(costs)
         ]
     else:
-        columns += ["minmax(5rem, 1fr)", "3.6rem"]
+        columns += ["minmax(5rem, 1fr)", "4.1rem"]
         titles += ["<span>longest cost</span>", "<span class='n'>norm</span>"]
     if several:
-        columns += [BAR, "4.6rem"]
+        columns += [BAR, COSINE]
         titles += ["<span class='share'>share</span>", "<span class='n'>cosine</span>"]
     if len(costs) > 2:
         columns.append(PAIR)

@@ -65,6 +65,21 @@ def test_dead_units_are_counted_along_the_axis_of_the_weights(name: str) -> None
     assert units.dead >= len(DEAD)
 
 
+def test_a_relu_of_queries_with_keys_has_no_units() -> None:
+    class Relates(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.queries, self.keys = nn.Linear(4, 6), nn.utils.parametrizations.weight_norm(nn.Linear(4, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores = torch.relu(self.queries(x) @ self.keys(x).mT - 100.0)
+            return scores @ torch.relu(self.keys(x))
+
+    torch.manual_seed(0)
+    report = wg.record(Relates(), torch.randn(2, 5, 4), lambda m, x: {"a": m(x).sum()}).report()
+    assert [(each.name, each.units) for each in report.units] == [("relu#2", 6)]
+
+
 def test_units_that_a_skip_leads_past_have_weights_with_a_gradient() -> None:
     class Before(nn.Module):
         def __init__(self) -> None:

@@ -23,7 +23,7 @@ def depth(record: Record, model: Part) -> tuple[Layer, ...]:
     """
     graph, sweep = record.graph, record.graph_sweep("gradient")
     users, returned = graph.users(), _returned(record)
-    weights = _Weights(graph, _of_weights(record))
+    weights = _Weights(graph, of_weights(record))
     found: list[tuple[list[int], Layer]] = []
     for layer in model.layers:
         leaves = [record.leaves[part.name].node for part in layer.parts if part.shape is not None]
@@ -138,7 +138,7 @@ def _returned(record: Record) -> dict[str, list[list[int]]]:
     }
 
 
-def _of_weights(record: Record) -> list[bool]:
+def of_weights(record: Record) -> list[bool]:
     """Returns which nodes are made of parameters and single numbers alone: normalised weights, exp of a temperature."""
     graph = record.graph
     kinds = {leaf.node: leaf.kind for leaf in record.leaves.values()}

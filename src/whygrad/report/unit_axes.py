@@ -1,5 +1,6 @@
 """Which entries of an array belong to one unit: the axis of the channels or features that weights made."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -20,11 +21,16 @@ class Along(NamedTuple):
     step: int
 
 
-def along(graph: Graph, number: int) -> Along:
+def along(graph: Graph, number: int, weights: Sequence[bool]) -> Along | None:
     """Returns the axis of a node's units: the channels of the convolution behind it, the features of a product.
 
     What lies between (normalisations, pooling, residual adds, other shapes and orders) is followed back to the nearest
-    product with weights, of several inputs by the largest.
+    product, of several inputs by the largest. A product without weights (queries with keys) makes no units.
+
+    Args:
+        graph: What was computed.
+        number: The node.
+        weights: Which nodes are made of weights alone.
     """
     passed: list[tuple[int, int]] = []
     while not _makes_units(graph, number):
@@ -34,9 +40,10 @@ def along(graph: Graph, number: int) -> Along:
         source = max(sources, key=lambda n: (graph.size(n), graph.nodes[n].op is not None))
         passed.append((source, number))
         number = source
-    shape = _shape(graph, number)
-    op = graph.nodes[number].op
-    made = _at(shape, 1 if op is not None and "conv" in op.name else len(shape) - 1)
+    shape, node = _shape(graph, number), graph.nodes[number]
+    if node.op is not None and not any(weights[source] for source in node.inputs):
+        return None
+    made = _at(shape, 1 if node.op is not None and "conv" in node.op.name else len(shape) - 1)
     for source, number in reversed(passed):
         made = _through(graph, source, number, made)
     return made

@@ -8,6 +8,7 @@ from whygrad.branches.residuals import whole_selection
 from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
 from whygrad.model_record import Record
+from whygrad.report.depth import of_weights
 from whygrad.report.record import Units
 from whygrad.report.unit_axes import Along, along
 from whygrad.structures import Elementwise, settled
@@ -28,7 +29,7 @@ def units(record: Record) -> tuple[Units, ...]:
     """
     graph, sweep = record.graph, record.graph_sweep("gradient")
     leaves = {leaf.node for leaf in record.leaves.values()}
-    signs, ends = _signs(record), _ends(record)
+    signs, ends, weights = _signs(record), _ends(record), of_weights(record)
     made: dict[tuple[Any, ...], _Seen] = {}
     for number, node in enumerate(graph.nodes):
         op = node.op
@@ -40,10 +41,10 @@ def units(record: Record) -> tuple[Units, ...]:
             continue
         flat, on_kink = _flat_at_zero(graph, number), _on_kinks(graph, number)
         name, entries = record.node_name(number), prod(node.value.shape)
-        if (not flat and not op.activation) or number in ends:
+        units = along(graph, number, weights) if (flat or op.activation) and number not in ends else None
+        if units is None:
             zero = quiet = None
         else:
-            units = along(graph, number)
             # An output of 0 means a dead unit only where the function is flat there.
             zero = in_numpy(_everywhere(units, node.value == 0)) & flat
             quiet = in_numpy(_everywhere(units, _no_gradient(graph, sweep, number)))

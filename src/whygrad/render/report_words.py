@@ -7,7 +7,7 @@ import numpy as np
 
 from whygrad.report import Report, Units
 from whygrad.report.conflicts import CONFLICT, worst_pair
-from whygrad.report.depth import course
+from whygrad.report.depth import courses, following
 from whygrad.report.phrases import counted, grouped, listed, signed
 from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
@@ -178,8 +178,10 @@ def sound(report: Report) -> str:
     if "not finite" in kinds:
         return ""
     absent = []
-    courses = (course(report.layers, k) for k in range(len(report.costs)))
-    deep = any(made is not None and made.layers >= FEWEST_LAYERS for made in courses)
+    deep = any(
+        course is not None and following(report.layers, k, course) >= FEWEST_LAYERS
+        for k, course in enumerate(courses(report.layers, len(report.costs)))
+    )
     if deep and not kinds & {"vanishing", "exploding"}:
         absent.append("gradients that vanish or explode")
     units = [each for each in report.units if each.units]

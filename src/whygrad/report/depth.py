@@ -53,44 +53,49 @@ class Course(NamedTuple):
         ratio: The norm at the first against that at the last.
         first: The first layer.
         last: The last layer.
-        layers: How many layers follow one another from the first to the last, at most.
     """
 
     ratio: float
     first: Layer
     last: Layer
-    layers: int
 
 
-def course(layers: Sequence[Layer], cost: int) -> Course | None:
-    """Returns the course of a cost's derivative through all of a model; nothing where it passes no layers or one.
+def courses(layers: Sequence[Layer], costs: int) -> list[Course | None]:
+    """Returns the course of each cost's derivative through all of a model; nothing where it passes no layers or one.
 
     Of several last layers (heads) and several first ones it is between those with the largest norms: a part of a cost
     that weighs little, or an input that matters little, says nothing of depth. What is too small for the floating-point
     type is 0, and passed over.
     """
-    reached = [layer for layer in layers if layer.norms[cost] > 0]
-    lead = frozenset().union(*(layer.behind for layer in reached))
+    norms = np.array([layer.norms for layer in layers]).reshape(len(layers), costs)
+    leads = np.array([[one.name in other.behind for other in layers] for one in layers], np.float32)
+    leads = leads.reshape(len(layers), len(layers))
+    fed = np.array([layer.fed for layer in layers], bool)
+    reached = norms > 0
+    there = reached.astype(np.float32)
+    ends = reached & (leads @ there == 0)
+    starts = reached & (fed[:, None] | (leads.T @ there == 0))
+    made: list[Course | None] = []
+    for k in range(costs):
+        lasts = np.flatnonzero(ends[:, k])
+        last = lasts[np.argmax(norms[lasts, k])] if len(lasts) else 0
+        firsts = np.flatnonzero(starts[:, k] & (leads[:, last] > 0)) if len(lasts) else lasts
+        if not len(firsts):
+            made.append(None)
+            continue
+        first = firsts[np.argmax(norms[firsts, k])]
+        made.append(Course(float(norms[first, k] / norms[last, k]), layers[first], layers[last]))
+    return made
 
-    def norm(layer: Layer) -> float:
-        return float(layer.norms[cost])
 
-    last = max((layer for layer in reached if layer.name not in lead), key=norm, default=None)
-    if last is None:
-        return None
-    names = {layer.name for layer in reached}
-    firsts = [
-        layer for layer in reached if layer.name in last.behind and (layer.fed or not layer.behind & names)
-    ]
-    if not firsts:
-        return None
-    first = max(firsts, key=norm)
-    steps = {first.name: 1}
-    for layer in sorted(reached, key=lambda layer: len(layer.behind & names)):
-        before = [steps[name] for name in layer.behind & steps.keys()]
+def following(layers: Sequence[Layer], cost: int, course: Course) -> int:
+    """Returns how many layers follow one another from the first of a course to its last, at most."""
+    steps = {course.first.name: 1}
+    for layer in sorted(layers, key=lambda layer: len(layer.behind)):
+        before = [steps[name] for name in layer.behind & steps.keys()] if layer.norms[cost] > 0 else ()
         if before:
             steps[layer.name] = 1 + max(before)
-    return Course(norm(first) / norm(last), first, last, steps[last.name])
+    return steps[course.last.name]
 
 
 def _fed(record: Record, outputs: set[int]) -> set[int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
-from whygrad.report.depth import Course, course
+from whygrad.report.depth import Course, courses, following
 from whygrad.report.phrases import counted, factor, layer_named, listed, norm, output_named, times
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
@@ -197,29 +197,31 @@ def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
 
 
 def _depth(names: Sequence[str], layers: Sequence[Layer]) -> Iterator[Finding]:
-    found: dict[str, list[tuple[float, str, Course]]] = {"vanishing": [], "exploding": []}
-    for k, name in enumerate(names):
-        made = course(layers, k)
-        if made is not None and made.layers >= FEWEST_LAYERS and not VANISHING <= made.ratio <= EXPLODING:
-            found["vanishing" if made.ratio < 1 else "exploding"].append((made.ratio, name, made))
+    found: dict[str, list[tuple[float, int, Course]]] = {"vanishing": [], "exploding": []}
+    for k, course in enumerate(courses(layers, len(names))):
+        if course is None or VANISHING <= course.ratio <= EXPLODING:
+            continue
+        if following(layers, k, course) >= FEWEST_LAYERS:
+            found["vanishing" if course.ratio < 1 else "exploding"].append((course.ratio, k, course))
     for kind, cases in found.items():
         if cases:
-            yield _through_depth(kind, cases)
+            yield _through_depth(names, layers, kind, cases)
 
 
-def _through_depth(kind: str, cases: Sequence[tuple[float, str, Course]]) -> Finding:
-    ratio, most, (_, first, last, layers) = (min if kind == "vanishing" else max)(
-        cases, key=lambda case: case[0]
-    )
-    each = ratio ** (1 / (layers - 1))
-    who = tuple(name for _, name, _ in cases)
+def _through_depth(
+    names: Sequence[str], layers: Sequence[Layer], kind: str, cases: Sequence[tuple[float, int, Course]]
+) -> Finding:
+    _, k, course = (min if kind == "vanishing" else max)(cases, key=lambda case: case[0])
+    (ratio, first, last), many = course, following(layers, k, course)
+    each = ratio ** (1 / (many - 1))
+    who = tuple(names[case[1]] for case in cases)
     one = len(who) == 1
     return Finding(
         kind,
         f"The gradient{'' if one else 's'} of {listed(who)} {'is' if one else 'are'} {kind}"
-        f"{'' if one else f', that of {most} most'}: the derivative by {output_named(first.name)} is "
+        f"{'' if one else f', that of {names[k]} most'}: the derivative by {output_named(first.name)} is "
         f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by {output_named(last.name)}, a factor of "
-        f"{each:.3g} a layer over {layers} layers",
+        f"{each:.3g} a layer over {many} layers",
         (TRY_IN_DEPTH[kind],),
         (first.name, last.name),
         who,

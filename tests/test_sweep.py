@@ -107,3 +107,19 @@ def test_restarts_need_examples_that_stay_apart() -> None:
     assert Sweep(graph, "gradient")._blocks
     assert not Sweep(graph._replace(examples=0), "gradient")._blocks
     assert not Sweep(graph, "gradient", restart=False)._blocks
+
+
+def test_a_small_cost_beside_a_large_one_keeps_its_gradient() -> None:
+    rng = np.random.default_rng(0)
+    recording = Recording()
+    x = node = recording.leaf("x", rng.normal(size=(1, 4)).astype(np.float32))
+    for layer in range(4):
+        weights = recording.leaf(f"W{layer}", rng.normal(size=(4, 4)).astype(np.float32))
+        node = recording.apply(f"y{layer}", OPS["linear"], (node, weights))
+    sizes = recording.leaf("sizes", np.array([[1e25, 1e-25, 1.0, 1e-20]], dtype=np.float32))
+    node = recording.apply("costs", OPS["mul"], (node, sizes))
+    together = Sweep(recording.graph(tuple(Entry(node, place) for place in range(4))), "gradient").values(x)
+    for place in range(4):
+        alone = Sweep(recording.graph((Entry(node, place),)), "gradient").values(x)
+        assert alone.any()
+        np.testing.assert_allclose(together[place], alone[0], rtol=1e-5)

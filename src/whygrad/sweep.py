@@ -193,9 +193,10 @@ class Sweep:
         return Cotangent(cotangent.rows, parts, exponent, cotangent.block)
 
     def _rescaled(self, parts: Element, exponent: int) -> tuple[Element, int]:
-        """Returns the parts with their largest entry near 1 where it has gone far from it.
+        """Returns the parts with their entries about 1 where the largest has gone far from it.
 
-        Products over many layers under- and overflow; a common power of two costs nothing and is exact.
+        Products over many layers under- and overflow; a common power of two costs nothing and is exact. Of costs of
+        very different sizes the middle comes near 1, as long as nothing overflows.
         """
         known = [part for part in parts if part is not None]
         xp = self.graph.xp
@@ -207,7 +208,12 @@ class Sweep:
         if abs(found) < limit:
             return parts, exponent
         assert self.semiring.rescale is not None
-        return self.semiring.rescale(parts, -found, xp), exponent + found
+        by_row = [
+            _size(tuple(None if p is None else p[row] for p in parts), xp) for row in range(len(known[0]))
+        ]
+        smallest = math.frexp(min((size for size in by_row if size), default=size))[1]
+        by = max((found + smallest) // 2, found - 2 * limit)
+        return self.semiring.rescale(parts, -by, xp), exponent + by
 
     def _join(self, pending: dict[int, Cotangent], number: int, new: Cotangent) -> None:
         old = pending.get(number)

@@ -36,7 +36,9 @@ def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
     if in_conflict(numbers):
         return f"{first}. {costs[i]} and {costs[j]} pull against each other here (cosine {signed})."
     which = "They" if len(pulling) == 2 else f"{costs[i]} and {costs[j]}, the pair that agrees least,"
-    how = "pull the same way" if cosine > 0.5 else "pull partly the same way" if cosine > 0.1 else "hardly meet"
+    how = (
+        "pull the same way" if cosine > 0.5 else "pull partly the same way" if cosine > 0.1 else "hardly meet"
+    )
     return f"{first}. {which} {how} (cosine {signed})."
 
 

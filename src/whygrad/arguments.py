@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
 from whygrad.errors import EquationError, NotSupportedError, ShapeError
 from whygrad.notation.canonical import canonical
 from whygrad.ops import ACTIVATIONS
-
-Array: TypeAlias = Any
 
 MOST_NEURONS = 10_000_000
 MOST_WEIGHTS = 1_000_000_000

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+# NumPy's or PyTorch's: no type that a checker knows has what both have in common.
 Array: TypeAlias = Any
 
 # Larger blocks don't change what glibc keeps: its limit is 32 MiB.

@@ -1,16 +1,14 @@
 """How many paths there are, as exact integers of any size."""
 
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 class Count(int):

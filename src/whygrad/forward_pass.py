@@ -2,19 +2,18 @@
 
 from functools import cached_property
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from whygrad.arguments import numbers
+from whygrad.arrays import Array
 from whygrad.codegen import engine
 from whygrad.errors import NotSupportedError, ShapeError, WhygradError
 from whygrad.gradients import Backward, Gradients
 from whygrad.network import Network
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
-
-Array: TypeAlias = Any
 
 
 class ForwardPass:

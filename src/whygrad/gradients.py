@@ -10,15 +10,14 @@ neurons above) and its inputs A (examples, neurons below). Norms, cosines and th
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.engine import Plan, by_costs
 from whygrad.codegen.layered import Layered
 from whygrad.errors import QuantityError
-
-Array: TypeAlias = Any
 
 
 class Factors:

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.ops import Op
 from whygrad.structures import Elementwise, Local, Structure
-
-Array: TypeAlias = Any
 
 
 class Entry(NamedTuple):

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.exact_counts import ExactCounts
 from whygrad.graph import Graph
 from whygrad.paths import Path, Walker
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 class Source(Protocol):

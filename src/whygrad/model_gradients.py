@@ -10,16 +10,14 @@ Which form is cheaper hangs on the sizes, and is counted for each parameter.
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from whygrad.arrays import in_range, inner_products, unrounded
+from whygrad.arrays import Array, in_range, inner_products, unrounded
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
 from whygrad.structures import Affine, Contraction, room
 from whygrad.sweep import Sweep, Sweeps
-
-Array: TypeAlias = Any
 
 
 class Factored(NamedTuple):

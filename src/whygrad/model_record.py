@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.arrays import in_numpy, unrounded
+from whygrad.arrays import Array, in_numpy, unrounded
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.graph import Entry, Graph
 from whygrad.model_gradients import ModelGradients
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from whygrad.listing import Paths
     from whygrad.paths import Path
     from whygrad.report import Report
-
-Array: TypeAlias = Any
 
 
 class Record:

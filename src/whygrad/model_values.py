@@ -1,18 +1,16 @@
 """The values of one semiring at the quantities of a recorded model."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.exact_counts import counts
 from whygrad.semirings import SEMIRINGS
 from whygrad.sweep import Sweep
 
 if TYPE_CHECKING:
     from whygrad.model_record import Record
-
-Array: TypeAlias = Any
 
 
 class RecordValues:

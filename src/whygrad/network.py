@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from whygrad.arguments import (
     penalty,
     whole_sizes,
 )
+from whygrad.arrays import Array
 from whygrad.codegen import scalar_program
 from whygrad.codegen.layered import Layered
 from whygrad.errors import (
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from whygrad.run import Run
 
-Array: TypeAlias = Any
 
 # Networks with at most this many (costs x parameters) run as scalar code: above, NumPy's calls cost less.
 SCALAR_UP_TO = 400

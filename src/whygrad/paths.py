@@ -8,15 +8,13 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.graph import Entry, Graph
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 class Path(NamedTuple):

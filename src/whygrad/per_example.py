@@ -8,9 +8,9 @@ needed for the costs, and a weight's gradients come out apart by not adding up o
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from whygrad.arrays import inner_products
+from whygrad.arrays import Array, inner_products
 from whygrad.contraction import contract_sum
 from whygrad.graph import Entry, Graph, Node
 from whygrad.ops import OPS
@@ -28,8 +28,6 @@ from whygrad.structures import (
 )
 from whygrad.structures.local import unbroadcast
 from whygrad.sweep import Cotangent, Sweep
-
-Array: TypeAlias = Any
 
 
 class _MixedError(Exception):

@@ -1,13 +1,12 @@
 """A run as a graph: its nodes in order, and where each quantity is."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from whygrad.arrays import Array
 from whygrad.graph import Entry, Graph, Recording
 from whygrad.network import Network
 from whygrad.ops import OPS
-
-Array: TypeAlias = Any
 
 
 class Recorded(NamedTuple):

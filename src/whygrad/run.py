@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen import engine
 from whygrad.errors import NotSupportedError, QuantityError, ShapeError
 from whygrad.forward_pass import ForwardPass
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from whygrad.recorded import Recorded
     from whygrad.sweep import Sweep
     from whygrad.values import Values
-
-Array: TypeAlias = Any
 
 
 class Run(ForwardPass):

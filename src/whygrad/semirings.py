@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from whygrad.arrays import (
+    Array,
     best,
     best_along,
     cast,
@@ -36,7 +37,6 @@ from whygrad.contraction import (
     contract_sum,
 )
 
-Array: TypeAlias = Any
 Element: TypeAlias = tuple[Array | None, ...]
 
 

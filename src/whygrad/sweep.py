@@ -16,14 +16,12 @@ Three things keep the work small:
 import math
 from collections.abc import Sequence
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from whygrad.arrays import cast, extremes, keep_memory, largest_exponent
+from whygrad.arrays import Array, cast, extremes, keep_memory, largest_exponent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
-
-Array: TypeAlias = Any
 
 
 class Cotangent(NamedTuple):

@@ -1,10 +1,11 @@
 """The values of one semiring at the quantities of a run."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.exact_counts import counts
 from whygrad.model_values import plain
 from whygrad.notation import Quantity
@@ -13,8 +14,6 @@ from whygrad.sweep import Sweep
 
 if TYPE_CHECKING:
     from whygrad.run import Run
-
-Array: TypeAlias = Any
 
 
 class Values:

@@ -1,7 +1,5 @@
 """What goes back through each head of attention alone."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
 from whygrad.arrays import in_numpy
@@ -13,8 +11,6 @@ from whygrad.model_record import Record
 from whygrad.ops import OPS
 from whygrad.structures import Contraction, Selection
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 def heads(record: Record, module: str) -> tuple[Parts, ...]:

@@ -1,16 +1,14 @@
 """Parts of a gradient: what each of several senders sends back to one place."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy, inner_products
+from whygrad.arrays import Array, in_numpy, inner_products
 from whygrad.errors import QuantityError
 from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
-
-Array: TypeAlias = Any
 
 
 class Parts(NamedTuple):

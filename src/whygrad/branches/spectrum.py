@@ -8,11 +8,11 @@ paths).
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.branches.parts import is_inside
 from whygrad.branches.residuals import Residual, residuals
 from whygrad.errors import NotSupportedError, QuantityError
@@ -20,8 +20,6 @@ from whygrad.graph import Entry, Graph, Node
 from whygrad.model_record import Record
 from whygrad.ops import OPS
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 class Spectrum(NamedTuple):

@@ -6,8 +6,9 @@ another's, one use of a shared weight against the next.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from whygrad.arrays import Array
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
 from whygrad.branches.residuals import Residual, residuals, whole_selection
 from whygrad.graph import Graph
@@ -15,7 +16,6 @@ from whygrad.model_record import Record
 from whygrad.structures import Selection
 from whygrad.sweep import Sweep
 
-Array: TypeAlias = Any
 Users: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import isclose
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.pulls import turns
 from whygrad.diagnosis.rewrites import Reader
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.sums import Sum, averaged, part_of, shares, sizes, sums
-
-Array: TypeAlias = Any
 
 
 class Named(NamedTuple):

@@ -1,15 +1,14 @@
 """The deltas that single mistakes, and pairs of them, lead to at a layer."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At, Change, Mistake
 from whygrad.diagnosis.reading import Candidate, changes, fit, step_of
 from whygrad.diagnosis.setting import Ruler
-
-Array: TypeAlias = Any
 
 #: Mistakes that are known by leaving the slope out; another slope that happens to be 1 everywhere isn't one of them.
 PLAIN = (

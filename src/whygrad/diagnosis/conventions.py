@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from math import isclose
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.errors import NotSupportedError, ShapeError
 
 if TYPE_CHECKING:
     from whygrad.run import Run
-
-Array: TypeAlias = Any
 
 
 class Declared(NamedTuple):

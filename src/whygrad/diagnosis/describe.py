@@ -1,12 +1,9 @@
 """The structure of a difference that no known mistake makes: what can be said truthfully, and no more."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.setting import Ruler, Setting
-
-Array: TypeAlias = Any
 
 
 def _listed(numbers: Array, most: int = 6) -> str:

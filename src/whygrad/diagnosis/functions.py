@@ -1,10 +1,11 @@
 """Judges a person's own backward function against their own forward function; no network has to be declared."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.conventions import Declared
 from whygrad.diagnosis.describe import direction
 from whygrad.diagnosis.handed import precision, rounded_throughout, widened
@@ -21,7 +22,6 @@ from whygrad.diagnosis.table import finding_of
 from whygrad.diagnosis.tape import Tape
 from whygrad.errors import NotSupportedError
 
-Array: TypeAlias = Any
 MOST_EXAMPLES = 32
 MOST_DIFFERENCED = 200
 

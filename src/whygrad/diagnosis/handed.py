@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Layered
 from whygrad.errors import NotSupportedError, ShapeError
-
-Array: TypeAlias = Any
 
 LAYOUTS = {
     "to-from": "rows are where a weight goes to, as PyTorch has it",

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from math import isclose
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.conventions import Convention, Declared, conventions
 from whygrad.diagnosis.describe import describe
 from whygrad.diagnosis.handed import Handed, handed, rounded_throughout, widened
@@ -22,7 +23,6 @@ from whygrad.diagnosis.walk import TIE, Walk
 if TYPE_CHECKING:
     from whygrad.run import Run
 
-Array: TypeAlias = Any
 
 #: Differences below this share of the contributions may be the rounding of a coarser type on the way.
 COARSE = 2e-5

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.pulls import cropped, pulled_with, scattered, turns, with_value, wrong_windows
 from whygrad.diagnosis.shapes_in_tape import ancestors, moved_leaf
 from whygrad.diagnosis.tape import Change, Step, Tape
 
-Array: TypeAlias = Any
 Joined: TypeAlias = Mapping[int, Callable[[list[tuple[int, int, Array]]], Array]]
 
 

@@ -1,14 +1,11 @@
 """Gradients whose shapes don't fit: what they are instead."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.record import Finding
 from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.diagnosis.table import TABLE, finding_of
-
-Array: TypeAlias = Any
 
 
 def _finding(name: str, code: str | None, says: str, fix: str, exact: bool) -> Finding:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.setting import Setting
-
-Array: TypeAlias = Any
 
 
 class At(NamedTuple):

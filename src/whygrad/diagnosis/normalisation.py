@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.shapes_in_tape import Whole
 from whygrad.diagnosis.tape import Tape
-
-Array: TypeAlias = Any
 
 
 def normal_formulas(tape: Tape, whole: Whole) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:

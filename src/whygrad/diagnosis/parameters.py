@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from math import isclose
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At
 from whygrad.diagnosis.reading import Step, Steps, changes, fit, step_of
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.table import STRAY, TABLE, Named, named_multiple
 
-Array: TypeAlias = Any
 Option: TypeAlias = tuple[Steps, Array]
 MOST_READINGS = 6
 

@@ -3,17 +3,17 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.handed import precision
 from whygrad.diagnosis.person import Functions
 from whygrad.diagnosis.record import Diagnosis, Finding
 from whygrad.diagnosis.state import shares_of_examples
 from whygrad.diagnosis.table import finding_of
 
-Array: TypeAlias = Any
 Gradients: TypeAlias = Mapping[str, Array]
 MOST_SINGLE = 12
 MOST_TRUTHS = 4

@@ -1,14 +1,13 @@
 """Mistakes on the way back, in paths, weights and layers: back_l = delta_{l+1} W_{l+1} and dW_l = delta_l^T a_{l-1}."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At, Change, Mistake
 from whygrad.diagnosis.weights import bias_column_weights, elementwise_weights
-
-Array: TypeAlias = Any
 
 
 def _weights_above(at: At) -> Array:

@@ -4,17 +4,16 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.handed import array_of
 from whygrad.diagnosis.tape import Tape
 from whygrad.diagnosis.traced import held
 from whygrad.diagnosis.traced_run import traced_run
 from whygrad.errors import ShapeError
-
-Array: TypeAlias = Any
 
 
 class Functions:

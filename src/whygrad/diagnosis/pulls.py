@@ -1,13 +1,12 @@
 """Single changes to what an operation sends back: other values, other places, overwritten instead of added."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.tape import Change, Tape
-
-Array: TypeAlias = Any
 
 
 def factor_left_out(made: Any, own: Array, right: Array) -> Array:

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At, Change, Mistake
 from whygrad.diagnosis.table import ENTRIES
-
-Array: TypeAlias = Any
 
 REPEATED = 0.2  # the same mistake in another layer was made by the same line of code
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
 from whygrad.diagnosis.record import Diagnosis
 from whygrad.diagnosis.setting import value_at
@@ -17,7 +18,6 @@ from whygrad.ops import ACTIVATIONS, COSTS, OPS
 if TYPE_CHECKING:
     from whygrad.run import Run
 
-Array: TypeAlias = Any
 MOST_CONSTANTS = 8
 
 

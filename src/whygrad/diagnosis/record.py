@@ -1,11 +1,11 @@
 """What comes out: a Diagnosis, its findings, and what became of each parameter."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-Array: TypeAlias = Any
+from whygrad.arrays import Array
 
 
 class Finding(NamedTuple):

@@ -1,15 +1,12 @@
 """Mistakes in scale, in the bias gradients and in the regularisation."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from whygrad.diagnosis.mistake import At, Change, Mistake, Multiple
 from whygrad.diagnosis.output_error import SQUARED
 from whygrad.diagnosis.setting import Setting
-
-Array: TypeAlias = Any
 
 
 def _two(setting: Setting, layer: int, level: str) -> Iterator[Multiple]:

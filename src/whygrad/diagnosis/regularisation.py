@@ -1,13 +1,11 @@
 """Mistakes in which parameters are regularised, and how strongly."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At, Change, Mistake
-
-Array: TypeAlias = Any
 
 
 def _of_bias(at: At) -> Iterator[Change]:

@@ -1,10 +1,11 @@
 """Mistakes in the backward pass of a person's own function: changes to the pulls on its tape."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.kernels import Kernels, Rewrite, line_of
 from whygrad.diagnosis.normalisation import normal_formulas
 from whygrad.diagnosis.pulls import (
@@ -25,8 +26,6 @@ from whygrad.diagnosis.shapes_in_tape import (
 )
 from whygrad.diagnosis.slopes_in_tape import slope_rewrites, softmax_rewrites, union
 from whygrad.diagnosis.tape import Change, Tape
-
-Array: TypeAlias = Any
 
 
 def _nothing(made: Any, own: Array, right: Array) -> Array:

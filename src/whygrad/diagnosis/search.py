@@ -1,17 +1,17 @@
 """The search over the changes to the backward pass of a person's own function."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.alone import Alone, Named
 from whygrad.diagnosis.kernels import Rewrite
 from whygrad.diagnosis.rewrites import Reader
 from whygrad.diagnosis.setting import Ruler
 from whygrad.diagnosis.tape import Tape
 
-Array: TypeAlias = Any
 MOST_REWRITES = 600
 MOST_SECOND = 8
 

@@ -10,10 +10,11 @@ Everything is in float64, whatever the network computes in: rounding is judged b
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
 from whygrad.formula import compiled, symbols
 from whygrad.ops import OPS
@@ -21,8 +22,6 @@ from whygrad.structures import DenseAlongAxis
 
 if TYPE_CHECKING:
     from whygrad.run import Run
-
-Array: TypeAlias = Any
 
 
 def value_at(activation: Activation, z: Array) -> Array:

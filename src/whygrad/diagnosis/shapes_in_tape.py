@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.numpy_functions import PARTIALS
 from whygrad.diagnosis.tape import Change, Tape, groups
-
-Array: TypeAlias = Any
 
 
 class Whole(NamedTuple):

@@ -1,16 +1,14 @@
 """Mistakes in the slope of an activation: delta_l = back_l * f'(z_l)."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
 from whygrad.diagnosis.mistake import At, Change, Mistake
 from whygrad.diagnosis.setting import output_form, slope_at, slope_formula_at, softmax_jacobian, value_at
 from whygrad.ops import ACTIVATIONS
-
-Array: TypeAlias = Any
 
 
 def _bent(at: At) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.kernels import Kernels, Rewrite, line_of
 from whygrad.diagnosis.shapes_in_tape import (
     Whole,
@@ -17,7 +18,6 @@ from whygrad.diagnosis.shapes_in_tape import (
 )
 from whygrad.diagnosis.tape import Change
 
-Array: TypeAlias = Any
 Edges: TypeAlias = dict[tuple[int, int], Change]
 
 #: The slope written with the value, and the function, of those that have such a form.

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.mistake import At, Change, Mistake, Multiple
 from whygrad.diagnosis.setting import Ruler, Setting
 
-Array: TypeAlias = Any
 MOST_EXAMPLES = 200
 MOST_BLOCKS = 32
 

@@ -1,13 +1,13 @@
 """What the gradients of a person's parameters are sums of: shares of examples, positions, rounds of a loop."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.kernels import Kernels
 
-Array: TypeAlias = Any
 MOST_SHARES = 512
 
 

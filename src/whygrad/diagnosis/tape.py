@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = Any
+from whygrad.arrays import Array
 
 
 class Step(NamedTuple):

@@ -1,16 +1,15 @@
 """An array that writes down what is done with it, so that a person's NumPy function can be read without its source."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.numpy_functions import FLAT, PARTIALS, SELECT
 from whygrad.diagnosis.tape import Tape
 from whygrad.errors import NotSupportedError
-
-Array: TypeAlias = Any
 
 
 class LeakError(NotSupportedError):

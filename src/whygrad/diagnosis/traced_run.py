@@ -1,16 +1,15 @@
 """One run of a person's cost function on arrays that write down what is done with them."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 from unittest import mock
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.tape import Tape
 from whygrad.diagnosis.traced import LeakError, Traced
 from whygrad.errors import NotSupportedError
-
-Array: TypeAlias = Any
 
 
 def traced_run(function: Callable[[dict[str, Any]], Any], params: dict[str, Array]) -> Tape:

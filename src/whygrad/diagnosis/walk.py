@@ -8,18 +8,16 @@ layers wins; what costs the same is a tie, and all of it is named.
 from collections.abc import Mapping
 from itertools import chain, product
 from math import isclose
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.diagnosis.candidates import Layer
 from whygrad.diagnosis.mistake import At
 from whygrad.diagnosis.parameters import parameter_readings
 from whygrad.diagnosis.reading import Candidate, Reading, Step, Steps, price, same
 from whygrad.diagnosis.setting import Ruler, Setting
 from whygrad.diagnosis.table import STRAY, named_multiple
-
-Array: TypeAlias = Any
 
 UNEXPLAINED = 6.0
 ONE, TWO = 1.35, 2.25  # what one mistake costs at most, and two

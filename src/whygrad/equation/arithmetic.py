@@ -3,13 +3,10 @@
 Numbers are arrays (points, examples) or (points, 1); arrays of a layer are (points, rows, columns).
 """
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.tree import Node
-
-Array: TypeAlias = Any
 
 
 class Absent(Exception):  # noqa: N818 - it is no mistake of anyone

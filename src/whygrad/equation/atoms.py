@@ -1,10 +1,11 @@
 """What may stand in the place of something wrong, or be missing beside it: quantities and slopes with their values."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.indices import Letters
 from whygrad.equation.points import function_slope
 from whygrad.equation.tree import Call, Function, Index, Negative, Node, Ref, Sum, Symbol
@@ -12,7 +13,6 @@ from whygrad.equation.trial import Trial
 from whygrad.equation.vocabulary import constant_ref
 from whygrad.notation import Quantity, quantities
 
-Array: TypeAlias = Any
 MOST_ATOMS = 300
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
-from whygrad.equation.arithmetic import Absent, Array, alike, power
+from whygrad.equation.arithmetic import Absent, alike, power
 from whygrad.equation.functions import FUNCTIONS, MATRIX_FUNCTIONS
 from whygrad.equation.points import function_slope, function_value
 from whygrad.equation.products import times

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whygrad.equation.arithmetic import Array, total
+from whygrad.arrays import Array
+from whygrad.equation.arithmetic import total
 from whygrad.equation.points import Points
 from whygrad.equation.tree import (
     BigSum,

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.equation.arithmetic import Absent, Array, added, divided, power, total
+from whygrad.arrays import Array
+from whygrad.equation.arithmetic import Absent, added, divided, power, total
 from whygrad.equation.calls import called
 from whygrad.equation.derivatives import derivative, total_by_array, updated
 from whygrad.equation.indices import Letters, NumberAt, sum_range

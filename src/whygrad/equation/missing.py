@@ -1,10 +1,11 @@
 """Finds which paths a right side lacks, and which it has too many: the terms of the left side's derivative."""
 
 from itertools import pairwise, product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.points import Points
 from whygrad.equation.tree import Derivative, Node, Ref, Symbol, walk
 from whygrad.equation.trial import Trial
@@ -13,7 +14,6 @@ from whygrad.equation.writing import Writer
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import exists
 
-Array: TypeAlias = Any
 MOST_TERMS = 64
 
 

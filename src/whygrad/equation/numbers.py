@@ -1,9 +1,8 @@
 """Numbers in an equation: claims about the network's own parameters and data, to their printed digits."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.arithmetic import Absent
 from whygrad.equation.evaluate import Choice
 from whygrad.equation.indices import Letters
@@ -11,8 +10,6 @@ from whygrad.equation.pair import Pair, close
 from whygrad.equation.setting import literals, pure
 from whygrad.equation.tree import Negative, Node, Number, replaced
 from whygrad.errors import EquationError
-
-Array: TypeAlias = Any
 
 
 def numeric(pair: Pair) -> bool:

@@ -1,10 +1,11 @@
 """Two sides that should be equal, and whether they are at some points."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.arithmetic import Absent
 from whygrad.equation.conditions import Condition
 from whygrad.equation.evaluate import Choice, Evaluator
@@ -13,8 +14,6 @@ from whygrad.equation.points import Points
 from whygrad.equation.setting import Setting
 from whygrad.equation.tree import Node, Ref, Sum
 from whygrad.errors import EquationError
-
-Array: TypeAlias = Any
 
 
 class Nowhere(EquationError):  # noqa: N818 - it may be a verdict

@@ -5,17 +5,16 @@ the engine's own equations is a check.
 """
 
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation, Layered
 from whygrad.formula import compiled, parse, symbols
 from whygrad.notation import Quantity
 from whygrad.ops import OPS
 from whygrad.structures import Elementwise
-
-Array: TypeAlias = Any
 
 
 def function_value(activation: Activation, z: Array) -> Array:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whygrad.equation.arithmetic import Array, Unfit, alike, divided, elementwise
+from whygrad.arrays import Array
+from whygrad.equation.arithmetic import Unfit, alike, divided, elementwise
 from whygrad.equation.tree import Derivative, Dots, Node, Product
 
 if TYPE_CHECKING:

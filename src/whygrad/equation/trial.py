@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from fractions import Fraction as Ratio
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.arithmetic import Absent, Unfit
 from whygrad.equation.evaluate import Evaluator
 from whygrad.equation.judge import Outcome, holds_so
@@ -17,7 +18,6 @@ from whygrad.equation.vocabulary import stands_for
 from whygrad.equation.writing import Writer
 from whygrad.errors import EquationError
 
-Array: TypeAlias = Any
 MOST_TRIED = 6
 MOST_SEARCHED = 25_000
 """Steps of evaluation after which a search for what is wrong gives up."""

@@ -1,12 +1,11 @@
 """Where values and derivatives stop being finite: the operation at which it begins, for each cost."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from whygrad.arrays import Array
 from whygrad.graph import Graph
 from whygrad.model_record import Record
-
-Array: TypeAlias = Any
 
 
 class Origin(NamedTuple):

@@ -1,18 +1,16 @@
 """The depth profile: how strongly each cost acts on what each layer puts out."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.report.record import Layer, Part
 from whygrad.structures import Selection
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 
 def depth(record: Record, model: Part) -> tuple[Layer, ...]:

@@ -1,19 +1,16 @@
 """Biases that change nothing: a normalisation or a softmax behind them takes away what they add."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.branches.residuals import ADDS
 from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
 from whygrad.report.record import Part
 from whygrad.structures import Affine, DenseAlongAxis
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 # Sums whose terms cancel to this many units of rounding are 0.
 ROUNDING = 30.0

@@ -1,15 +1,14 @@
 """The records of a report. Every number of a module is the sum of its parameters' numbers, so that folding is exact."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
 from whygrad.gradients import cosines_of
-
-Array: TypeAlias = Any
 
 
 def _shares(lengths: Array) -> Array:

@@ -4,18 +4,16 @@ Large parameters are gone through some weights at a time, so that what is in dou
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.model_record import Record
 from whygrad.report.idle import rounding
 from whygrad.report.record import Numbers
 from whygrad.semirings import Semiring
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 BLOCK = 1 << 17  # weights
 

@@ -1,9 +1,9 @@
 """Activation functions in a recorded computation: dead units, silent units, entries on a kink."""
 
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from whygrad.arrays import in_numpy, style
+from whygrad.arrays import Array, in_numpy, style
 from whygrad.branches.residuals import whole_selection
 from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
@@ -13,8 +13,6 @@ from whygrad.report.record import Units
 from whygrad.report.unit_axes import Along, along
 from whygrad.structures import Elementwise, settled
 from whygrad.sweep import Sweep
-
-Array: TypeAlias = Any
 
 # How far from a kink its slopes are looked at (for entries beyond 1 a part of them), and from which difference on it is
 # one: both are coarse enough for bfloat16.

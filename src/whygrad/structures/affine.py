@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.formula import Number, Tree
 from whygrad.structures.convolution import Convolution
 from whygrad.structures.local import Column, Local, Structure
@@ -13,7 +14,6 @@ from whygrad.structures.local import Column, Local, Structure
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
 
-Array: TypeAlias = Any
 Settings: TypeAlias = Mapping[str, Any]
 
 

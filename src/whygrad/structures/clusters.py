@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.structures.local import Array
+from whygrad.arrays import Array
 
 Function: TypeAlias = Callable[[Array], Array]
 

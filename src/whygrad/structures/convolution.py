@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy, on_host
+from whygrad.arrays import Array, cast, in_numpy, on_host
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
 from whygrad.structures.kernels import at_once, by_kernels, kernel_settings
-from whygrad.structures.local import Array, Column, Local, Settings, each
+from whygrad.structures.local import Column, Local, Settings, each
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import filled, in_numpy, style, wide
+from whygrad.arrays import Array, filled, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
 from whygrad.semirings import OrderSemiring, SumSemiring
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
 from whygrad.structures.lines import Lines
-from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like, settled
+from whygrad.structures.local import Column, Local, Settings, counted, each, partials_like, settled
 from whygrad.structures.separation import Separated, separated
 
 if TYPE_CHECKING:

@@ -5,18 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy, style, wide
+from whygrad.arrays import Array, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
-from whygrad.structures.local import (
-    Array,
-    Column,
-    Local,
-    Settings,
-    constant,
-    partials_like,
-    settled,
-    unbroadcast,
-)
+from whygrad.structures.local import Column, Local, Settings, constant, partials_like, settled, unbroadcast
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

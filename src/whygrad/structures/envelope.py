@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.structures.local import Array
+from whygrad.arrays import Array
 
 
 class _Line(NamedTuple):

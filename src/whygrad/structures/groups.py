@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.structures.local import Array
+from whygrad.arrays import Array
 
 
 def axes_of(settings: Mapping[str, Any], rank: int, default: Any) -> tuple[int, ...]:

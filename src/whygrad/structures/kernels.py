@@ -5,8 +5,8 @@ from collections.abc import Collection
 from math import prod
 from typing import Any, NamedTuple
 
-from whygrad.arrays import on_host
-from whygrad.structures.local import Array, Local, Settings
+from whygrad.arrays import Array, on_host
+from whygrad.structures.local import Local, Settings
 
 # What the rows of a cotangent should take that go back together on the host, by the bytes of a number. PyTorch's
 # kernels for float32 are quickest on what the caches hold. Those for float64 gain by several costs at once, as long as

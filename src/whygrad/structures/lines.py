@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import ascending, cast, in_numpy, on_host, scatter_sum, searched
+from whygrad.arrays import Array, ascending, cast, in_numpy, on_host, scatter_sum, searched
 from whygrad.structures.clusters import sums_over_pairs
 from whygrad.structures.envelope import strongest_of_others
-from whygrad.structures.local import Array
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

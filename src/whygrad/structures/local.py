@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import filled, in_numpy
+from whygrad.arrays import Array, filled, in_numpy
 from whygrad.formula import Number, Tree, parse, substitute
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
 
-Array: TypeAlias = Any
 Settings: TypeAlias = Mapping[str, Any]
 
 

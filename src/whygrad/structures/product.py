@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
-from whygrad.structures.local import Array, Column, Local, Settings
+from whygrad.structures.local import Column, Local, Settings
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

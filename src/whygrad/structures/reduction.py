@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy, style, wide
+from whygrad.arrays import Array, in_numpy, style, wide
 from whygrad.formula import Tree, compiled, symbols
 from whygrad.structures.groups import axes_of, group_at, grouped, ungrouped
-from whygrad.structures.local import Array, Column, Local, Settings, constant, each, partials_like, settled
+from whygrad.structures.local import Column, Local, Settings, constant, each, partials_like, settled
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import cast, in_numpy, shares_memory
+from whygrad.arrays import Array, cast, in_numpy, shares_memory
 from whygrad.formula import Number, Tree
-from whygrad.structures.local import Array, Column, Local, Settings, counted, each, partials_like
+from whygrad.structures.local import Column, Local, Settings, counted, each, partials_like
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from whygrad.arrays import wide
+from whygrad.arrays import Array, wide
 from whygrad.formula import Symbol, Tree
 from whygrad.structures import Column, Local
 from whygrad.structures.local import partials_like
@@ -15,7 +15,7 @@ from whygrad.torch_recorder.matrix_function import few_enough
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
-    from whygrad.structures.local import Array, Settings
+    from whygrad.structures.local import Settings
 
 
 class Waves(NamedTuple):

@@ -1,15 +1,12 @@
 """How much goes through each line of a picture, for many stations at once."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.view.picture import FAINTEST, MOST_LIT, Picture
 from whygrad.view.ways import Ways
-
-Array: TypeAlias = Any
 
 
 class Currents:

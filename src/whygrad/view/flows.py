@@ -1,15 +1,14 @@
 """How much of a derivative goes through each edge and each neuron: what the picture's lines are as wide as."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.structures import DenseAlongAxis
-
-Array: TypeAlias = Any
 
 
 class Flow(NamedTuple):

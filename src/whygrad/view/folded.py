@@ -7,7 +7,7 @@ viewer unfolds the explanation that is chosen.
 
 from collections.abc import Sequence
 from math import fsum, isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +32,6 @@ from whygrad.view.sheet import Sheet, joined
 from whygrad.view.study import Study
 from whygrad.view.templates import roles, templated
 from whygrad.view.ways import Ways
-
-Array: TypeAlias = Any
 
 
 class _Told(Derivatives):

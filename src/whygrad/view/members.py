@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.derive.difference import finite_differences
 from whygrad.derive.links import TOTAL
 from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.view.picture import Picture
 from whygrad.view.ways import Ways
-
-Array: TypeAlias = Any
 
 
 class Group(NamedTuple):

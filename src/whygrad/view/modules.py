@@ -8,16 +8,14 @@ pair of places that can be on the screen together; the page only picks from them
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import isqrt
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.branches.users import Use, sent_by, uses_of
 from whygrad.model_record import Record
 from whygrad.report.record import Part, Report
-
-Array: TypeAlias = Any
 
 # Joins of one module beyond these are one place: a loop over many time steps has hundreds.
 MOST_JOINS = 12

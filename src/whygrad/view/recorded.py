@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.branches import residuals
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.model_record import Record
@@ -19,7 +19,6 @@ from whygrad.view.modules import Modules, modules
 from whygrad.view.place_words import says, short, sides
 from whygrad.view.strongest import StrongestPaths
 
-Array: TypeAlias = Any
 Progress: TypeAlias = Callable[[str, float], None]
 
 VERSION = 1

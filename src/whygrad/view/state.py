@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from whygrad.arguments import numbers
+from whygrad.arrays import Array
 from whygrad.errors import QuantityError
 from whygrad.network import Network
 from whygrad.notation import Quantity
@@ -15,8 +16,6 @@ from whygrad.run import Run
 from whygrad.view.keys import key
 from whygrad.view.keys import quantity as keyed
 from whygrad.view.request import Fields, RequestError, at
-
-Array: TypeAlias = Any
 
 KNOWN = (
     "parameters",

@@ -6,17 +6,17 @@ worked out once for each.
 """
 
 from math import fsum, prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.derive.links import TOTAL
 from whygrad.derive.table import LIST_UP_TO, WALK_UP_TO
 from whygrad.notation import Quantity
 from whygrad.run import Run
 from whygrad.structures import DenseAlongAxis
 
-Array: TypeAlias = Any
 # So many paths are listed of a quantity that has many.
 LISTED = 10
 

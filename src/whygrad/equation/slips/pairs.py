@@ -1,10 +1,11 @@
 """Two slips at once, in the factors of one product: what each factor might have been, and which two together fit."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.equation.atoms import constant_atoms, lettered_atoms
 from whygrad.equation.slips.common import as_written, holds_with, in_place, ratio_text, ref_of
 from whygrad.equation.slips.indices import other_indices
@@ -13,7 +14,6 @@ from whygrad.equation.trial import Change, Fix, Trial, as_ratio
 from whygrad.notation import Quantity
 from whygrad.notation.quantity import exists
 
-Array: TypeAlias = Any
 # What a part of a factor might have been: old, new, its text, what to say, code.
 Other: TypeAlias = tuple[Node, Node, str, str, str]
 MOST_CANDIDATES = 260

@@ -259,7 +259,10 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
             "silent",
             f"{worst.silent} of {worst.units} units of {_units_named(worst)} "
             f"{'is not 0 and gets' if worst.silent == 1 else 'are not 0 and get'} no gradient",
-            ("look whether what they feed is used: a slice, a mask or a detach may leave them out",),
+            (
+                "look whether what they feed is used: a slice, a mask or a detach may leave them out; or whether they "
+                "stand where the function is flat (relu6 at 6): then a lower learning rate, or a function without that",
+            ),
             tuple(u.name for u in quiet),
         )
 

@@ -102,21 +102,17 @@ def multiplied_onto(array: Array, factor: Array) -> Array:
     return array
 
 
-def keep_memory(like: Array, xp: Any) -> None:
+@cache
+def keep_memory() -> None:
     """Sees to it that the memory of arrays that are let go of is there for the next, which else wait for new pages.
 
     The C library gives memory back to the system once more is free than twice the largest block that it was given
-    back. That made backward passes of a small transformer a fifth slower, and blocks of pairs up to four times.
-
-    Args:
-        like: An array where all of them are.
-        xp: The array namespace.
+    back so far. That made backward passes of a small transformer a fifth slower, and blocks of pairs up to four times.
 
     Example:
-        >>> keep_memory(np.zeros(3), np)
+        >>> keep_memory()
     """
-    if on_host(like):
-        xp.empty(KEPT_BYTES // like.itemsize, dtype=like.dtype)
+    np.empty(KEPT_BYTES, dtype=np.uint8)
 
 
 def added_onto(array: Array, term: Array) -> Array:

@@ -97,8 +97,7 @@ class Sweep:
         rows: dict[int, list[int]] = {}
         for row, cost in enumerate(graph.costs):
             rows.setdefault(cost.node, []).append(row)
-        if graph.nodes:
-            keep_memory(graph.nodes[-1].value, graph.xp)
+        keep_memory()
         self._run({number: self._seed(number, here) for number, here in rows.items()})
 
     def _run(self, pending: dict[int, Cotangent]) -> None:

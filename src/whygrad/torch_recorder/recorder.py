@@ -71,7 +71,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
 
 def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) -> Record:
     """Returns the record of one run, in which some kernels are noted as a whole or in pieces."""
-    keep_memory(torch.empty(0), torch)
+    keep_memory()
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)

@@ -37,7 +37,9 @@ def columns_of(report: Report, look: Look) -> Columns:
     """Returns the columns that there is room for."""
     many, numbers = len(report.costs), report.model.numbers
     each = many <= COLUMNS_UP_TO
-    room = look.width - 2 - NAMES - (11 if many > 1 else 0)
+    # "−0.36 ⇄", or "−0.05 (⇄)" where there is one, and two spaces before it
+    cosine = 0 if many == 1 else 11 if hidden_conflicts(lines_of(report)) else 9
+    room = look.width - 2 - NAMES - cosine
     room -= sum(max(len(look.short(cost)), 8) + 2 for cost in report.costs) if each else 25
     cancels = numbers.total is not None and room >= 9
     room -= 9 * cancels

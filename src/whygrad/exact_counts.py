@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import Array, in_numpy
+from whygrad.arrays import Array, extremes, in_numpy
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
@@ -90,19 +90,24 @@ class ExactCounts:
         assert cotangent is not None
         (part,) = cotangent.parts
         rows = len(cotangent.rows)
-        return int(math.frexp(float(self._graph.xp.max(part)))[1]) + cotangent.exponent + rows.bit_length()
+        return math.frexp(extremes(part)[1])[1] + cotangent.exponent + rows.bit_length()
 
     def _residue(self, place: int) -> tuple[int, Sweep]:
         while len(self._residues) <= place:
             below = self._residues[-1][0] if self._residues else 2**31
             prime = _prime_below(below)
-            base = SEMIRINGS[self._semiring]
-            assert isinstance(base, SumSemiring)
-            # Residues below 2**31 leave room to add up 2**22 of them exactly before they are reduced again.
-            modular = base._replace(rescale=None, normalise=lambda part, p=prime: part % p)  # type: ignore[misc]
             # A restart would multiply residues by residues, beyond what float64 holds exactly.
-            self._residues.append((prime, Sweep(self._graph, modular, restart=False)))
+            sweep = Sweep(self._graph, _modulo(self._semiring, prime), restart=False)
+            self._residues.append((prime, sweep))
         return self._residues[place]
+
+
+def _modulo(semiring: str, prime: int) -> SumSemiring:
+    """Returns a semiring of counts, of which only the remainders below 2**31 are kept."""
+    base = SEMIRINGS[semiring]
+    assert isinstance(base, SumSemiring)
+    # There is room to add up 2**22 of them exactly before they are reduced again.
+    return base._replace(rescale=None, normalise=lambda part: part % prime)
 
 
 def _integers(values: Array) -> Array:

@@ -176,10 +176,10 @@ class OrderSemiring(NamedTuple):
     def times(self, left: Element, right: Element, xp: Any, marked: bool = False) -> Element:
         """Returns the elementwise product of a cotangent and lifted partials, with broadcasting."""
         if len(left) == 1:
-            return (left[0] * right[0],)  # type: ignore[operator]
+            return (left[0] * right[0],)  # type: ignore[operator]  # of an order every component is there
         results = []
         for pairs, kept in self.tracks:
-            first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]
+            first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]  # likewise
             for other in others:
                 first = best(kept, xp)(first, other)
             results.append(first)
@@ -229,7 +229,7 @@ class OrderSemiring(NamedTuple):
 
     def _before(self, element: Element, xp: Any) -> Element:
         """Returns, at each place of the last axis, the best of the places before it."""
-        size = element[0].shape[-1]  # type: ignore[union-attr]
+        size = element[0].shape[-1]  # type: ignore[union-attr]  # likewise
 
         def shifted(step: int) -> Element:
             parts = zip(element, self.none, strict=True)
@@ -279,7 +279,7 @@ def _scaled(element: Element, exponent: int, xp: Any) -> Element:
 
 def _signed_largest(parts: Element, xp: Any) -> Element:
     largest, smallest = parts
-    return (xp.where(largest >= -smallest, largest, smallest),)  # type: ignore[operator]
+    return (xp.where(largest >= -smallest, largest, smallest),)  # type: ignore[operator]  # likewise
 
 
 def _split_signs(partial: Array, xp: Any) -> Element:
@@ -298,7 +298,9 @@ def _entropy_lift(partial: Array, xp: Any) -> Element:
 def _entropy_rescale(element: Element, exponent: int, xp: Any) -> Element:
     # sum of c s log(c s) = s (sum of c log c + log s * sum of c)
     weight, product = element
-    return ldexp(weight, exponent, xp), ldexp(product + exponent * math.log(2.0) * weight, exponent, xp)  # type: ignore[operator]
+    assert weight is not None
+    assert product is not None
+    return ldexp(weight, exponent, xp), ldexp(product + exponent * math.log(2.0) * weight, exponent, xp)
 
 
 def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
@@ -409,7 +411,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=_exists,
             products=_single,
             normalise=lambda part: part.clip(max=1.0),
-            read=lambda e, exponent, xp: e[0] > 0,  # type: ignore[operator]
+            read=lambda e, exponent, xp: e[0] > 0,  # type: ignore[operator]  # a sum that is read is there
             unit=True,
         ),
         SumSemiring(

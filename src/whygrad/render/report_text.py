@@ -12,7 +12,7 @@ from rich.text import Text
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING
 from whygrad.render.report_look import BAD, COLUMNS_UP_TO, Look, grid, hue, number
-from whygrad.render.report_tree import columns_of, hidden_conflicts, lines_of, tree
+from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT
@@ -38,15 +38,16 @@ def report_text(report: Report, width: int = 80, unicode: bool = True, color: bo
 
 def parts(report: Report, look: Look) -> Iterator[Any]:
     """Yields what is printed, from top to bottom."""
+    layout = laid_out(report, look)
     yield Text(words.headline(report), HEADING)
     yield ""
-    yield _costs(report, look)
+    yield _costs(report, look, layout)
     yield ""
     if report.findings:
         yield Text("In short", HEADING)
         yield from _findings(report, look)
     yield Text("Which cost pulls where" if len(report.costs) > 1 else "The gradient", HEADING)
-    yield tree(report, look)
+    yield tree(report, look, layout)
     yield ""
     matrix = _matrix(report, look)
     if matrix is not None:
@@ -68,22 +69,21 @@ def parts(report: Report, look: Look) -> Iterator[Any]:
         yield Text("The gradient by the number of blocks that its paths pass", HEADING)
         yield _spectrum(report, look)
         yield ""
-    yield _notes(report, look)
+    yield _notes(report, look, layout)
 
 
-def _notes(report: Report, look: Look) -> Any:
+def _notes(report: Report, look: Look, layout: Layout) -> Any:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(max_width=SENTENCES)
-    columns = columns_of(report, look)
+    lines, columns = layout.lines, layout.columns
     left_out = {"share": not columns.bar, "cancels": not columns.cancels, "paths": not columns.paths}
-    lines = lines_of(report)
     meanings = dict(words.meanings(report))
     if "layers" in meanings:
         meanings["layers"] = f"one scale for all costs, logarithmic; a gap: no path; {meanings['layers']}"
     if columns.costs and any(line.part and _apart(line.part) for line in lines):
         meanings["."] = "no path from this cost"
-    if len(report.costs) > 1 and hidden_conflicts(lines):
+    if layout.inside:
         meanings[f"({words.MARK})"] = "two costs pull against each other in a layer of a folded module"
     if any(line.folded for line in lines):
         meanings["(4)"] = "a module with 4 parameters, folded"
@@ -100,11 +100,11 @@ def _apart(part: Part) -> bool:
     return bool(part.numbers.reached.any() and not part.numbers.reached.all())
 
 
-def _costs(report: Report, look: Look) -> Padding:
+def _costs(report: Report, look: Look, layout: Layout) -> Padding:
     names, values, numbers = list(report.costs), list(report.costs.values()), report.model.numbers
     several = len(names) > 1
     # The fills are the key to the bars.
-    fills = columns_of(report, look).bar > 0
+    fills = layout.columns.bar > 0
     table = grid(*([""] if fills else []), "", "right", "right", *(["right"] if several else []))
     # Beside a name there are two numbers, a cosine and perhaps a fill.
     room = max(12, look.width - 24 - 17 * several - 4 * fills)

@@ -1,6 +1,5 @@
 """The tree of a printed report: a line for each module, with what each cost does to it."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,12 +32,32 @@ class Columns(NamedTuple):
     paths: bool
 
 
-def columns_of(report: Report, look: Look) -> Columns:
-    """Returns the columns that there is room for."""
+class Layout(NamedTuple):
+    """How a report's tree is laid out.
+
+    Args:
+        lines: Its lines, folded to as many as can be read.
+        inside: The folded modules in a layer of which two costs pull against each other.
+        columns: The columns that there is room for.
+    """
+
+    lines: list[Line]
+    inside: set[str]
+    columns: Columns
+
+
+def laid_out(report: Report, look: Look) -> Layout:
+    """Returns how the tree is laid out in the room that there is."""
+    lines = fold(report.model, LINES)
+    inside = {line.part.name for line in lines if line.part and line.folded and conflict_inside(line.part)}
+    return Layout(lines, inside, _columns(report, look, bool(inside)))
+
+
+def _columns(report: Report, look: Look, inside: bool) -> Columns:
     many, numbers = len(report.costs), report.model.numbers
     each = many <= COLUMNS_UP_TO
     # "−0.36 ⇄", or "−0.05 (⇄)" where there is one, and two spaces before it
-    cosine = 0 if many == 1 else 11 if hidden_conflicts(lines_of(report)) else 9
+    cosine = 0 if many == 1 else 11 if inside else 9
     room = look.width - 2 - NAMES - cosine
     room -= sum(max(len(look.short(cost)), 8) + 2 for cost in report.costs) if each else 25
     cancels = numbers.total is not None and room >= 9
@@ -53,35 +72,24 @@ def columns_of(report: Report, look: Look) -> Columns:
     return Columns(each, bar, pair, cancels, paths)
 
 
-def tree(report: Report, look: Look) -> Padding:
+def tree(report: Report, look: Look, layout: Layout) -> Padding:
     """Returns the tree as a table."""
-    lines = lines_of(report)
-    rows = _Rows(report, look, hidden_conflicts(lines))
+    rows = _Rows(report, look, layout)
     table, shared = rows.table(), words.shared_row(report)
     table.add_row(Text("the model", "bold"), *rows.cells(report.model.numbers))
     if shared is not None:
         table.add_row(Text("shared weights", "bold"), *rows.cells(shared))
-    for line in lines:
+    for line in layout.lines:
         table.add_row(*rows.line(line))
     return Padding(table, (0, 0, 0, 2))
-
-
-def lines_of(report: Report) -> list[Line]:
-    """Returns the lines of the tree, folded to as many as can be read."""
-    return fold(report.model, LINES)
-
-
-def hidden_conflicts(lines: Sequence[Line]) -> set[str]:
-    """Returns the folded modules in a layer of which two costs pull against each other."""
-    return {line.part.name for line in lines if line.part and line.folded and conflict_inside(line.part)}
 
 
 class _Rows:
     """The rows of the tree."""
 
-    def __init__(self, report: Report, look: Look, inside: set[str]) -> None:
-        self._costs, self._idle, self._inside = list(report.costs), words.idle(report), inside
-        self._columns, self._look = columns_of(report, look), look
+    def __init__(self, report: Report, look: Look, layout: Layout) -> None:
+        self._costs, self._idle, self._look = list(report.costs), words.idle(report), look
+        self._inside, self._columns = layout.inside, layout.columns
 
     def table(self) -> Table:
         """Returns a table with the columns and their heads."""

@@ -27,6 +27,12 @@ embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumex
 `index_reduce`, the median of all entries, `segment_reduce`, `multilabel_margin_loss`, `affine_grid`, `grid_sample`,
 `interpolate`, max unpooling, attention, recurrent layers.
 
+A sparse tensor (COO, CSR, CSC) is recorded as the array of its entries, so that paths go through entries that are there
+and no others. Its products with dense matrices and vectors (`sparse.mm`, `@`, `addmm`, `bmm`, `mv`,
+`sparse.sampled_addmm`), its softmax and sum, sums of two, products with numbers and dense matrices, transposition,
+`to_sparse`, `to_dense` and `values` are recorded, whether its entries are constants or learned. Two sparse matrices
+aren't multiplied.
+
 Complex numbers are pairs of real ones: the last axis of what is recorded has the real and the imaginary part, as
 `torch.view_as_real` has them, and each part is a quantity with paths of its own. They are moved and added up as
 pairs; a product (`mul`, `mm`, `bmm`, `einsum`) is one operation, in which both parts of the one factor act on both

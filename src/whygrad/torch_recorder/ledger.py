@@ -17,6 +17,7 @@ from whygrad.torch_recorder.copies import apart
 from whygrad.torch_recorder.memory import Memory, Source
 from whygrad.torch_recorder.pairs import carries, is_turned, paired, signs, turned_back
 from whygrad.torch_recorder.selections import picked
+from whygrad.torch_recorder.sparse import Entries
 
 
 class Ledger:
@@ -39,6 +40,7 @@ class Ledger:
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         # By identity: autograd follows them, and they are constants here.
         self.strangers: dict[int, Tensor] = {}
+        self.sparse: dict[int, tuple[Tensor, Entries]] = {}  # by identity: those through which paths go
         self.refusal: NotSupportedError | None = None
         self.paused = False  # while another record is made within this one
         self._otherwise = otherwise
@@ -164,6 +166,15 @@ class Ledger:
             self.memory.hold(tensor, number)
             self.protect(tensor, number)
 
+    def hold_sparse(self, tensor: Tensor, entries: Entries) -> None:
+        """Notes that a sparse tensor that was just made has entries with paths."""
+        self.sparse[id(tensor)] = (tensor, entries)
+
+    def entries(self, tensor: Tensor) -> Entries:
+        """Returns the entries of a sparse tensor, which may be constants."""
+        known = self.sparse.get(id(tensor))
+        return Entries.of_constant(tensor) if known is None else known[1]
+
     def untold(self, tensor: Tensor, how: str | Callable[[], int | None]) -> None:
         """Notes a result beside the one that matters.
 
@@ -276,4 +287,5 @@ class Ledger:
     def graph(self, costs: Any, names: tuple[str, ...]) -> Graph:
         """Returns what was written down; nobody reads a tensor of the run any more."""
         self._untold.clear()
+        self.sparse.clear()
         return self.recording.graph(costs, names)

@@ -198,8 +198,7 @@ def _custom_functions(tracer: Tracer) -> _Stand:
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         ledger = tracer.ledger
-        live = [value for value in args if isinstance(value, Tensor) and ledger.node(value) is not None]
-        if not live or not torch.is_grad_enabled():
+        if not tracer.follows([value for value in args if isinstance(value, Tensor)]):
             out = plain(cls)(*args, **kwargs)
             ledger.known(tensors(out))
             return out

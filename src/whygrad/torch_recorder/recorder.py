@@ -20,7 +20,7 @@ from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
 from whygrad.torch_recorder.restoring import state_left, values_left
-from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES
+from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES, SPARSE_RULES
 from whygrad.torch_recorder.tracer import Tracer
 from whygrad.torch_recorder.whole import Unseen
 
@@ -75,7 +75,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     named = tuple(_named(model))
     modules = _once(named)
     _check(modules)
-    tracer = Tracer(RULES, COMPLEX_RULES, allow_opaque=opaque == "allow")
+    tracer = Tracer(RULES, COMPLEX_RULES, SPARSE_RULES, allow_opaque=opaque == "allow")
     ledger = tracer.ledger
     given = dict(named_tensors(batch, "batch"))
     for name, tensor in given.items():

@@ -89,6 +89,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
     Args:
         rules: What each basic operation is in our table, by name.
         complex_rules: The same where complex numbers go in or come out.
+        sparse_rules: And where sparse tensors do.
         allow_opaque: Whether operations that nobody declared are let through by PyTorch's own derivative.
 
     Attributes:
@@ -109,6 +110,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         self,
         rules: Mapping[str, Rule],
         complex_rules: Mapping[str, Rule],
+        sparse_rules: Mapping[str, Rule],
         allow_opaque: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # PyTorch says no types
@@ -116,6 +118,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         self.stops: list[int] = []
         self._rules = rules
         self._complex_rules = complex_rules
+        self._sparse_rules = sparse_rules
         self.allows_opaque = allow_opaque
 
     def __torch_dispatch__(
@@ -140,7 +143,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             return self._plain(func, known, given, there, args, kwargs)
         for value in there:
             if value.layout != torch.strided:
-                self.ledger.refuse(f"{known.name} (of a {_kind(value)})", DENSE)
+                return self._of_sparse(func, known.name, given, func(*args, **kwargs), value)
         if known.name.startswith("_foreach_"):
             return self._one_by_one(func, known, args, kwargs)
         if known.writes and known.name not in self._rules:
@@ -151,8 +154,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         return self._functional(func, known, given, there, args, kwargs)
 
     def _carry(self, values: Iterable[Tensor]) -> bool:
+        sparse = self.ledger.sparse
         for value in values:  # noqa: SIM110 - twice as fast as any()
-            if self.ledger.node(value) is not None:
+            if self.ledger.node(value) is not None or (sparse and id(value) in sparse):
                 return True
         return False
 
@@ -272,7 +276,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
                     real = of_complex = True
                     rule = self._complex_rules.get(name)
                 if made.layout != torch.strided:
-                    self.ledger.refuse(f"{name} (a {_kind(made)})", DENSE)
+                    return self._of_sparse(func, name, given, out, made)
             if not real:
                 return out
             nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
@@ -290,6 +294,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         drawn = torch.get_rng_state()
         out = func(*args, **kwargs)
         self.note_opaque(name, func, given, out, drawn)
+        return out
+
+    def _of_sparse(self, func: Any, name: str, given: Any, out: Any, which: Tensor) -> Any:
+        """Notes an operation of which an argument or the result is sparse, and returns its result."""
+        if not tensors(out):
+            return out
+        rule = None if which.is_nested else self._sparse_rules.get(name)
+        nodes = NotImplemented if rule is None else rule(Call(self, func, name, given, out))
+        if nodes is NotImplemented:
+            kind = "nested tensor" if which.is_nested else "sparse tensor"
+            self.ledger.refuse(f"{name} ({'a' if which is out else 'of a'} {kind})", DENSE)
+        self._hold(name, out, nodes)
         return out
 
     def _taken_apart(self, func: Any, out: Any, args: Any, kwargs: Any) -> Any:
@@ -334,6 +350,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             drawn: The random state that it began with.
         """
         ledger = self.ledger
+        if any(id(value) in ledger.sparse for value in tensors(given)):
+            ledger.refuse(f"{name} (of a sparse tensor)", DENSE)
         inputs = [value for value in tensors(given) if ledger.node(value) is not None]
         outs = [out] if isinstance(out, Tensor) else list(out)
         nodes: list[int | None] = []
@@ -369,10 +387,6 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
 
     def _refuse(self, func: Any) -> None:
         self.ledger.refuse(str(func))
-
-
-def _kind(tensor: Tensor) -> str:
-    return "nested tensor" if tensor.is_nested else "sparse tensor"
 
 
 def _alike(made: Any, out: Any) -> bool:

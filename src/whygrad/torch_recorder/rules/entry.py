@@ -12,6 +12,7 @@ from whygrad.torch_recorder.tracer import Call, Rule
 OPS = load_all()
 ENTERED: dict[str, Rule] = {}
 COMPLEX: dict[str, Rule] = {}  # where complex numbers go in or come out
+SPARSE: dict[str, Rule] = {}  # where sparse tensors do
 
 
 def rule(*names: str, into: dict[str, Rule] = ENTERED) -> Callable[[Rule], Rule]:

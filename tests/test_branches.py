@@ -176,6 +176,24 @@ def test_blocks_by_pattern() -> None:
         spectrum(plain)
 
 
+def test_a_module_counts_that_returns_what_a_module_in_it_returns() -> None:
+    def block() -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+
+    model = nn.ModuleDict({"first": block(), "second": block()})
+
+    def around(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        h = x + model["first"](x)
+        return {"c": (model["second"](h) * 2 + h.sin()).square().sum()}
+
+    record = wg.record(model, torch.randn(2, 3), around)
+    split = record.spectrum(["first", "second"])
+    assert split.blocks == ("first", "second")
+    assert (split.parts["first.0.weight"] > 0).tolist() == [[False, True, True]]
+    by_last = record.spectrum(["first.1", "second.1"])
+    np.testing.assert_array_equal(split.parts["batch"], by_last.parts["batch"])
+
+
 @pytest.mark.parametrize("many", [2, 4])
 def test_heads_against_autograd_with_the_other_heads_cut(many: int) -> None:
     width = 8

@@ -1,6 +1,7 @@
 """What is asked of a recorded model: names, sweeps and paths, against plain Python that follows every path."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,78 @@ def test_attention_weights_are_named_by_head_and_tokens() -> None:
     record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m(b, b, b)[0].square().sum()})
     names = {name for path in record.paths("in_proj_weight[0, 0]", k=30) for name in path.quantities}
     assert any("head 0, token" in name and " -> token " in name for name in names), names
+
+
+class Einsum(nn.Module):
+    """Attention by einsum, as ``pattern`` joins weights and values."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self.num_heads, self.pattern, self.values = 2, pattern, nn.Linear(4, 6)
+
+    def weights(self, x: torch.Tensor) -> torch.Tensor:
+        heads = x.view(*x.shape[:2], 2, 2)
+        return torch.einsum("bthd,bshd->bhts", heads, heads).softmax(-1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum(self.pattern, self.weights(x), self.values(x).view(*x.shape[:2], 2, 3))
+
+
+@pytest.mark.parametrize("pattern", ["bhts,bshd->bthd", "bhts,bshd->bhdt", "whole"])
+@pytest.mark.parametrize("examples", [1, 2])
+def test_a_step_through_attention_is_named_after_the_weight_that_it_is_multiplied_by(
+    pattern: str, examples: int
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(examples, 3, 4)
+    if pattern == "whole":
+        attention: nn.Module = nn.MultiheadAttention(4, 2, batch_first=True)
+        weights = attention(x, x, x, average_attn_weights=False)[1]
+        record = wg.record({"a": attention}, x, lambda m, b: {"c": m["a"](b, b, b)[0].square().sum()})
+    else:
+        attention = Einsum(pattern)
+        weights = attention.weights(x)
+        record = wg.record({"a": attention}, x, lambda m, b: {"c": m["a"](b).square().sum()})
+    steps = 0
+    for path in record.paths("batch", k=200):
+        for name in path.quantities:
+            found = re.fullmatch(
+                r"a head (\d), token (\d) -> token (\d)(, value \d)?(?: of example (\d))?", name
+            )
+            if found is None:
+                continue
+            head, asking, asked, value, example = found.groups()
+            place = path.path.entries.index(wg_entry(record, name))
+            assert record.at(record.unicode(name)) == record.at(name)
+            weight = weights[int(example or 0), int(head), int(asking), int(asked)].item()
+            if value is None:
+                held = record.graph.nodes[path.path.entries[place].node].value.reshape(-1)
+                assert held[path.path.entries[place].position].item() == pytest.approx(weight)
+            else:
+                assert path.path.partials[place - 1] == pytest.approx(weight)
+                steps += 1
+    # values on the left, as torch.einsum has them there: no name, rather than a wrong one
+    assert (steps > 20) == (pattern != "bhts,bshd->bhdt")
+
+
+def test_a_head_or_token_that_is_not_there_is_refused() -> None:
+    model = {"a": nn.MultiheadAttention(4, 2, batch_first=True)}
+    record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m["a"](b, b, b)[0].sum()})
+    for name in (
+        "a head 2, token 0 -> token 1",
+        "a head 1, token 3 -> token 1",
+        "a head 1, token 0 -> token 3",
+    ):
+        with pytest.raises(wg.QuantityError, match="expected a head below 2, tokens below 3 and 3"):
+            record.at(name)
+
+
+def test_an_output_has_the_name_of_every_module_that_returns_it() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), nn.Identity(), nn.Linear(3, 2))
+    record = wg.record(model, torch.randn(2, 4), lambda m, b: {"c": (m(b) + m(2 * b)).sum()})
+    assert record.at("0[1, 2]") == record.at("0.1[1, 2]") == record.at("1[1, 2]")
+    assert record.at("0 (call 2)[1, 2]") == record.at("0.1 (call 2)[1, 2]") != record.at("0[1, 2]")
+    assert record.paths("0[1, 2]", k=1)[0].quantities[0] == "0.1[1, 2]"
 
 
 def test_derivatives_by_what_is_in_the_middle() -> None:

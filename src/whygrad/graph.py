@@ -9,7 +9,7 @@ import numpy as np
 
 from whygrad.arrays import Array
 from whygrad.ops import Op
-from whygrad.structures import Elementwise, Local, Structure
+from whygrad.structures import Elementwise, Local, Selection, Structure
 
 
 class Entry(NamedTuple):
@@ -61,6 +61,15 @@ class Graph(NamedTuple):
         op = self.nodes[number].op
         assert op is not None
         return op.structure
+
+    def whole_selection(self, number: int) -> bool:
+        """Returns whether a node is another one in another shape or order: every entry once."""
+        node = self.nodes[number]
+        if node.op is None or len(node.inputs) != 1:
+            return False
+        if node.op.name == "identity":
+            return True
+        return isinstance(node.op.structure, Selection) and self.size(number) == self.size(node.inputs[0])
 
     def users(self) -> tuple[tuple[tuple[int, int], ...], ...]:
         """Returns, for each node, the (user, which of its inputs) pairs."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from whygrad.attention import Attention, attentions
 from whygrad.errors import QuantityError
 from whygrad.graph import Entry, Graph
 from whygrad.structures import Selection
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 # Behind a name: the array that has it, and not the cost.
 ARRAY = "[...]"
+# One attention weight, or one entry of a value on the way through it.
+THROUGH = re.compile(
+    r"(?P<name>.*?) ?head (?P<head>\d+), token (?P<asking>\d+) (?:->|→) token (?P<asked>\d+)"
+    r"(?:, value (?P<value>\d+))?(?: of example (?P<example>\d+))?"
+)
 
 
 class Leaf(NamedTuple):
@@ -34,7 +40,13 @@ class Output(NamedTuple):
 
     module: str
     call: int
-    order: int
+    place: int
+
+    @property
+    def name(self) -> str:
+        """What the node is called after it."""
+        said = [*[f"output {self.place + 1}"] * (self.place > 0), *[f"call {self.call}"] * (self.call > 1)]
+        return f"{self.module} ({', '.join(said)})" if said else self.module
 
 
 class Made(NamedTuple):
@@ -44,13 +56,20 @@ class Made(NamedTuple):
         module: The path of the module.
         heads: In how many attention heads that module works (0: none).
         output: Which module returned it, the innermost; nothing where none did.
+        around: Which others returned it too, as a ``Sequential`` returns what its last module does.
         by_costs: Whether the function of the costs made it itself, outside of all modules.
     """
 
     module: str
     heads: int = 0
     output: Output | None = None
+    around: tuple[Output, ...] = ()
     by_costs: bool = False
+
+    @property
+    def returned_by(self) -> tuple[Output, ...]:
+        """All modules that returned it, the innermost first."""
+        return (self.output, *self.around) if self.output else self.around
 
 
 class Names:
@@ -67,13 +86,16 @@ class Names:
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        """Name -> node: leaves and their other names, costs, then outputs of modules and operations."""
+        """Name -> node: leaves and their other names, then outputs of modules and operations."""
         found: dict[str, int] = {}
         for leaf in self._leaves:
             for name in (leaf.name, *leaf.aliases):
                 found[name] = leaf.node
         for number in range(len(self._graph.nodes)):
             found.setdefault(self.node(number), number)
+        for number, made in enumerate(self._made):
+            for output in made.around:
+                found.setdefault(output.name, number)
         # only then the short names: one of a node inside a module may be the whole name of a later one
         for number, node in enumerate(self._graph.nodes):
             found.setdefault(node.name, number)
@@ -120,6 +142,9 @@ class Names:
         array = text.removesuffix(ARRAY)
         if array in self._numbers:
             return self._numbers[array], None
+        attended = self._at_attention(text)
+        if attended is not None:
+            return attended
         name, _, index = text.rpartition("[")
         name = name.rstrip().removesuffix(ARRAY)
         if name not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
@@ -146,9 +171,10 @@ class Names:
         if prod(shape) == 1:
             return self._apart(self.node(entry.node), "")
         index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
-        heads = self._made[entry.node].heads
-        if heads and node.op is not None and node.op.name == "softmax" and len(shape) in (3, 4):
-            return self._attention(entry.node, index, shape, heads)
+        if entry.node in self._attention:
+            attention = self._attention[entry.node]
+            *front, asking, asked = index
+            return self._through(attention, front, asking, asked)
         return self._apart(self.node(entry.node), f"[{', '.join(map(str, index))}]")
 
     def _apart(self, array: str, index: str) -> str:
@@ -156,22 +182,77 @@ class Names:
         name = array + index
         return f"{array}{ARRAY}{index}" if name in self._graph.cost_names else name
 
-    def _attention(self, number: int, index: tuple[int, ...], shape: tuple[int, ...], heads: int) -> str:
-        """Returns the name of one attention weight: which token looks at which, in which head."""
-        *front, asking, asked = index
+    @cached_property
+    def _attention(self) -> dict[int, Attention]:
+        """The uses of attention by the nodes of their weights."""
+        modules = [made.module for made in self._made]
+        found = attentions(self._graph, modules, lambda number: self._made[number].heads)
+        return {attention.weights: attention for attention in found}
+
+    @cached_property
+    def _products(self) -> dict[int, Attention]:
+        """The uses of attention by the products of weights and values."""
+        return {a.product: a for a in self._attention.values() if a.product is not None}
+
+    def _through(
+        self, attention: Attention, front: Sequence[int], asking: int, asked: int, value: int | None = None
+    ) -> str:
+        """Returns the name of an attention weight, or of a value's way through it: which token looks at which."""
         # Examples and heads are one axis in MultiheadAttention, the example before the head.
-        example, head = front if len(front) == 2 else divmod(front[0], heads)
-        examples = shape[0] if len(front) == 2 else shape[0] // heads
-        at = f" of example {example}" if examples > 1 else ""
-        return f"{self._made[number].module} head {head}, token {asking} -> token {asked}{at}"
+        example, head = front if len(front) == 2 else divmod(front[0], attention.heads)
+        shape = self._graph.nodes[attention.weights].value.shape
+        examples = shape[0] if len(shape) == 4 else shape[0] // attention.heads
+        said = [
+            f"{attention.name} head {head}, token {asking} -> token {asked}".lstrip(),
+            f", value {value}" if value is not None else "",
+            f" of example {example}" if examples > 1 else "",
+        ]
+        return "".join(said)
+
+    def _weighed(self, before: Entry, entry: Entry) -> str | None:
+        """Returns the name of a step from a value to its product with the attention weights; nothing for others."""
+        attention = self._products.get(entry.node)
+        if attention is None or before.node != self._graph.nodes[entry.node].inputs[1]:
+            return None
+        shape = self._graph.nodes[entry.node].value.shape
+        *front, asking, column = map(int, np.unravel_index(entry.position, shape))
+        *_, asked, _ = map(int, np.unravel_index(before.position, self._graph.nodes[before.node].value.shape))
+        return self._through(attention, front, asking, asked, column)
+
+    def _at_attention(self, text: str) -> tuple[int, int] | None:
+        """Returns the node and the position of what a name of an attention weight stands for; nothing for others."""
+        found = THROUGH.fullmatch(text)
+        attention = found and next((a for a in self._attention.values() if a.name == found["name"]), None)
+        if not found or attention is None:
+            return None
+        example, head, asking, asked = (
+            int(found[part] or 0) for part in ("example", "head", "asking", "asked")
+        )
+        *front, rows, columns = self._graph.nodes[attention.weights].value.shape
+        shape = (prod(front) // attention.heads, attention.heads, rows, columns)
+        entry = (example, head, asking, asked)
+        if found["value"] and attention.product is not None:
+            product = self._graph.nodes[attention.product].value
+            shape = (*shape[:3], product.shape[-1])
+            entry = (example, head, asking, int(found["value"]))
+        if asked >= columns or any(i >= size for i, size in zip(entry, shape, strict=True)):
+            raise QuantityError(
+                f"{text!r}: expected a head below {shape[1]}, tokens below {rows} and {columns}, of one of "
+                f"{shape[0]} examples"
+            )
+        node = attention.product if found["value"] and attention.product is not None else attention.weights
+        return node, int(np.ravel_multi_index(entry, shape))
 
     def path(self, path: "Path") -> tuple[str, ...]:
         """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
         kept: list[str] = []
         last = len(path.entries) - 1
         for place, entry in enumerate(path.entries):
+            through = self._weighed(path.entries[place - 1], entry) if place else None
             following = path.entries[place + 1].node if place < last else None
-            if (
+            if through is not None:
+                kept.append(through)
+            elif (
                 following is None
                 or entry in self._graph.costs
                 or not self._passed_over(entry.node, following)
@@ -183,7 +264,7 @@ class Names:
         """Returns whether a step says nothing that the next one doesn't say: it is in the same module without parts,
         or its entries are moved and then called by the module's name, or it only moves entries itself."""
         node, after = self._graph.nodes[number], self._graph.nodes[following]
-        if node.op is None:
+        if node.op is None or number in self._attention:
             return False
         if (
             self._made[number].module in self._simple

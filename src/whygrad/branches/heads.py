@@ -1,15 +1,17 @@
 """What goes back through each head of attention alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from whygrad.arrays import in_numpy
+from whygrad.attention import places_along, product_with
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
-from whygrad.branches.residuals import whole_selection
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Entry, Graph, Node
 from whygrad.model_record import Record
 from whygrad.ops import OPS
-from whygrad.structures import Contraction, Selection
+from whygrad.structures import Contraction
 from whygrad.sweep import Sweep
 
 
@@ -55,46 +57,33 @@ def _joined_heads(graph: Graph, softmax: int) -> tuple[int, int] | None:
     put each head's columns next to each other.
     """
     users = graph.users()
-    waiting, product = [softmax], None
-    while waiting and product is None:
-        for user, _ in users[waiting.pop()]:
-            op = graph.nodes[user].op
-            assert op is not None
-            if isinstance(op.structure, Contraction):
-                product = user
-            elif whole_selection(graph, user) or op.name in ("mul", "dropout", "native_dropout"):
-                waiting.append(user)
-    number = product
-    while number is not None and len(users[number]) == 1:
+    way = product_with(graph, users, softmax)
+    if way is None:
+        return None
+    number = way[-1]
+    after = [number]
+    while len(users[number]) == 1:
         number = users[number][0][0]
-        if product is None or not whole_selection(graph, number):
+        if not graph.whole_selection(number):
             break
-        many = _side_by_side(graph, product, number)
+        after.append(number)
+        many = _side_by_side(graph, after)
         if many is not None:
             return number, many
     return None
 
 
-def _side_by_side(graph: Graph, product: int, number: int) -> int | None:
-    if len(graph.nodes[product].value.shape) < 3:
+def _side_by_side(graph: Graph, way: Sequence[int]) -> int | None:
+    """Returns how many heads of the first node lie side by side in the last; nothing where they don't."""
+    product = graph.nodes[way[0]].value
+    if len(product.shape) < 3:
         return None
-    rows, width = graph.nodes[product].value.shape[-2:]
-    last = graph.nodes[number].value.shape[-1]
+    rows, width = product.shape[-2:]
+    last = graph.nodes[way[-1]].value.shape[-1]
     if last == width or last % width:
         return None
     many = last // width
-    value = graph.nodes[product].value
-    places = graph.xp.arange(graph.size(product), device=value.device).reshape(value.shape)
-    chain = [number]
-    while graph.nodes[chain[-1]].inputs[0] != product:
-        chain.append(graph.nodes[chain[-1]].inputs[0])
-    for view in reversed(chain):
-        structure = graph.structure(view)
-        if isinstance(structure, Selection):
-            # In one piece: the view may be of memory that lay otherwise.
-            flat = places.reshape(-1).reshape(places.shape)
-            places = structure.select(flat, **graph.nodes[view].settings)
-    head = in_numpy(places).reshape(-1, last) // (rows * width) % many
+    head = in_numpy(places_along(graph, way)).reshape(-1, last) // (rows * width) % many
     return many if (head == np.arange(last) // width).all() else None
 
 

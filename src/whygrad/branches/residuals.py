@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from whygrad.graph import Graph, Node
+from whygrad.graph import Node
 from whygrad.model_record import Record
 from whygrad.structures import Contraction, Elementwise, Selection
 
@@ -51,7 +51,7 @@ class Structure:
         self._ancestors: list[int] = []  # bit i: node i, or the node itself
         for number, node in enumerate(nodes):
             leaf = node.op is None
-            moved = whole_selection(self.graph, number)
+            moved = self.graph.whole_selection(number)
             self.static.append(number not in inputs if leaf else moved and self.static[node.inputs[0]])
             self.parameter.append(number in learned if leaf else moved and self.parameter[node.inputs[0]])
             bits = 1 << number
@@ -90,21 +90,11 @@ class Structure:
         structure = node.op.structure
         if isinstance(structure, Selection):
             # A part of a value is another value: x_t is not what x_(t-1) comes from, though both are cut from x.
-            return whole_selection(self.graph, number)
+            return self.graph.whole_selection(number)
         if isinstance(structure, Elementwise):
             return node.op.name in LINEAR
         product = isinstance(structure, Contraction) or type(structure).__name__ in ("Affine", "Convolution")
         return product or "normalise" in node.op.name or node.op.name == "along_axes"
-
-
-def whole_selection(graph: Graph, number: int) -> bool:
-    """Returns whether a node is another one in another shape or order: every entry once."""
-    node = graph.nodes[number]
-    if node.op is None or len(node.inputs) != 1:
-        return False
-    if node.op.name == "identity":
-        return True
-    return isinstance(node.op.structure, Selection) and graph.size(number) == graph.size(node.inputs[0])
 
 
 def residuals(record: Record) -> tuple[Residual, ...]:

@@ -135,15 +135,21 @@ def _given(
                 edges.add((residual.add, 1 - residual.skip))
                 names.append(residual.name)
             if not inside:
-                outputs = [
-                    n
-                    for n, made in enumerate(record.made)
-                    if made.output and made.output.module == path and made.output.order == 0
-                ]
-                for place, output in enumerate(outputs):
+                for call, output in enumerate(_first_outputs(record, path)):
                     edges.update(users[output])
-                    names.append(path if not place else f"{path} ({place + 1})")
+                    names.append(f"{path} ({call + 1})" if call else path)
     return tuple(names), edges
+
+
+def _first_outputs(record: Record, path: str) -> list[int]:
+    """Returns for each call of a module the first array that it returned."""
+    first: dict[int, tuple[int, int]] = {}
+    for number, made in enumerate(record.made):
+        for output in made.returned_by:
+            if output.module == path:
+                here = (output.place, number)
+                first[output.call] = min(here, first.get(output.call, here))
+    return [number for _, number in first.values()]
 
 
 def _modules(record: Record) -> Iterable[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from whygrad.arrays import Array
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
-from whygrad.branches.residuals import Residual, residuals, whole_selection
+from whygrad.branches.residuals import Residual, residuals
 from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.structures import Selection
@@ -81,7 +81,7 @@ def uses_of(graph: Graph) -> dict[int, list[Use]]:
     views: list[tuple[int, ...]] = []
     found: dict[int, list[Use]] = {}
     for number, node in enumerate(graph.nodes):
-        if whole_selection(graph, number):
+        if graph.whole_selection(number):
             source = node.inputs[0]
             root.append(root[source])
             views.append((number, *views[source]))

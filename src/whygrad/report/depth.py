@@ -134,7 +134,7 @@ def _returned(record: Record) -> dict[str, list[list[int]]]:
     for number, made in enumerate(record.made):
         if made.output and number not in costs and len(record.graph.nodes[number].value.shape):
             calls = found.setdefault(made.output.module, {})
-            calls.setdefault(made.output.call, []).append((made.output.order, number))
+            calls.setdefault(made.output.call, []).append((made.output.place, number))
     return {
         module: [[number for _, number in sorted(call)] for call in calls.values()]
         for module, calls in found.items()

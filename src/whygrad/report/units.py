@@ -4,7 +4,6 @@ from math import prod
 from typing import Any, NamedTuple
 
 from whygrad.arrays import Array, in_numpy, style
-from whygrad.branches.residuals import whole_selection
 from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
 from whygrad.model_record import Record
@@ -104,7 +103,7 @@ def _ends(record: Record) -> set[int]:
     nodes, users = record.graph.nodes, record.graph.users()
     weights = {leaf.node for leaf in record.leaves.values() if leaf.kind != "input"}
     weights |= {
-        n for n, node in enumerate(nodes) if whole_selection(record.graph, n) and node.inputs[0] in weights
+        n for n, node in enumerate(nodes) if record.graph.whole_selection(n) and node.inputs[0] in weights
     }
     before: set[int] = set()  # what weights lie behind
     for number in range(len(nodes) - 1, -1, -1):

@@ -36,6 +36,9 @@ class Ledger:
         self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
         self.outputs: dict[int, Output] = {}  # by node
+        self.around: dict[
+            int, list[Output]
+        ] = {}  # by node: of modules that returned what another had returned
         self.by_costs: set[int] = set()  # nodes that were made outside of all modules
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         # By identity: autograd follows them, and they are constants here.
@@ -254,7 +257,10 @@ class Ledger:
                 held[number].tensor = value
 
     def name_outputs(self, made: Sequence[Tensor], path: str, start: int) -> None:
-        """Names nodes after the module that returns them, the first by its path alone, unless a module inside did."""
+        """Names nodes after the module that returns them, the first by its path alone, unless a module inside did.
+
+        Of what a module inside returned already, or what came in, it is noted that this one returns it too.
+        """
         found: dict[int, int] = {}
         for place, tensor in enumerate(made if path else ()):
             if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
@@ -263,15 +269,18 @@ class Ledger:
                 number = None if id(tensor) in self._untold else self.memory.sure(tensor)
             else:
                 number = self.node(tensor)
-            if number is not None and number >= start and number not in self.outputs:
+            if number is not None:
                 found.setdefault(number, place)
         if not found:
             return
         call = self._calls[path] = self._calls.get(path, 0) + 1
-        for order, (number, place) in enumerate(found.items()):
-            said = [*[f"output {place + 1}"] * (place > 0), *[f"call {call}"] * (call > 1)]
-            self.recording.rename(number, f"{path} ({', '.join(said)})" if said else path)
-            self.outputs[number] = Output(path, call, order)
+        for number, place in found.items():
+            output = Output(path, call, place)
+            if number < start or number in self.outputs:
+                self.around.setdefault(number, []).append(output)
+            else:
+                self.recording.rename(number, output.name)
+                self.outputs[number] = output
 
     def refuse(self, name: str, instead: str = "") -> None:
         """Raises the error for an operation that isn't in the table; ``instead`` says what to do about it."""

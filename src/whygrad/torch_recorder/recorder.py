@@ -169,7 +169,13 @@ def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tup
     }
     heads = {path: _heads(modules[path]) for path in attends if path in modules}
     return tuple(
-        Made(path, heads.get(path, 0), ledger.outputs.get(number), number in ledger.by_costs)
+        Made(
+            path,
+            heads.get(path, 0),
+            ledger.outputs.get(number),
+            tuple(ledger.around.get(number, ())),
+            number in ledger.by_costs,
+        )
         for number, path in enumerate(ledger.modules)
     )
 

@@ -748,6 +748,14 @@ def test_integers_take_part_in_the_precision_of_the_others() -> None:
             lambda h: torch.view_as_complex(h[:, :2].contiguous()).logsumexp(0).abs(),
             r"logsumexp \(of complex numbers\)[\s\S]*real and the imaginary part[\s\S]*opaque=\"allow\"",
         ),
+        (
+            lambda h: torch.relu(torch.nested.as_nested_tensor([h, h[:2]])).to_padded_tensor(0.0),
+            r"a nested tensor\)[\s\S]*to_padded_tensor",
+        ),
+        (
+            lambda h: torch.nested.as_nested_tensor([h, h[:2]], layout=torch.jagged).values(),
+            r"nested tensor\)[\s\S]*to_padded_tensor",
+        ),
         (lambda h: torch.igamma(torch.ones(4, 3), h.abs()), r"igamma[\s\S]*opaque=\"allow\""),
         (lambda h: torch.as_strided_scatter(h, h[0], (3,), (1,)), r"no derivative[\s\S]*clone"),
         (lambda h: (h * 1)[1:].as_strided((3,), (1,), 0), r"doesn't show[\s\S]*clone"),

@@ -142,7 +142,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         if not follows or not self._carry(there):
             return self._plain(func, known, given, there, args, kwargs)
         for value in there:
-            if value.layout != torch.strided:
+            if value.layout != torch.strided or value.is_nested:
                 return self._of_sparse(func, known.name, given, func(*args, **kwargs), value)
         if known.name.startswith("_foreach_"):
             return self._one_by_one(func, known, args, kwargs)
@@ -275,7 +275,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
                 if made.is_complex():
                     real = of_complex = True
                     rule = self._complex_rules.get(name)
-                if made.layout != torch.strided:
+                if made.layout != torch.strided or made.is_nested:
                     return self._of_sparse(func, name, given, out, made)
             if not real:
                 return out

@@ -22,6 +22,9 @@ with warnings.catch_warnings():
     COO = torch.sparse_coo_tensor(PLACES, ENTRIES, (3, 3))
     CSR = COO.coalesce().to_sparse_csr()
     CSC = COO.coalesce().to_sparse_csc()
+    HOLLOW = torch.tensor(
+        [[0.0, 2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 1.0, -1.0]], dtype=torch.float64
+    ).to_sparse_csr()
 
 
 def learned(values: torch.Tensor) -> torch.Tensor:
@@ -43,6 +46,11 @@ CONSTANT: dict[str, Run] = {
     "mv of CSR": lambda x, v: CSR @ x[:, 1],
     "bmm": lambda x, v: torch.bmm(torch.stack([COO, 2 * COO]), torch.stack([x, x * x])),
     "linear": lambda x, v: nn.functional.linear(x.T, CSR),
+    "sums": lambda x, v: torch.sparse.mm(CSR, x, "sum"),
+    "means": lambda x, v: torch.sparse.mm(CSR, x, "mean"),
+    "the largest": lambda x, v: torch.sparse.mm(CSR, x, "amax"),
+    "the largest of some that are alike": lambda x, v: torch.sparse.mm(CSR, 0 * x + x[0, 0].exp(), "amax"),
+    "the smallest, and a row without entries": lambda x, v: torch.sparse.mm(HOLLOW, x, "amin"),
 }
 
 LEARNED: dict[str, Run] = {
@@ -106,6 +114,17 @@ def test_products_with_a_constant_matrix(name: str) -> None:
 def test_learned_entries(name: str) -> None:
     record = agrees(LEARNED[name])
     assert record.sweep("count")["x"].sum() + record.sweep("count")["v"].sum() > 0
+
+
+def test_the_largest_terms_of_a_batch_that_is_not_trained() -> None:
+    def larger(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"size": (torch.sparse.mm(CSR, x, "amax") @ model.weight.T).sum()}
+
+    layer, x = nn.Linear(2, 1).double(), torch.randn(3, 2, dtype=torch.float64)
+    record = recorded(layer, x, larger)
+    by_batch = x.clone().requires_grad_()
+    larger(layer, by_batch)["size"].backward()
+    torch.testing.assert_close(record.sweep("gradient")["batch"], by_batch.grad)
 
 
 def test_paths_go_through_entries_alone() -> None:
@@ -172,7 +191,6 @@ def test_a_graph_network_of_several_losses() -> None:
     [
         (lambda x, v: torch.sparse.mm(learned(v), COO).to_dense(), "_sparse_sparse_matmul"),
         (lambda x, v: learned(v).mul_(2.0) @ x, "mul_"),
-        (lambda x, v: torch.sparse.mm(CSR, x, "mean"), "_sparse_mm_reduce_impl"),
     ],
 )
 def test_what_is_refused_says_what_to_do(run: Run, words: str) -> None:

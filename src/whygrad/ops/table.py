@@ -29,9 +29,9 @@ embedding bags, bilinear layers, `cdist` and `pdist`, `cumprod` and `logcumsumex
 
 A sparse tensor (COO, CSR, CSC) is recorded as the array of its entries, so that paths go through entries that are there
 and no others. Its products with dense matrices and vectors (`sparse.mm`, `@`, `addmm`, `bmm`, `mv`,
-`sparse.sampled_addmm`), its softmax and sum, sums of two, products with numbers and dense matrices, transposition,
-`to_sparse`, `to_dense` and `values` are recorded, whether its entries are constants or learned. Two sparse matrices
-aren't multiplied.
+`sparse.sampled_addmm`; also with means or largest terms for sums), its softmax and sum, sums of two, products with
+numbers and dense matrices, transposition, `to_sparse`, `to_dense` and `values` are recorded, whether its entries are
+constants or learned. Two sparse matrices aren't multiplied.
 
 Complex numbers are pairs of real ones: the last axis of what is recorded has the real and the imaginary part, as
 `torch.view_as_real` has them, and each part is a quantity with paths of its own. They are moved and added up as

@@ -183,6 +183,34 @@ def _multiplied(call: Call) -> Any:
     return written(call, lambda: _product(call, first, second))
 
 
+@rule("_sparse_mm_reduce_impl", into=SPARSE)
+def _joined(call: Call) -> Any:
+    """Notes a product in which the terms of each entry are not added up, or divided by how many they are."""
+    out, reduce = call.out[0], call.given["reduce"]
+    other: Tensor = call.given["other"]
+    (rows, columns), values, _ = call.ledger.entries(call.given["self"])
+
+    def picked() -> Tensor:
+        return other.index_select(0, columns) * values.unsqueeze(1)
+
+    if reduce in ("amax", "amin"):
+        with no_dispatch():  # the first of several that are the largest
+            number = torch.arange(len(rows), device=rows.device).unsqueeze(1)
+            number = number.where(picked() == out[rows], len(rows))
+            which = torch.full(out.shape, len(rows), dtype=number.dtype, device=rows.device)
+            which = which.scatter_reduce(0, rows.unsqueeze(1).expand_as(number), number, "amin")
+            there = which < len(rows)  # a row without entries is 0
+            which = which.where(there, 0)
+        return [written(call, lambda: picked().gather(0, which).masked_fill(~there, 0.0)), None]
+
+    def make() -> Tensor:
+        made = torch.zeros_like(out).index_add(0, rows, picked())
+        many = torch.bincount(rows, minlength=len(out)).clamp(min=1).unsqueeze(1)
+        return made / many.to(made.dtype) if reduce == "mean" else made
+
+    return [written(call, make), None]
+
+
 @rule("addmm", "_sparse_addmm", into=SPARSE)
 def _added(call: Call) -> Any:
     added, first, second = (call.given[name] for name in ("self", "mat1", "mat2"))

@@ -288,9 +288,17 @@ def test_a_tied_parameter_is_found_by_each_of_its_names_and_in_each_module() -> 
     ("name", "says"),
     [
         ("0.wieght", "expected a parameter, an input, a module or a cost of this model, such as 0.weight"),
-        ("0.weight[9, 9]", "expected 2 numbers below (3, 4) (the shape of 0.weight), found (9, 9)"),
-        ("0.weight[1]", "expected 2 numbers below (3, 4)"),
-        ("0.weight[a]", "expected a parameter"),
+        ("0.wieght", "; did you mean '0.weight'?"),
+        ("0.wieght[1, 2]", "; did you mean '0.weight'?"),
+        ("cc", "; did you mean 'c'?"),
+        (
+            "0.weight[9, 9]",
+            "expected 2 whole numbers from 0, below (3, 4) (the shape of 0.weight), found [9, 9];",
+        ),
+        ("0.weight[1]", "expected 2 whole numbers from 0, below (3, 4)"),
+        ("0.weight[a]", "found [a]; '0.weight' alone is the whole array"),
+        ("0.weight[-1, 0]", "found [-1, 0]; '0.weight' alone is the whole array"),
+        ("0.weight[:, 0]", "found [:, 0]; '0.weight' alone is the whole array"),
     ],
 )
 def test_names_that_are_wrong(name: str, says: str) -> None:

@@ -112,11 +112,43 @@ def test_a_writer_gets_every_number_and_the_cost_is_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "message"), [({"every": 0}, "every: expected"), ({"to": 3}, "to: expected")]
+    ("option", "message"),
+    [
+        ({"every": 0}, "every: expected"),
+        ({"to": 3}, "to: expected"),
+        ({"opaque": True}, "opaque: expected one of forbid, allow, found True"),
+        ({"says": print}, "says: expected a file"),
+    ],
 )
 def test_bad_options(option: dict[str, Any], message: str) -> None:
     with pytest.raises(wg.NotSupportedError, match=message):
         wg.monitor(model(), costs, **option)
+
+
+def test_a_swapped_call_and_a_missing_folder_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(wg.NotSupportedError, match=r"monitor\(model, costs\), in this order"):
+        wg.monitor(costs, model())  # type: ignore[arg-type]
+    with pytest.raises(wg.WhygradError, match="can't be written: there is no folder"):
+        wg.monitor(model(), costs, to=tmp_path / "none" / "run.csv")
+    watch = wg.monitor(model(), costs, to=tmp_path / "run.csv")
+    with pytest.raises(wg.NotSupportedError, match="step: expected a whole number, found 'ten'"):
+        watch(torch.randn(6, 3), step="ten")  # type: ignore[arg-type]
+    watch(torch.randn(6, 3), step=np.int64(100))  # type: ignore[arg-type]
+    assert repr(watch).startswith("monitor(every 100 steps; 1 measurement, ")
+
+
+def test_one_module_may_be_given_by_its_path_alone(tmp_path: Path) -> None:
+    deep = nn.Sequential(*(nn.Linear(3, 3) for _ in range(10)), nn.Linear(3, 2))
+    made = wg.monitor(deep, costs, to=tmp_path / "run.csv", modules="10").measure(torch.randn(6, 3))
+    assert [name for name in made if name.startswith("norm a at")] == ["norm a at 10"]
+
+
+def test_the_share_of_the_loop_is_that_of_the_loop(tmp_path: Path) -> None:
+    with wg.monitor(model(), costs, to=tmp_path / "run.csv", says=None) as watch:
+        watch(torch.randn(6, 3))
+    share = watch.overhead
+    time.sleep(0.02)
+    assert watch.overhead == share
 
 
 def test_a_cancellation_of_many_costs_is_left_out_unless_asked_for(tmp_path: Path) -> None:

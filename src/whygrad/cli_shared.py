@@ -6,6 +6,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from whygrad.errors import near
+
 NetworkFile = Annotated[
     Path | None,
     typer.Option("--network", "-n", help="A network file (TOML). Without it: the 2-3-3-2 example."),
@@ -36,7 +38,7 @@ def cost_of(said: str | None) -> str | int | None:
 def choose(option: str, found: str, known: tuple[str, ...]) -> None:
     """Ends with an error where an option is none of those that there are."""
     if found not in known:
-        fail(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
+        fail(f"--{option}: expected one of {', '.join(known)}, found {found!r}{near(found, known)}")
 
 
 def fail(message: str) -> NoReturn:

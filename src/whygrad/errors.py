@@ -1,5 +1,8 @@
 """Every exception of whygrad: located, with what was expected, what was found and what to try."""
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class WhygradError(Exception):
     """The base of every error that whygrad raises on purpose.
@@ -59,3 +62,41 @@ def pointed(text: str, position: int | None, width: int = 72) -> str:
     start = max(0, position - width // 2)
     piece = text[start : start + width].replace("\n", " ").replace("\t", " ")
     return f"\n  {piece}\n  {' ' * (position - start)}^"
+
+
+def some(names: Iterable[str], most: int = 6) -> str:
+    """Returns the first of some names, and how many there are where there are more.
+
+    Example:
+        >>> some(["a", "b", "c"], 2), some(["a", "b"], 2)
+        ('a, b, … (3 in all)', 'a, b')
+    """
+    names = tuple(names)
+    shown = ", ".join(names[:most])
+    return f"{shown}, … ({len(names)} in all)" if len(names) > most else shown
+
+
+def near(found: Any, known: Iterable[str]) -> str:
+    """Returns the question whether the most similar of the known names was meant; nothing where none is similar.
+
+    Example:
+        >>> near("0.wieght", ["0.weight", "0.bias"]), near("x", ["0.weight"])
+        ("; did you mean '0.weight'?", '')
+    """
+    from difflib import get_close_matches
+
+    similar = get_close_matches(str(found), list(known), 1)
+    return f"; did you mean {similar[0]!r}?" if similar else ""
+
+
+def need_known(what: str, found: Any, known: Iterable[str]) -> None:
+    """Raises a NotSupportedError where a name isn't among the known ones; it lists them and the nearest.
+
+    Raises:
+        NotSupportedError: It isn't.
+    """
+    known = tuple(known)
+    if not isinstance(found, str) or found not in known:
+        raise NotSupportedError(
+            f"{what}: expected one of {', '.join(known)}, found {found!r}{near(found, known)}"
+        )

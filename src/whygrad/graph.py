@@ -1,7 +1,7 @@
 """Nodes and graphs: what was computed from what, with values. Frozen records; a sweep never writes to them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -78,6 +78,14 @@ class Graph(NamedTuple):
             for which, source in enumerate(node.inputs):
                 made[source].append((number, which))
         return tuple(tuple(pairs) for pairs in made)
+
+    def leading_to(self, ends: Iterable[int]) -> set[int]:
+        """Returns some nodes and all that they were made from."""
+        found = set(ends)
+        for number in range(max(found, default=-1), -1, -1):
+            if number in found:
+                found.update(self.nodes[number].inputs)
+        return found
 
     def number(self, name: str) -> int:
         """Returns the number of the node with a name.

@@ -40,18 +40,30 @@ class NamedPath(NamedTuple):
     def __str__(self) -> str:
         return f"{' → '.join(self.quantities)}: {self.contribution:.6g}"
 
+    def __repr__(self) -> str:
+        return f"NamedPath({self})"
+
 
 class Paths:
     """The strongest paths from some quantities to the costs, and the sums over all paths.
 
     A sequence of :class:`NamedPath`, strongest first. ``count``, ``sum`` and ``total`` are those of all paths, listed
     or not. It prints as a table.
+
+    Attributes:
+        stops: The operations without a declaration that lie on the way. Paths end there: ``sum`` has what goes through
+            them too, and nothing else does.
     """
 
     def __init__(
-        self, source: Source, starts: list[tuple[int, Array | None]], rows: tuple[int, ...] | None, k: int
+        self,
+        source: Source,
+        starts: list[tuple[int, Array | None]],
+        rows: tuple[int, ...] | None,
+        k: int,
+        stops: tuple[str, ...] = (),
     ) -> None:
-        self.source, self._starts, self._rows, self._k = source, starts, rows, k
+        self.source, self._starts, self._rows, self._k, self.stops = source, starts, rows, k, stops
 
     @cached_property
     def _found(self) -> list[NamedPath]:
@@ -133,4 +145,4 @@ class Paths:
         return paths_text(self)
 
     def __repr__(self) -> str:
-        return f"Paths({len(self)} of {self.count}, sum {self.sum:.6g})"
+        return str(self)

@@ -8,12 +8,12 @@ products of such gradients need no gradient:
 Which form is cheaper hangs on the sizes, and is counted for each parameter.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from whygrad.arrays import Array, in_range, inner_products, unrounded
-from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
 from whygrad.structures import Affine, Contraction, room
@@ -37,11 +37,18 @@ class ModelGradients(Mapping[str, Array]):
     A tied parameter is listed once, and found by each of its names.
     """
 
-    def __init__(self, sweeps: Sweeps, nodes: Mapping[str, int], aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        sweeps: Sweeps,
+        nodes: Mapping[str, int],
+        aliases: Mapping[str, str],
+        frozen: Collection[str] = (),
+    ) -> None:
         self._graph = sweeps.graph
         self._sweeps = sweeps
         self._nodes = nodes
         self._aliases = aliases
+        self._frozen = frozen
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
 
@@ -58,10 +65,7 @@ class ModelGradients(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         name = self._aliases.get(name, name)
         if name not in self._nodes:
-            raise QuantityError(
-                f"gradients: expected a parameter of this model (such as {', '.join(list(self._nodes)[:4])}), "
-                f"found {name!r}"
-            )
+            raise self._unknown("a parameter", name)
         if name not in self._arrays:
             with unrounded(self._graph.xp):
                 self._arrays[name] = self._made(name)
@@ -170,11 +174,22 @@ class ModelGradients(Mapping[str, Array]):
         held = {name: name for name in self._nodes} | dict(self._aliases)
         inside = list(dict.fromkeys(first for name, first in held.items() if name.startswith(f"{of}.")))
         if not inside:
-            raise QuantityError(
-                f"gradients: expected a parameter or a module of this model (such as "
-                f"{', '.join(list(self._nodes)[:4])}), found {of!r}"
-            )
+            raise self._unknown("a parameter or a module", of)
         return inside
+
+    def _unknown(self, what: str, found: Any) -> QuantityError:
+        """Returns the error for a name that no parameter has, or one that isn't trained."""
+        if found in self._frozen:
+            return QuantityError(
+                f"gradients: expected {what} that is trained, found {found!r}, which is frozen "
+                "(requires_grad is False)\n"
+                f"try:      rec.gradient({found!r}), the derivative by it all the same"
+            )
+        known = [*self._nodes, *self._aliases]
+        return QuantityError(
+            f"gradients: expected {what} of this model (such as {some(known, 4)}), found {found!r}"
+            f"{near(found, known)}"
+        )
 
     def gramian(self, of: str | None = None) -> Array:
         """Returns the inner products of the costs' gradients, (costs, costs).
@@ -239,8 +254,14 @@ class ModelGradients(Mapping[str, Array]):
         none = xp.full_like(apart, float("nan"))
         return xp.where(apart > 0, xp.clip(gramian / xp.where(apart > 0, apart, 1), -1, 1), none)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._nodes)
+
     def __repr__(self) -> str:
-        return f"Gradients({len(self._nodes)} parameters, {len(self._graph.costs)} costs)"
+        shapes = (
+            f"{name}: {tuple(self._graph.nodes[node].value.shape)}" for name, node in self._nodes.items()
+        )
+        return f"Gradients({some(shapes)}; costs {some(self._graph.cost_names)})"
 
 
 def _unformed(factors: Factored) -> Array | None:

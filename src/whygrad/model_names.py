@@ -1,5 +1,6 @@
 """The names of what a recorded computation is made of: parameters, modules, operations, inputs, costs, and entries."""
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from whygrad.attention import Attention, attentions
-from whygrad.errors import QuantityError
+from whygrad.errors import QuantityError, near, some
 from whygrad.graph import Entry, Graph
 from whygrad.structures import Selection
 
@@ -147,20 +148,28 @@ class Names:
             return attended
         name, _, index = text.rpartition("[")
         name = name.rstrip().removesuffix(ARRAY)
-        if name not in self._numbers or not re.fullmatch(r"[\s\d,]*\]", index):
+        if name not in self._numbers:
             raise QuantityError(
                 f"{quantity!r}: expected a parameter, an input, a module or a cost of this model, "
-                f"such as {some(tuple(self._numbers))}"
+                f"such as {some(self._numbers)}{self._meant(text)}"
             )
         node = self._numbers[name]
         shape = tuple(self._graph.nodes[node].value.shape)
-        entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip())
-        if len(entry) != len(shape) or any(i >= size for i, size in zip(entry, shape, strict=False)):
+        said = re.fullmatch(r"[\s\d,]*\]", index)
+        entry = tuple(int(part) for part in index.rstrip("]").split(",") if part.strip()) if said else None
+        if entry is None or len(entry) != len(shape) or any(map(operator.ge, entry, shape)):
+            whole = f"; {name!r} alone is the whole array" if shape else ""
             raise QuantityError(
-                f"{quantity!r}: expected {len(shape)} numbers below {shape} (the shape of {name}), "
-                f"found {entry}"
+                f"{quantity!r}: expected {len(shape)} whole numbers from 0, below {shape} (the shape of {name}), "
+                f"found [{index}{whole}"
             )
         return node, int(np.ravel_multi_index(entry, shape)) if shape else 0
+
+    def _meant(self, text: str) -> str:
+        """Returns the question whether something similar was meant: of the name before an index, or of all."""
+        name, bracket, _ = text.partition("[")
+        meant = near(name, (*self._graph.cost_names, *self._numbers))
+        return meant if meant and bracket else near(text, self._graph.cost_names) or meant
 
     def entry(self, entry: Entry) -> str:
         """Returns the name of one entry of a node."""
@@ -284,9 +293,3 @@ class Names:
         every = {made.module for made in self._made}
         inner = {module.rpartition(".")[0] for module in every}
         return frozenset(every - inner - {""})
-
-
-def some(names: tuple[str, ...], most: int = 6) -> str:
-    """Returns the first of some names, and how many there are where there are more."""
-    shown = ", ".join(names[:most])
-    return f"{shown}, … ({len(names)} in all)" if len(names) > most else shown

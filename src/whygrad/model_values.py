@@ -58,6 +58,9 @@ class RecordValues:
         node, _ = self._record.at(name)
         return self.sweep.values(node)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self._record.leaves, *self._record.cost_names]
+
     def __repr__(self) -> str:
         stopped = f"; stops at {', '.join(self.stops)}" if self.stops else ""
         return f"Values({self._semiring}: {SEMIRINGS[self._semiring].says}{stopped})"

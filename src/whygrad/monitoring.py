@@ -2,6 +2,7 @@
 
 import csv
 import math
+import operator
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from whygrad.arrays import in_numpy, unrounded
-from whygrad.errors import NotSupportedError, ShapeError, WhygradError
+from whygrad.errors import NotSupportedError, ShapeError, WhygradError, need_known
 from whygrad.gradients import cosines_of
-from whygrad.recorders import record
+from whygrad.recorders import OPAQUE, need_costs, record
 from whygrad.report.build import report
 
 
@@ -39,8 +40,9 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         says: Where the cost of measuring is printed at the end; nothing prints nothing.
 
     Raises:
-        NotSupportedError: ``to`` is neither a path nor a writer; or ``every`` isn't a positive whole number.
+        NotSupportedError: An argument is of another kind than it says here; or as :func:`whygrad.record` says.
         ShapeError: The file that is to be continued has other columns; or the costs changed their names.
+        WhygradError: The file can't be read or written.
 
     Example:
         >>> import tempfile, torch
@@ -69,8 +71,14 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         opaque: str = "forbid",
         says: TextIO | None = sys.stderr,
     ) -> None:
+        need_costs("monitor", costs, "monitor(model, costs), in this order")
+        need_known("monitor: opaque", opaque, OPAQUE)
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise NotSupportedError(f"monitor: every: expected a whole number from 1, found {every!r}")
+        if says is not None and not hasattr(says, "write"):
+            raise NotSupportedError(
+                f"monitor: says: expected a file, such as sys.stderr, or None, found {says!r}"
+            )
         if not isinstance(to, (str, Path)) and not callable(getattr(to, "add_scalar", None)):
             raise NotSupportedError(
                 "monitor: to: expected the path of a CSV file or an object with add_scalar(name, value, step), "
@@ -78,13 +86,18 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             )
         self._model, self._costs, self._opaque = model, costs, opaque
         self._every, self._to, self._says = every, to, says
-        self._modules, self._cancellation = tuple(modules), cancellation
+        self._modules = (modules,) if isinstance(modules, str) else tuple(modules)
+        self._cancellation = cancellation
         self._table = _Table(Path(to)) if isinstance(to, (str, Path)) else None
         self.step = self._table.next_step(every) if self._table else 0
         self.measured = 0
         self.seconds = 0.0
         self._first = 0.0
         self._started: float | None = None
+        self._ended: float | None = None
+
+    def __repr__(self) -> str:
+        return f"monitor(every {self._every} steps; {self.summary.removeprefix('monitor: ')})"
 
     def __call__(self, batch: Any, step: int | None = None) -> dict[str, float] | None:
         """Measures where it is time to; returns the numbers by name, or nothing between measurements.
@@ -92,11 +105,20 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         Args:
             batch: What the step trains on.
             step: The number of the step; counted by itself where it isn't given.
+
+        Returns:
+            ``cost a``, ``norm a``, ``cosine a b`` and ``cancellation a`` for each cost ``a`` and pair; and those of
+            modules as ``norm a at module``.
+
+        Raises:
+            NotSupportedError: As :func:`whygrad.record` says.
+            QuantityError: One of the modules has no parameter.
+            ShapeError: The file has other columns than these numbers.
         """
         started = time.perf_counter()
         if self._started is None:
             self._started = started
-        self.step = self.step if step is None else step
+        self.step = self.step if step is None else _step(step)
         made = None
         if self.step % self._every == 0:
             made = self.measure(batch)
@@ -142,10 +164,11 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
 
     @property
     def overhead(self) -> float:
-        """The share of the loop's time so far that measuring took."""
+        """The share of the loop's time so far that measuring took; of the whole loop once it has ended."""
         if self._started is None:
             return 0.0
-        return self.seconds / max(time.perf_counter() - self._started, 1e-12)
+        ended = time.perf_counter() if self._ended is None else self._ended
+        return self.seconds / max(ended - self._started, 1e-12)
 
     @property
     def summary(self) -> str:
@@ -162,14 +185,27 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         return f"monitor: {times}, {self.overhead:.1%} of the loop{written}"
 
     def __enter__(self) -> "monitor":
-        self._started = time.perf_counter()
+        self._started, self._ended = time.perf_counter(), None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended = time.perf_counter()
         if self._says is not None:
             self._says.write(f"{self.summary}\n")
+
+
+def _step(step: Any) -> int:
+    """Returns the number of a step.
+
+    Raises:
+        NotSupportedError: It is no whole number.
+    """
+    try:
+        return operator.index(step)
+    except TypeError:
+        raise NotSupportedError(f"monitor: step: expected a whole number, found {step!r}") from None
 
 
 class _Table:
@@ -183,7 +219,9 @@ class _Table:
             if path.exists() and path.stat().st_size:
                 self._continue()
         except (OSError, UnicodeDecodeError) as error:
-            raise WhygradError(f"monitor: {path}: can't be read: {error}") from None
+            raise WhygradError(f"monitor: {path}: can't be read: {_why(error)}") from None
+        if not path.parent.is_dir():  # not after the first measurement
+            raise WhygradError(f"monitor: {path}: can't be written: there is no folder {path.parent}")
 
     def _continue(self) -> None:
         text = self._path.read_text(encoding="utf-8")
@@ -223,4 +261,8 @@ class _Table:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerows([self._columns, values] if new else [values])
         except OSError as error:
-            raise WhygradError(f"monitor: {self._path}: can't be written: {error}") from None
+            raise WhygradError(f"monitor: {self._path}: can't be written: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

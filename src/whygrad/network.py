@@ -11,7 +11,6 @@ import numpy as np
 from whygrad.arguments import (
     mapping,
     need_brackets_in_pairs,
-    need_known,
     numbers,
     parsed_activations,
     penalty,
@@ -26,6 +25,7 @@ from whygrad.errors import (
     QuantityError,
     ShapeError,
     WhygradError,
+    need_known,
 )
 from whygrad.notation import Layout, Notation, Quantity, notation, with_names
 from whygrad.ops import COSTS

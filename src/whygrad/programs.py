@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from whygrad.codegen import numpy_program, scalar_program, torch_program
-from whygrad.errors import NotSupportedError, ShapeError
+from whygrad.errors import ShapeError, need_known
 from whygrad.formula import SCALAR_NAMES
 from whygrad.network import Network
 from whygrad.notation import Quantity
@@ -84,6 +84,5 @@ def program_text(run: Run, style: str) -> str:
         NotSupportedError: There is no such style.
         ShapeError: The network is too large for scalar lines.
     """
-    if style not in STYLES:
-        raise NotSupportedError(f"code: expected one of {', '.join(STYLES)}, found {style!r}")
+    need_known("code", style, STYLES)
     return STYLES[style](run)

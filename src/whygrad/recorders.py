@@ -1,12 +1,16 @@
 """Recording a computation that somebody else wrote: ``wg.record``."""
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from whygrad.errors import NotSupportedError, NotYetError
+from whygrad.errors import NotSupportedError, NotYetError, need_known
 
 if TYPE_CHECKING:
     from whygrad.model_record import Record
+
+# What becomes of operations without a declaration.
+OPAQUE = ("forbid", "allow")
 
 
 def record(
@@ -56,11 +60,8 @@ def record(
             "record: costs is missing; expected a function costs(model, batch) that returns named losses, "
             'such as costs=lambda model, batch: {"size": model(batch).square().mean()}'
         )
-    if not callable(costs):
-        raise NotSupportedError(
-            "record: costs: expected a function costs(model, batch) that returns named losses, found "
-            f"{type(costs).__name__}\ntry:      record(model, batch, costs), in this order"
-        )
+    need_costs("record", costs, "record(model, batch, costs), in this order")
+    need_known("record: opaque", opaque, OPAQUE)
     try:
         from whygrad.torch_recorder import record_model
     except ModuleNotFoundError as missing:
@@ -68,3 +69,30 @@ def record(
             f"record: {missing.name} is not installed; install it with: pip install 'whygrad[torch]'"
         ) from None
     return record_model(model, batch, costs, opaque)
+
+
+def need_costs(where: str, costs: Any, instead: str) -> None:
+    """Raises an error where something is no function of a model and a batch.
+
+    Args:
+        where: Whose argument it is.
+        costs: What was given.
+        instead: What to try where it is no function at all.
+
+    Raises:
+        NotSupportedError: It isn't.
+    """
+    expected = f"{where}: costs: expected a function costs(model, batch) that returns named losses, found"
+    if not callable(costs):
+        raise NotSupportedError(f"{expected} {type(costs).__name__}\ntry:      {instead}")
+    try:
+        taken = inspect.signature(getattr(costs, "forward", costs))
+    except (TypeError, ValueError):  # some functions that are written in C don't say
+        return
+    try:
+        taken.bind(None, None)
+    except TypeError:
+        raise NotSupportedError(
+            f"{expected} {getattr(costs, '__name__', type(costs).__name__)}{taken}\n"
+            f"try:      {instead}; costs is called with the model and the batch"
+        ) from None

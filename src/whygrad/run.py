@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.arrays import Array
 from whygrad.codegen import engine
-from whygrad.errors import NotSupportedError, QuantityError, ShapeError
+from whygrad.errors import NotSupportedError, QuantityError, ShapeError, need_known
 from whygrad.forward_pass import ForwardPass
 from whygrad.gradients import Gradients
 from whygrad.graph import Entry, Graph
@@ -200,8 +200,7 @@ class Run(ForwardPass):
         from whygrad.semirings import SEMIRINGS
         from whygrad.values import Values
 
-        if not isinstance(semiring, str) or semiring not in SEMIRINGS:
-            raise NotSupportedError(f"sweep: expected one of {', '.join(SEMIRINGS)}, found {semiring!r}")
+        need_known("sweep", semiring, SEMIRINGS)
         if semiring not in self._sweeps:
             self._sweeps[semiring] = Values(self, semiring)
         return self._sweeps[semiring]

@@ -275,6 +275,37 @@ def test_a_function_with_its_own_backward_pass() -> None:
     assert record.stops
 
 
+def test_every_result_but_the_gradient_says_where_it_stops() -> None:
+    def costs(m: nn.Module, b: torch.Tensor) -> dict[str, torch.Tensor]:
+        plain, own = m["plain"](b), m["own"](m["plain"](b))
+        return {"plain": m["last"](plain).square().sum(), "own": m["last"](own).square().sum()}
+
+    model = nn.ModuleDict({"plain": nn.Linear(3, 3), "own": WithFunction(), "last": nn.Linear(3, 1)})
+    record = recorded(model, torch.ones(2, 3), costs, opaque="allow")
+    assert repr(record).endswith("; without a declaration: own.Doubled)")
+    for semiring in ("total", "strongest", "extremes", "count", "reach", "entropy", "spectrum"):
+        assert record.sweep(semiring).stops == ("own.Doubled",)
+    end = "without a declaration: own.Doubled; what goes through is in the gradient alone, and in no path"
+    for name, cost, stopped in (
+        ("plain.weight", None, True),
+        ("plain.weight[0, 0]", "own", True),
+        ("plain.weight[0, 0]", "plain", False),
+        ("last.weight", None, False),
+    ):
+        paths = record.paths(name, cost=cost, k=2)
+        assert paths.stops == ("own.Doubled",) * stopped
+        assert str(paths).replace("\n", " ").endswith(end) == stopped
+        assert ("sum of all paths" in str(paths)) != stopped
+        gradient = record.gradient(name, cost=cost)
+        assert paths.sum == pytest.approx(float(torch.as_tensor(gradient).sum()))
+    assert record.of("plain[0, 1]").paths("plain.weight").stops == ()
+    split = record.spectrum(["last"])
+    assert split.stops == ("own.Doubled",)
+    assert str(split).endswith("without a declaration: own.Doubled; what goes through is in no part")
+    assert record.report().stops == ("own.Doubled",)
+    assert "Operations without a declaration (own.Doubled)" in record.report().to_text(200)
+
+
 def test_a_function_with_its_own_backward_pass_is_seen_under_another_name() -> None:
     doubled = Doubled.apply
     inside = nn.Linear(3, 3)

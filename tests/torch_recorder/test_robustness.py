@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -305,3 +306,75 @@ def test_names_of_any_kind(tmp_path: pathlib.Path) -> None:
     record = recorded(model, torch.randn(4, 3), costs)
     everything(record, tmp_path)
     assert "<script>s()" not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("batch", "kind", "words"),
+    [
+        (
+            torch.ones(2, 5),
+            RuntimeError,
+            "in inner.0 (Linear)\nfound:    batch (2, 5) torch.float32; parameters of",
+        ),
+        (torch.ones(2, 4), RuntimeError, "batch (2, 4) torch.float32; parameters of torch.float64"),
+        (
+            {"x": torch.ones(2, 4)},
+            TypeError,
+            "in inner.0 (Linear)\nfound:    batch['x'] (2, 4) torch.float32;",
+        ),
+        (np.ones((2, 4)), TypeError, "batch of type ndarray, without tensors"),
+        ({"y": 0}, KeyError, "raised this, outside of all modules"),
+    ],
+)
+def test_an_error_of_ones_own_code_stays_what_it_is_and_is_placed(
+    batch: Any, kind: type[Exception], words: str
+) -> None:
+    def costs(model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        return {"c": model(batch["x"] if isinstance(batch, dict) and "y" in batch else batch).sum()}
+
+    model = nn.ModuleDict({"inner": nn.Sequential(nn.Linear(4, 3))})["inner"]
+    with pytest.raises(kind) as plain:
+        costs(model, batch)
+    with pytest.raises(kind) as raised:
+        wg.record({"inner": model}, batch, lambda m, b: costs(m["inner"], b))
+    assert str(raised.value) == str(plain.value)
+    assert words in "".join(raised.value.__notes__)
+
+
+def test_costs_that_take_other_arguments_are_refused_before_the_run() -> None:
+    model = nn.Linear(4, 2)
+    for costs in (lambda batch: batch, lambda model, batch, target: batch, nn.Tanh()):
+        with pytest.raises(wg.NotSupportedError, match=r"expected a function costs\(model, batch\)"):
+            wg.record(model, torch.ones(2, 4), costs)
+
+    class Losses(nn.Module):
+        def forward(self, model: nn.Module, batch: Tensor, weight: float = 2.0) -> dict[str, Tensor]:
+            return {"c": weight * model(batch).sum()}
+
+    assert wg.record(model, torch.ones(2, 4), Losses()).cost_names == ("c",)
+
+
+def test_a_frozen_parameter_has_no_row_among_gradients_and_that_is_said() -> None:
+    model = nn.Linear(4, 2)
+    model.bias.requires_grad_(False)
+    record = wg.record(model, torch.ones(3, 4), lambda m, b: {"c": m(b).sum()})
+    with pytest.raises(wg.QuantityError, match=r"found 'bias', which is frozen[\s\S]*rec.gradient\('bias'\)"):
+        record.gradients()["bias"]
+    assert record.gradient("bias").tolist() == [3.0, 3.0]
+
+
+def test_what_can_be_asked_for_is_completed_in_notebooks() -> None:
+    record = wg.record(nn.Linear(4, 2), torch.ones(3, 4), lambda m, b: {"c": m(b).sum()})
+    assert record.gradients()._ipython_key_completions_() == ["weight", "bias"]
+    assert record.sweep("total")._ipython_key_completions_() == ["weight", "bias", "batch", "c"]
+
+
+def test_results_show_what_they_are() -> None:
+    record = wg.record(nn.Linear(4, 2), torch.ones(3, 4), lambda m, b: {"c": (m(b) * m(2 * b)).sum()})
+    assert repr(record.gradients()) == "Gradients(weight: (2, 4), bias: (2,); costs c)"
+    for result in (record.paths("weight", k=3), record.spectrum([""]), record.report()):
+        assert repr(result) == str(result)
+        assert "\n" in str(result)
+    assert repr(record.branches()[0]).startswith("Parts(weight: ")
+    assert repr(record.paths("weight", k=1)[0]).startswith("NamedPath(weight[")
+    assert repr(record.report().model).startswith("Part(the model: 10 entries, norms ")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy, inner_products
-from whygrad.errors import QuantityError
+from whygrad.errors import QuantityError, near, some
 from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
 
@@ -67,6 +67,9 @@ class Parts(NamedTuple):
 
         return parts_text(self)
 
+    def __repr__(self) -> str:
+        return f"Parts({self.place}: {some(self.senders)}; costs {some(self.costs)})"
+
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dictionary for each sender and cost, ready for a table."""
         norms = self.norms
@@ -102,7 +105,7 @@ def check_module(record: Record, module: str) -> None:
     """
     if not any(is_inside(path, module) for path in record.modules):
         known = sorted({path for path in record.modules if path})
-        shown = ", ".join(known[:12]) + (f", … and {len(known) - 12} others" if len(known) > 12 else "")
         raise QuantityError(
-            f"expected the path of a module that ran ({shown or 'there is none'}), found {module!r}"
+            f"expected the path of a module that ran ({some(known, 12) or 'there is none'}), found {module!r}"
+            f"{near(module, known)}"
         )

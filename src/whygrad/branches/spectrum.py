@@ -15,7 +15,7 @@ import numpy as np
 from whygrad.arrays import Array, in_numpy
 from whygrad.branches.parts import is_inside
 from whygrad.branches.residuals import Residual, residuals
-from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.graph import Entry, Graph, Node
 from whygrad.model_record import Record
 from whygrad.ops import OPS
@@ -32,6 +32,7 @@ class Spectrum(NamedTuple):
             at n is the sum of all contributions whose paths pass n blocks.
         whole: The norms of the gradients themselves, (costs,): of the sum of the parts.
         parameters: Which of the names are parameters.
+        stops: Operations without a declaration: what goes through them is in no part, and not in ``whole``.
     """
 
     costs: tuple[str, ...]
@@ -39,6 +40,7 @@ class Spectrum(NamedTuple):
     parts: Mapping[str, Array]
     whole: Mapping[str, Array]
     parameters: tuple[str, ...]
+    stops: tuple[str, ...] = ()
 
     @property
     def all_parts(self) -> Array:
@@ -54,6 +56,9 @@ class Spectrum(NamedTuple):
         from whygrad.render.branches_text import spectrum_text
 
         return spectrum_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns a dictionary for each quantity, cost and number of blocks, ready for a table."""
@@ -102,17 +107,19 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
     graph, moved = _marked(record.graph, edges)
     sweep = Sweep(graph, "spectrum")
     costs = len(graph.costs)
-    norms, whole = {}, {}
+    norms, whole, started = {}, {}, []
     for name, leaf in record.leaves.items():
         if leaf.kind == "frozen":
             continue
+        started.append(leaf.node)
         values = in_numpy(sweep.values(moved[leaf.node]))
         flat = values.reshape(costs, -1, values.shape[-1]).astype(np.float64)
         norms[name] = np.linalg.norm(flat, axis=1)
         whole[name] = np.linalg.norm(flat.sum(axis=-1), axis=1)
     width = max((each.shape[1] for each in norms.values()), default=1)
     parts = {name: np.pad(each, ((0, 0), (0, width - each.shape[1]))) for name, each in norms.items()}
-    return Spectrum(graph.cost_names, names, parts, whole, tuple(n for n in record.parameters if n in parts))
+    parameters = tuple(name for name in record.parameters if name in parts)
+    return Spectrum(graph.cost_names, names, parts, whole, parameters, record.stops_between(started))
 
 
 def _given(
@@ -122,12 +129,13 @@ def _given(
     names: list[str] = []
     edges: set[tuple[int, int]] = set()
     users = record.graph.users()
-    for pattern in patterns:
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
         fitting = [path for path in paths if fnmatchcase(path, pattern) and _depth(path) == _depth(pattern)]
         if not fitting:
-            shown = ", ".join(path for path in paths if path) or "none"
+            ran = [path for path in paths if path]
             raise QuantityError(
-                f"spectrum: expected patterns of module paths ({_cut(shown)}), found {pattern!r}"
+                f"spectrum: expected patterns of module paths ({some(ran, 12) or 'there is none'}), found "
+                f"{pattern!r}{near(pattern, ran)}"
             )
         for path in fitting:
             inside = [r for r in known if is_inside(record.modules[r.add], path)]
@@ -161,10 +169,6 @@ def _modules(record: Record) -> Iterable[str]:
 
 def _depth(path: str) -> int:
     return path.count(".")
-
-
-def _cut(text: str, width: int = 200) -> str:
-    return text if len(text) <= width else f"{text[:width]}…"
 
 
 def _marked(graph: Graph, edges: set[tuple[int, int]]) -> tuple[Graph, list[int]]:

@@ -175,6 +175,9 @@ class Diagnosis(NamedTuple):
     def __str__(self) -> str:
         return self.to_text()
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

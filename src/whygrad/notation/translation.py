@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from whygrad.errors import EquationError, NotSupportedError
+from whygrad.errors import EquationError, NotSupportedError, near
 from whygrad.notation.naming import NEURON_OVER_LAYER, NOTATIONS, Notation
 from whygrad.notation.quantity import Layout
 
@@ -19,11 +19,8 @@ def notation(name: str) -> Notation:
     """
     found = NOTATIONS.get(name)
     if found is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name.lower(), NOTATIONS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise NotSupportedError(f"there is no notation {name!r}{hint} There are {', '.join(NOTATIONS)}.")
+        meant = near(name.lower(), NOTATIONS) or "."
+        raise NotSupportedError(f"there is no notation {name!r}{meant} There are {', '.join(NOTATIONS)}.")
     return found
 
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whygrad.report.phrases import listed
+
 if TYPE_CHECKING:
     from whygrad.branches import Parts, Spectrum
 
@@ -51,4 +53,7 @@ def spectrum_text(spectrum: "Spectrum") -> str:
         rows.append([f"  {blocks}", *cells])
     rows.append(["sum of the norms", *map(_number, parts.sum(axis=1))])
     rows.append(["norm of the sum", *map(_number, whole)])
-    return _table(rows)
+    if not spectrum.stops:
+        return _table(rows)
+    stops = listed(spectrum.stops, 4)
+    return f"{_table(rows)}\nwithout a declaration: {stops}; what goes through is in no part"

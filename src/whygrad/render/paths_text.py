@@ -12,6 +12,7 @@ from whygrad.listing import Paths
 from whygrad.render.as_text import FAINT, GAIN, LOSS, MATH, VALUE, Style
 from whygrad.render.checks import number, percent
 from whygrad.render.terminal import shows_unicode, trimmed
+from whygrad.report.phrases import listed
 
 # Paths with more names are folded, as on a page.
 MOST_NAMES = 14
@@ -53,12 +54,23 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
     console.print(table)
     left = paths.count - len(paths)
     if left:
-        rest = paths.sum - sum(float(path.contribution) for path in paths)
-        others = "1 other" if left == 1 else f"{_many(left)} others, together"
-        console.print(Text(f"and {others} {number(rest)}", FAINT))
+        noun = ("other" if len(paths) else "path") + "s" * (left > 1)
+        said = f"{'and ' if len(paths) else ''}{_many(left)} {noun}"
+        if not paths.stops:
+            rest = paths.sum - sum(float(path.contribution) for path in paths)
+            said += f"{', together' if left > 1 else ''} {number(rest)}"
+        console.print(Text(said, FAINT))
     if paths.live < paths.count:
         console.print(Text(f"{_many(paths.count - paths.live)} of them have a factor that is 0", FAINT))
-    console.print(Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE))
+    if paths.stops:
+        console.print(Text(f"gradient {number(paths.sum)}; paths without signs {number(paths.total)}", VALUE))
+        stops = listed(paths.stops, 4)
+        said = f"without a declaration: {stops}; what goes through is in the gradient alone, and in no path"
+        console.print(Text(said, FAINT))
+    else:
+        console.print(
+            Text(f"sum of all paths {number(paths.sum)}; without signs {number(paths.total)}", VALUE)
+        )
 
 
 def _many(count: int) -> str:

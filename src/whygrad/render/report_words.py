@@ -199,8 +199,9 @@ def remarks(report: Report) -> list[str]:
         made.append(f"Not trained: {listed(report.frozen, 6)}.")
     if report.stops:
         made.append(
-            f"Operations without a declaration ({listed(report.stops, 4)}): cancellation and entropy of what lies "
-            "before them are not known, and the spectrum stops there."
+            f"Operations without a declaration ({listed(report.stops, 4)}): gradients go through them, and paths end "
+            "there. Of what lies before them cancellation and entropy are not known, paths through them are neither "
+            "listed nor counted, and the spectrum is without them."
         )
     if report.omitted:
         made.append(report.omitted)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from whygrad.branches import residuals, spectrum
-from whygrad.errors import NotSupportedError
+from whygrad.errors import NotSupportedError, near
 from whygrad.model_record import Record
 from whygrad.report.broken import origins
 from whygrad.report.depth import depth
@@ -52,6 +52,11 @@ def report(
             "expected: a model with parameters that require gradients\n"
             "try:      model.requires_grad_(True), or record the model that is trained"
         )
+    if progress is not None and not callable(progress):
+        raise NotSupportedError(
+            f"report: progress: expected a function (what, share), found {progress!r}\n"
+            "try:      nothing, and a terminal shows a bar"
+        )
     tell = progress or (lambda what, done: None)
     tell("gradients", 0.0)
     record.graph_sweep("gradient")
@@ -61,7 +66,8 @@ def report(
         if name != "spectrum":
             sweeps[name] = Sweep(record.graph, name)
     leaves: list[Part] = []
-    names, hidden = list(record.parameters), _before_stops(record)
+    # Some paths end at an operation without a declaration: what these carry isn't known.
+    names, hidden = list(record.parameters), record.graph.leading_to(record.stops)
     for place, name in enumerate(names):
         tell(name, 0.5 + 0.4 * place / len(names))
         shape = tuple(record.parameters[name].shape)
@@ -106,7 +112,7 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
     for name in chosen:
         if name not in SEMIRINGS:
             raise NotSupportedError(
-                f"report: semirings: expected some of {', '.join(SEMIRINGS)}, found {name!r}"
+                f"report: semirings: expected some of {', '.join(SEMIRINGS)}, found {name!r}{near(name, SEMIRINGS)}"
             )
     needed = (*chosen, "total") if "entropy" in chosen else chosen
     return tuple(name for name in SEMIRINGS if name in needed), ""
@@ -120,16 +126,6 @@ def _normalised(record: Record) -> int:
         for number, node in nodes
         if node.op is not None and isinstance(node.op.structure, DenseAlongAxis)
     )
-
-
-def _before_stops(record: Record) -> set[int]:
-    """Returns the nodes some of whose paths end at an operation without a declaration: what they carry isn't known."""
-    found, waiting = set(record.stops), list(record.stops)
-    while waiting:
-        fresh = set(record.graph.nodes[waiting.pop()].inputs) - found
-        found |= fresh
-        waiting += fresh
-    return found
 
 
 def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:

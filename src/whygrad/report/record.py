@@ -156,6 +156,10 @@ class Part(NamedTuple):
         for part in self.parts:
             yield from part.layers
 
+    def __repr__(self) -> str:
+        norms = ", ".join(f"{norm:.3g}" for norm in self.numbers.norms)
+        return f"Part({self.name or 'the model'}: {self.numbers.entries} entries, norms {norms})"
+
     @property
     def shared(self) -> "Numbers | None":
         """The numbers of all its parameters together on which at least two costs pull; nothing if there are none."""
@@ -326,6 +330,9 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from whygrad.render.report_html import report_html

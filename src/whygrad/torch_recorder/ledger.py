@@ -45,6 +45,9 @@ class Ledger:
         self.strangers: dict[int, Tensor] = {}
         self.sparse: dict[int, tuple[Tensor, Entries]] = {}  # by identity: those through which paths go
         self.refusal: NotSupportedError | None = None
+        self.raised: tuple[BaseException, str] | None = (
+            None  # the last error in a module, and the innermost module
+        )
         self.paused = False  # while another record is made within this one
         self._otherwise = otherwise
         self._trained: set[int] = set()

@@ -91,6 +91,9 @@ def by_modules(tracer: Tracer, paths: Mapping[int, str]) -> Iterator[None]:
     def after(module: nn.Module, inputs: Any, out: Any) -> None:
         if id(module) in paths and starts:
             path, start = within.pop(), starts.pop()
+            error, raised = sys.exc_info()[1], tracer.ledger.raised
+            if error is not None and (raised is None or raised[0] is not error):
+                tracer.ledger.raised = error, path
             made = [out] if isinstance(out, Tensor) else [tensor for _, tensor in named_tensors(out, "")]
             tracer.ledger.name_outputs(made, path, start)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from whygrad.arrays import keep_memory
-from whygrad.errors import NotSupportedError, ShapeError
+from whygrad.errors import NotSupportedError, ShapeError, WhygradError, some
 from whygrad.graph import Entry, Graph
 from whygrad.model_names import Leaf, Made
 from whygrad.model_record import Record
@@ -52,8 +52,6 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         >>> rec.gradients()["weight"].shape
         torch.Size([1, 1, 2])
     """
-    if opaque not in ("forbid", "allow"):
-        raise ValueError(f'opaque: expected "forbid" or "allow", found {opaque!r}')
     try:
         return _recorded(model, batch, costs, opaque, whole=True)
     except Unseen:  # costs that are made of gradients, through kernels that run whole: once more
@@ -101,10 +99,13 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     ):
         try:
             losses = costs(model, batch)
-        except TypeError:
+        except WhygradError:
+            raise
+        except Exception as error:
             # Operators (a / b) turn every TypeError, which a refusal is, into one of their own.
-            if ledger.refusal is not None:
+            if isinstance(error, TypeError) and ledger.refusal is not None:
                 raise ledger.refusal from None
+            error.add_note(_whereabouts(error, ledger, dict(modules), batch, given))
             raise
         entries, names = _entries(ledger, losses)
         ledger.take_apart(outside)  # before what the run wrote is taken back
@@ -112,6 +113,28 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     graph = ledger.graph(tuple(entries), tuple(names))
     made = _made(graph, ledger, dict(modules))
     return Record(graph, tuple(leaf for _, leaf in leaves.values()), made, tuple(tracer.stops))
+
+
+def _whereabouts(
+    error: Exception,
+    ledger: Ledger,
+    modules: Mapping[str, nn.Module],
+    batch: Any,
+    given: Mapping[str, Tensor],
+) -> str:
+    """Returns where a person's own code raised an error, and on what: PyTorch's errors seldom say."""
+    path = ledger.raised[1] if ledger.raised and ledger.raised[0] is error else None
+    kind = type(modules[path]).__name__ if path is not None else ""
+    where = "outside of all modules" if path is None else f"in {path or 'the model'} ({kind})"
+    tensors = [f"{name} {tuple(value.shape)} {value.dtype}" for name, value in given.items()]
+    found = some(tensors) or f"batch of type {type(batch).__name__}, without tensors"
+    types = {
+        str(p.dtype): None
+        for module in modules.values()
+        for p in module._parameters.values()
+        if p is not None
+    }
+    return f"record: costs(model, batch) raised this, {where}\nfound:    {found}; parameters of {some(types) or 'none'}"
 
 
 def _named(model: Any) -> Iterator[tuple[str, nn.Module]]:
@@ -262,22 +285,19 @@ def _warn(ledger: Ledger, modules: Sequence[tuple[str, nn.Module]]) -> None:
         if module._backward_hooks or module._backward_pre_hooks:
             hooked.append(path or "the model")
     told = []
+    hooked = list(dict.fromkeys(hooked))
     if hooked:
         told.append(
-            f"record: hooks of PyTorch's backward pass ({_some(hooked)}) are not run: what is recorded is the "
+            f"record: hooks of PyTorch's backward pass ({some(hooked)}) are not run: what is recorded is the "
             "derivative itself, without what they do to gradients"
         )
     if ledger.strangers:
-        shapes = [str(tuple(tensor.shape)) for tensor in ledger.strangers.values()]
+        shapes = dict.fromkeys(str(tuple(tensor.shape)) for tensor in ledger.strangers.values())
         told.append(
-            f"record: tensors that autograd follows (of shape {_some(shapes)}) are no parameters of the model and come "
+            f"record: tensors that autograd follows (of shape {some(shapes)}) are no parameters of the model and come "
             "from outside of the costs: they are constants here, and nothing is recorded of what led to them\n"
             'try:      compute them within the costs; or record {"model": model, "other": module} with the module '
             "that they belong to"
         )
     for words in told:
         warnings.warn(words, UserWarning, stacklevel=5)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(dict.fromkeys(names[:6])) + (", …" if len(names) > 6 else "")

@@ -19,7 +19,7 @@ class Entries(NamedTuple):
         """Returns the entries of a sparse tensor through which no path goes.
 
         Example:
-            >>> entries = Entries.of_constant(torch.tensor([[0.0, 2.0], [3.0, 0.0]]).to_sparse_csr())
+            >>> entries = Entries.of_constant(torch.tensor([[0.0, 2.0], [3.0, 0.0]]).to_sparse())
             >>> entries.places.tolist(), entries.values.tolist()
             ([[0, 1], [1, 0]], [2.0, 3.0])
         """

@@ -119,6 +119,86 @@ def test_residual_adds_are_found_and_others_are_not() -> None:
         assert residuals(rec) == ()
 
 
+class Spectral(nn.Module):
+    """A layer of a Fourier neural operator: a linear map of frequencies beside one of places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift, self.places = nn.Conv1d(1, 4, 1), nn.Conv1d(4, 4, 1)
+        self.frequencies = nn.Parameter(torch.randn(4, 4, 3, dtype=torch.complex128))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.lift(x)
+        waves = torch.einsum("bix,iox->box", torch.fft.rfft(h)[..., :3], self.frequencies)
+        return torch.relu(torch.fft.irfft(waves, n=h.shape[-1]) + self.places(h))
+
+
+class Latent(nn.Module):
+    """Mean and noise of a variational autoencoder."""
+
+    def __init__(self, deep: bool) -> None:
+        super().__init__()
+        self.inner, self.mean, self.out = nn.Linear(6, 5), nn.Linear(5, 3), nn.Linear(3, 6)
+        self.spread = nn.Sequential(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 3)) if deep else nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(self.inner(x))
+        mean = self.mean(h)
+        return self.out(mean + torch.randn_like(mean) * self.spread(h).exp()), mean
+
+
+class Adapted(nn.Module):
+    """A low-rank change of a weight, which is linear as the weight is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.base = nn.Linear(6, 5), nn.Linear(5, 5).requires_grad_(False)
+        self.down, self.up = nn.Linear(5, 2, bias=False), nn.Linear(2, 5, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.inner(x))
+        return self.base(h) + self.up(self.down(h))
+
+
+class Strided(nn.Module):
+    """A residual block that halves its picture, as ResNets have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(2, 3, 3)
+        self.short = nn.Sequential(nn.Conv2d(3, 4, 1, 2, bias=False), nn.BatchNorm2d(4))
+        self.long = nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, 1, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.stem(x))
+        return self.short(h) + self.long(h)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "skips"),
+    [
+        (Spectral(), (2, 1, 8), 0),
+        (Latent(deep=False), (4, 6), 0),
+        (Latent(deep=True), (4, 6), 0),
+        (Adapted(), (4, 6), 0),
+        (Strided(), (2, 2, 9, 9), 1),
+    ],
+)
+def test_a_projection_is_a_skip_where_it_is_a_short_cut_past_a_longer_block(
+    model: nn.Module, shape: tuple[int, ...], skips: int
+) -> None:
+    def both(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        made = m(x)
+        out, mean = made if isinstance(made, tuple) else (made, made)
+        return {"out": out.square().mean(), "mean": mean.square().mean()}
+
+    rec = wg.record(double(model), torch.randn(shape, dtype=torch.float64), both)
+    assert len(residuals(rec)) == skips
+    assert sum("skip" in part.sides for part in branches(rec)) == skips
+
+
 def test_a_skip_with_a_projection_is_a_residual_add() -> None:
     class Projected(nn.Module):
         def __init__(self) -> None:

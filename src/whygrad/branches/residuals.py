@@ -1,6 +1,9 @@
 """Residual adds in a recorded computation: h + f(h).
 
-One side is the value that the other was made from, or a linear projection of it, and the other passes a parameter.
+One side is the value that the other was made from, and the other passes a parameter. Or it is a projection of that
+value, W h + f(h), and a short cut past the other: it passes fewer learned matrices, is used for the add alone, and f is
+not linear. (The mean and the noise of a variational autoencoder are two branches of equal rank, and so are the linear
+maps of a spectral layer: neither is a skip.)
 """
 
 import re
@@ -79,29 +82,54 @@ class Structure:
         """Yields a node and what it is a linear function of, back to where an operation isn't linear."""
         while True:
             yield number
-            node = self.graph.nodes[number]
-            moving = self.moving(number)
-            if node.op is None or len(moving) != 1 or not self._linear(number, node):
+            if not self._linear(number):
                 return
-            number = moving[0]
+            (number,) = self.moving(number)
 
-    def _linear(self, number: int, node: Node) -> bool:
-        assert node.op is not None
+    def projects(self, number: int) -> bool:
+        """Returns whether a node is the product of something with a learned matrix."""
+        node = self.graph.nodes[number]
+        return _is_product(node) and any(
+            self.parameter[source] and len(self.graph.nodes[source].value.shape) > 1 for source in node.inputs
+        )
+
+    def projections(self, inside: Iterable[int]) -> int:
+        """Returns how many learned matrices the longest way through some nodes passes."""
+        passed: dict[int, int] = {}
+        for number in sorted(inside):
+            before = (passed.get(source, 0) for source in self.graph.nodes[number].inputs)
+            passed[number] = max(before, default=0) + self.projects(number)
+        return max(passed.values(), default=0)
+
+    def bends(self, inside: Iterable[int]) -> bool:
+        """Returns whether what leads through some nodes is no linear map."""
+        ops = ((number, self.graph.nodes[number].op) for number in inside)
+        return any(op is not None and op.name not in ADDS and not self._linear(number) for number, op in ops)
+
+    def _linear(self, number: int) -> bool:
+        node = self.graph.nodes[number]
+        if node.op is None or len(self.moving(number)) != 1:
+            return False
         structure = node.op.structure
         if isinstance(structure, Selection):
             # A part of a value is another value: x_t is not what x_(t-1) comes from, though both are cut from x.
             return self.graph.whole_selection(number)
         if isinstance(structure, Elementwise):
             return node.op.name in LINEAR
-        product = isinstance(structure, Contraction) or type(structure).__name__ in ("Affine", "Convolution")
-        return product or "normalise" in node.op.name or node.op.name == "along_axes"
+        return _is_product(node) or "normalise" in node.op.name or node.op.name == "along_axes"
+
+
+def _is_product(node: Node) -> bool:
+    structure = None if node.op is None else node.op.structure
+    return isinstance(structure, Contraction) or type(structure).__name__ in ("Affine", "Convolution")
 
 
 def residuals(record: Record) -> tuple[Residual, ...]:
     """Returns the residual adds of a recorded computation, in the order in which they were computed.
 
-    An add of two arrays of one shape counts where one of them, but for shape and linear maps, is a value that the
-    other was made from, and where what lies between passes a parameter.
+    An add of two arrays of one shape counts where one of them, but for shape and scale, is a value that the other was
+    made from, and where what lies between passes a parameter; or where it is a projection of that value, past a block
+    that is longer and not linear.
     """
     structure = Structure(record)
     graph = record.graph
@@ -120,14 +148,24 @@ def residuals(record: Record) -> tuple[Residual, ...]:
 
 def _residual(record: Record, structure: Structure, number: int) -> Residual | None:
     first, second = record.graph.nodes[number].inputs
+    users = record.graph.users()
     choices = []
     for skip, (side, other) in enumerate(((first, second), (second, first))):
-        for steps, source in enumerate(structure.linear_sources(side)):
+        passed: list[int] = []
+        for source in structure.linear_sources(side):
             if source != other and structure.comes_from(other, source):
                 inside = structure.between(source, other)
-                if any(structure.parameter[i] for n in inside for i in record.graph.nodes[n].inputs):
-                    choices.append((steps, Residual("", number, skip, source, inside)))
+                learned = any(structure.parameter[i] for n in inside for i in record.graph.nodes[n].inputs)
+                projections = sum(structure.projects(n) for n in passed)
+                short = not projections or (
+                    projections < structure.projections(inside)
+                    and structure.bends(inside)
+                    and all(len(users[n]) == 1 for n in passed)
+                )
+                if learned and short:
+                    choices.append((len(passed), Residual("", number, skip, source, inside)))
                 break
+            passed.append(source)
     return min(choices, key=lambda choice: choice[0])[1] if choices else None
 
 

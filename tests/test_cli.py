@@ -34,6 +34,13 @@ def test_the_first_command_answers_the_question() -> None:
     assert not any(line.endswith(" ") for line in text.splitlines())
 
 
+def test_the_module_of_the_commands_runs_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = whygrad("translate", "w^0_{0,3}", "--to", "nielsen")
+    monkeypatch.setattr(f"{__name__}.START", "-m whygrad.cli")
+    assert whygrad("translate", "w^0_{0,3}", "--to", "nielsen").stdout == plain.stdout == b"w^4_{11}\n"
+    assert whygrad("translate", "w^0_{0,9}", "--to", "nielsen").returncode == 2
+
+
 def test_json_is_json() -> None:
     made = json.loads(whygrad("explain", "w^0_{0,1}", "--format", "json").stdout, parse_constant=pytest.fail)
     assert made["path_count"] == 6

@@ -160,3 +160,7 @@ def main() -> None:
 
 def _silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":  # python -m whygrad.cli
+    main()

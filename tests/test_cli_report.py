@@ -53,7 +53,7 @@ def test_without_an_argument_there_is_an_example() -> None:
     made = CliRunner().invoke(app, ["report"])
     assert made.exit_code == 0, made.output
     assert made.output.startswith("A built-in example. Yours: whygrad report MODULE:FUNCTION")
-    assert "angle dominates every shared layer" in made.output
+    assert "`angle` dominates every shared layer" in made.output
 
 
 @pytest.mark.parametrize("format", ["text", "html", "json"])

@@ -11,7 +11,7 @@ EXAMPLES = {
     "digits_two_losses": (["--steps", "4"], ("Which cost pulls where", "conflicts removed")),
     "physics_informed": (
         ["--steps", "24"],
-        ("equation dominates every shared layer", "equally long gradients"),
+        ("`equation` dominates every shared layer", "equally long gradients"),
     ),
     "published_entropies": (["--sizes", "4"], ("published  measured", "     4       2.308     2.384")),
     "residual_spectrum": (["--blocks", "4", "--steps", "3"], ("Before training", "most paths pass 2")),

@@ -120,8 +120,8 @@ def test_a_conflict_is_found_with_its_place_and_its_angle() -> None:
     conflict = next(f for f in found.findings if f.kind == "conflict")
     assert conflict.costs == ("up", "down")
     assert conflict.problem
-    assert "up and down pull against each other in layer trunk.0 (cosine −1.00)" in conflict.says
-    assert "a small step down the sum of all costs makes down worse" in conflict.says
+    assert "`up` and `down` pull against each other in layer `trunk.0` (cosine −1.00)" in conflict.says
+    assert "a small step down the sum of all costs makes `down` worse" in conflict.says
     assert conflict.names == ("trunk.0",)
     assert any("PCGrad" in text for text in conflict.tries)
 
@@ -134,8 +134,8 @@ def test_domination_names_the_factor_that_balances() -> None:
     found = made(Two(1), uneven)
     domination = next(f for f in found.findings if f.kind == "domination")
     assert domination.costs == ("big",)
-    assert "big dominates every shared layer: its gradient there is 100 times as long" in domination.says
-    assert "multiply small by 100" in domination.tries[0]
+    assert "`big` dominates every shared layer: its gradient there is 100 times as long" in domination.says
+    assert "multiply `small` by 100, or divide `big` by 100" in domination.tries[0]
 
 
 def test_costs_that_agree_and_costs_apart() -> None:
@@ -193,7 +193,7 @@ def test_inputs_that_are_not_finite_warn_of_nothing(bad: float) -> None:
     (finding,) = found.findings
     assert finding.kind == "not finite"
     assert re.match(
-        r"The values? of a( and b)? (is|are) not finite: it begins (with batch|at )", finding.says
+        r"The values? of `a`( and `b`)? (is|are) not finite: it begins (with `batch`|at )", finding.says
     )
     assert found.to_html()
     assert found.rows()

@@ -1,18 +1,21 @@
 """What is printed of branches and of a spectrum."""
 
 import numpy as np
+import pytest
 
 from whygrad.branches import Parts, Spectrum
+from whygrad.report.phrases import norm
 
 
 def test_two_senders_with_their_cosine() -> None:
     gramian = np.array([[[4.0, -3.0], [-3.0, 9.0]], [[0.0, 0.0], [0.0, 1.0]]])
     assert str(Parts("h", ("class", "side"), ("skip", "block"), gramian)).splitlines() == [
-        "h: norm of what is sent back  class  side",
-        "  skip                            2     .",
-        "  block                           3     1",
-        "  together                     2.65     1",
-        "  cosine of the two           -0.50     .",
+        "h: norm of what is sent back",
+        "                     class  side",
+        "  skip                   2     .",
+        "  block                  3     1",
+        "  together            2.65     1",
+        "  cosine of the two  −0.50     .",
     ]
 
 
@@ -30,5 +33,30 @@ def test_of_many_senders_those_that_send_most_are_shown() -> None:
     sent[0, range(20), range(20)] = np.arange(20) ** 2
     parts = Parts("h", ("a",), tuple(f"step {n}" for n in range(20)), sent)
     lines = str(parts).splitlines()
-    assert [line.split() for line in lines[1:13]] == [["step", str(n), str(n)] for n in range(8, 20)]
-    assert lines[13].strip() == "and 8 others"
+    assert [line.split() for line in lines[2:14]] == [["step", str(n), str(n)] for n in range(8, 20)]
+    assert lines[14].strip() == "and 8 others"
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 4, 10])
+def test_many_costs_stand_below_each_other_and_none_is_lost(many: int) -> None:
+    costs = tuple(f"loss_of_head_{k}" for k in range(many))
+    sizes = np.arange(1, 1 + 3 * many).reshape(many, 3) * 1.11e-4
+    sent = np.einsum("ks,st->kst", sizes**2, np.eye(3))
+    senders = ("a", "b" * 60, "c")
+    text = str(Parts("trunk", costs, senders, sent))
+    split = Spectrum(costs, ("b1",), {"w": sizes}, {"w": np.linalg.norm(sizes, axis=1)}, ("w",))
+    for printed in (text, str(split)):
+        assert max(map(len, printed.splitlines())) <= 80
+        assert [name for name in printed.split() if name in costs] == list(costs)
+        assert all(f" {norm(size)}" in printed for size in sizes.flat)
+
+
+def test_many_small_parts_at_the_end_share_a_line() -> None:
+    parts = np.array([[1.0, 2.0, *(0.002 / 2**n for n in range(20))], [300.0, 1.0, 7.0, *[0.0] * 19]])
+    split = Spectrum(("c", "d"), ("b",), {"w": parts}, {"w": parts.sum(axis=1)}, ("w",))
+    lines = [line.split() for line in str(split).splitlines()]
+    assert [line[0] for line in lines[1:4]] == ["0", "1", "2"]
+    assert lines[4] == ["3", "to", "21", "≤", "0.001", "≤", "."]
+    assert lines[5][:4] == ["sum", "of", "the", "norms"]
+    # each cost's bars are parts of its own longest one
+    assert lines[2][1] == lines[1][3] == "█" * len(lines[2][1])

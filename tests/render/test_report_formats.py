@@ -4,12 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import whygrad as wg
 from whygrad.render.hues import DARK, LIGHT
+from whygrad.render.report_look import Look, bar
 from whygrad.report import Report
 from whygrad.report.phrases import norm
 
@@ -45,7 +47,7 @@ def test_text_keeps_to_its_width_and_length(width: int, depth: int, many: int) -
     text = report.to_text(width)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
-    assert len(lines) < 140
+    assert len(lines) < 160
     assert not any(line.endswith(" ") for line in lines)
     if depth == 150:
         assert "others" in text
@@ -183,6 +185,45 @@ def test_all_lines_of_a_module_s_name_lie_under_each_other() -> None:
     taken = [line.split("  ")[0] for line in (lines[first].strip(), lines[first + 1].strip())]
     assert name.startswith("".join(taken))
     assert [len(line) - len(line.lstrip()) for line in lines[first : first + 2]] == [4, 4]
+
+
+@pytest.mark.parametrize("width", [8, 12, 24])
+def test_no_share_of_a_bar_is_too_small_to_be_seen(width: int) -> None:
+    look = Look(80, True)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        shares = rng.exponential(size=4) ** rng.integers(1, 8)
+        shares[rng.integers(0, 4)] = 0.0
+        shares /= shares.sum()
+        text = bar(shares, width, look).plain
+        signs = [text.count(look.cost(k)) for k in range(4)]
+        assert sum(signs) == len(text) == width
+        assert [sign > 0 for sign in signs] == [share > 0 for share in shares]
+        # nobody gives away more than the signs that the small ones are lent
+        assert all(abs(sign - share * width) <= 3 for sign, share in zip(signs, shares, strict=True))
+        assert [signs[k] for k in np.argsort(shares)] == sorted(signs)
+
+
+def test_a_narrow_report_says_what_a_wider_one_shows() -> None:
+    report = made(2, 4)
+    narrow, wide = report.to_text(60), report.to_text(160)
+    assert "In a wider terminal there are also" in " ".join(narrow.split())
+    assert "each cost's share, the two costs of each cosine, how much cancels" in " ".join(narrow.split())
+    assert "wider terminal" not in wide
+    heads = next(line for line in wide.splitlines() if "cancels" in line).split()
+    assert heads[4:] == ["share", "cosine", "of", "cancels", "paths"]
+
+
+def test_the_page_names_the_layers_below_the_profile() -> None:
+    for depth, few in ((20, True), (150, False)):
+        report = made(depth)
+        drawing = report.to_html().split("<svg")[1].split("</svg>")[0]
+        named = re.findall(r"rotate.*?>([^<]+)</text>", drawing)
+        layers = [layer.name for layer in report.layers]
+        assert named == layers[:: len(layers) // len(named) + (len(layers) % len(named) > 0)]
+        assert (len(named) == len(layers)) == few
+        corners = [float(n) for n in re.findall(r"<text x='([-\d.]+)'", drawing)]
+        assert min(corners) > 0
 
 
 def test_each_of_ten_costs_has_a_look_of_its_own_in_figures() -> None:

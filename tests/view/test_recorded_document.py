@@ -166,7 +166,7 @@ def test_rows_are_in_the_order_of_the_forward_pass(made):
 def test_what_no_cost_reaches_is_said(made):
     assert (
         made["places"][place(made, "unused", "module")]["says"]
-        == "No cost has a path to unused: its gradient is 0."
+        == "No cost has a path to `unused`: its gradient is 0."
     )
 
 

@@ -1,59 +1,92 @@
 """What each sender sends back, and the gradient by the number of blocks, as text for a terminal."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whygrad.report.phrases import listed
+from whygrad.render.report_words import blocks_shown, cosine, short
+from whygrad.report.phrases import named, norm
 
 if TYPE_CHECKING:
     from whygrad.branches import Parts, Spectrum
 
-BAR = 24
+WIDTH = 80
+# Bars are at most, and at least, so wide; a name of a sender and of a cost takes so much room.
+BAR, LEAST = 24, 8
+SENDER, COST = 36, 24
 MOST = 12
+_SUMS = ("sum of the norms", "norm of the sum")
 
 
 def _number(value: float) -> str:
-    return "." if value == 0 else f"{value:.3g}"
+    return "." if value == 0 else norm(value)
 
 
-def _table(rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join((first.ljust(widths[0]), *cells)).rstrip())
-    return "\n".join(lines)
+def _table(rows: list[list[str]], width: int) -> list[str]:
+    """Returns a table's lines; columns for which there is no room beside the first one stand below the others."""
+    first, *columns = ([row[column] for row in rows] for column in range(len(rows[0])))
+    beside = max(map(len, first))
+    wide = [max(map(len, column)) for column in columns]
+    lines: list[str] = []
+    start = 0
+    while start < len(columns):
+        end = start + 1
+        while end < len(columns) and beside + sum(2 + each for each in wide[start : end + 1]) <= width:
+            end += 1
+        if lines:
+            lines.append("")
+        for row, name in enumerate(first):
+            cells = (columns[k][row].rjust(wide[k]) for k in range(start, end))
+            lines.append("  ".join((name.ljust(beside), *cells)).rstrip())
+        start = end
+    return lines
 
 
-def parts_text(parts: "Parts") -> str:
+def parts_text(parts: "Parts", width: int = WIDTH) -> str:
     """Returns a table: the norm of what each sender sends back for each cost, and the cosines between two of them."""
     norms, cosines = parts.norms, parts.cosines
-    rows = [[f"{parts.place}: norm of what is sent back", *parts.costs]]
+    rows = [["", *(short(cost, COST) for cost in parts.costs)]]
     largest = np.argsort(-norms.max(axis=1, initial=0.0), kind="stable")[:MOST]
-    rows += [[f"  {parts.senders[place]}", *map(_number, norms[place])] for place in sorted(largest)]
+    rows += [
+        [f"  {short(parts.senders[place], SENDER)}", *map(_number, norms[place])] for place in sorted(largest)
+    ]
     left = len(parts.senders) - MOST
     if left > 0:
         rows.append([f"  and {left} others", *("" for _ in parts.costs)])
     rows.append(["  together", *map(_number, parts.whole)])
     if len(parts.senders) == 2:
-        rows.append(["  cosine of the two", *("." if np.isnan(c) else f"{c:+.2f}" for c in cosines[:, 0, 1])])
-    return _table(rows)
+        rows.append(["  cosine of the two", *(cosine(float(c)) or "." for c in cosines[:, 0, 1])])
+    return "\n".join([f"{parts.place}: norm of what is sent back", *_table(rows, width)])
 
 
-def spectrum_text(spectrum: "Spectrum") -> str:
-    """Returns a table: the norm of the gradient's part by each number of blocks, over all parameters."""
+def spectrum_text(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -> str:
+    """Returns a table: the norm of the gradient's part by each number of blocks, over all parameters.
+
+    Each cost's bars are parts of its own longest one.
+    """
     parts, whole = spectrum.all_parts, spectrum.all_whole
-    rows = [["blocks passed", *(f"{cost:>{BAR + 8}}" for cost in spectrum.costs)]]
-    for blocks in range(parts.shape[1]):
+    names = [short(cost, COST) for cost in spectrum.costs]
+    number = max(len(_number(part)) for part in parts.flat)
+    # As many costs beside each other as there is room for bars.
+    beside = max(1, min(len(names), (width - len(_SUMS[0])) // (LEAST + number + 3)))
+    bar = max(LEAST, min(BAR, (width - len(_SUMS[0])) // beside - number - 3))
+    rows = [["blocks passed", *names]]
+    most = parts.max(axis=1, keepdims=True)
+    shown = blocks_shown(parts)
+    for blocks in range(shown):
         cells = []
-        for row in range(len(spectrum.costs)):
-            filled = round(BAR * parts[row, blocks] / max(float(parts[row].max()), 1e-300))
-            cells.append(f"{'█' * filled:<{BAR}}{_number(parts[row, blocks]):>8}")
+        for row in range(len(names)):
+            filled = round(bar * parts[row, blocks] / max(float(most[row, 0]), 1e-300))
+            cells.append(f"{fill * filled:<{bar}} {_number(parts[row, blocks]):>{number}}")
         rows.append([f"  {blocks}", *cells])
-    rows.append(["sum of the norms", *map(_number, parts.sum(axis=1))])
-    rows.append(["norm of the sum", *map(_number, whole)])
-    if not spectrum.stops:
-        return _table(rows)
-    stops = listed(spectrum.stops, 4)
-    return f"{_table(rows)}\nwithout a declaration: {stops}; what goes through is in no part"
+    if shown < parts.shape[1]:
+        rest = parts[:, shown:].max(axis=1)
+        rows.append([f"  {shown} to {parts.shape[1] - 1}", *(f"≤ {_number(value)}" for value in rest)])
+    for name, each in zip(_SUMS, (parts.sum(axis=1), whole), strict=True):
+        rows.append([name, *map(_number, each)])
+    lines = _table(rows, width)
+    if spectrum.stops:
+        stops = f"without a declaration: {named(spectrum.stops, 4)}; what goes through is in no part"
+        lines += wrap(stops, width, break_on_hyphens=False)
+    return "\n".join(lines)

@@ -7,12 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from whygrad.render import report_words as words
+from whygrad.report.phrases import pieces
 
 # One hue for each cost; the fill of its bars tells it apart without colour.
 HUES = ("cyan", "yellow", "magenta", "green", "blue", "red")
 BAD = "bold red"
-# With more costs than these, a line names the longest gradient instead of all.
-COLUMNS_UP_TO = 4
 
 
 class Look:
@@ -39,6 +38,13 @@ class Look:
             text = text.replace(sign, spelled)
         return text
 
+    def sentence(self, text: str, style: str = "") -> Text:
+        """Returns a sentence in which names stand out."""
+        made = Text(style=style)
+        for name, piece in pieces(self.plain(text)):
+            made.append(piece, "bold" if name else "")
+        return made
+
     def cost(self, k: int) -> str:
         """Returns a cost's fill."""
         return self.fills[k % len(self.fills)]
@@ -59,17 +65,25 @@ def number(value: float) -> Text:
 
 
 def bar(shares: Any, width: int, look: Look) -> Text:
-    """Returns one bar that the costs share; a share of less than half a sign is not seen."""
+    """Returns one bar that the costs share, in which each has a sign at least; those without a share have none."""
     made = Text()
-    if np.isnan(shares).any():
-        return made
-    ends = np.round(np.cumsum(shares) * width).astype(int)
-    start = 0
-    for k, end in enumerate(ends):
-        length = max(int(end) - start, 0)
-        made.append(look.cost(k) * length, hue(k))
-        start = max(start, int(end))
+    if not np.isnan(shares).any():
+        for k, length in enumerate(_lengths(shares, width)):
+            made.append(look.cost(k) * length, hue(k))
     return made
+
+
+def _lengths(shares: Any, width: int) -> list[int]:
+    """Returns how many signs each share has: by largest remainders, of what is left when each has its one."""
+    there = shares > 0
+    room = max(width - int(there.sum()), 0)
+    # What a share has beyond its one sign; those that have less than that take nothing more.
+    beyond = np.maximum(shares * width - there, 0.0)
+    exact = beyond / max(beyond.sum(), 1e-300) * room
+    made = np.floor(exact).astype(int)
+    for k in np.argsort(made - exact, kind="stable")[: room - int(made.sum())]:
+        made[k] += 1
+    return [int(length) for length in made + there]
 
 
 def grid(*columns: str) -> Table:

@@ -16,6 +16,8 @@ DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # A name is written at this many places of an axis at most.
 NAMES = 24
+# So many costs have a legend.
+LEGEND_UP_TO = 12
 # Longer names are cut in the middle.
 LETTERS = 28
 
@@ -34,13 +36,22 @@ def _axes(axes: Any, width: float, height: float) -> Any:
     return made
 
 
+def _written(names: list[str]) -> tuple[list[int], list[str]]:
+    """Returns which of some names are written, every n-th where there are many, and how."""
+    places = list(range(0, len(names), -(-len(names) // NAMES)))
+    return places, [short(names[place], LETTERS) or OWN for place in places]
+
+
+def _below(names: list[str]) -> float:
+    """Returns how much higher a figure is for the names below it, in inches."""
+    return 0.05 * max(map(len, _written(names)[1]), default=0)
+
+
 def _named(axes: Any, names: list[str], axis: str = "x") -> None:
-    """Writes names at an axis, every n-th where there are many."""
-    step = -(-len(names) // NAMES)
-    places = list(range(0, len(names), step))
-    shown = [short(names[place], LETTERS) or OWN for place in places]
+    """Writes names at an axis."""
+    places, shown = _written(names)
     if axis == "x":
-        slanted = len(shown) > 4 or max(map(len, shown)) > 12
+        slanted = len(shown) > 4 or (len(shown) > 1 and max(map(len, shown)) > 12)
         axes.set_xticks(places, shown, rotation=40 if slanted else 0, ha="right" if slanted else "center")
     else:
         axes.set_yticks(places, shown)
@@ -54,7 +65,8 @@ def _plain(axes: Any) -> None:
 
 def plot_depth(report: Report, axes: Any = None) -> Any:
     """Returns axes with the norm of each cost's derivative by each layer's output, in the order of the forward pass."""
-    axes = _axes(axes, 7.0, 3.6)
+    layers = [layer.name for layer in report.layers]
+    axes = _axes(axes, 7.5, 3.0 + _below(layers))
     norms = np.array([layer.norms for layer in report.layers]).reshape(-1, len(report.costs))
     for k, name in enumerate(report.costs):
         there = np.isfinite(norms[:, k]) & (norms[:, k] > 0)
@@ -65,15 +77,13 @@ def plot_depth(report: Report, axes: Any = None) -> Any:
             linestyle=DASHES[(k + k // len(LIGHT)) % len(DASHES)],
             marker=MARKERS[(k + k // len(LIGHT)) % len(MARKERS)],
             markersize=4 if len(norms) < 60 else 0,
-            label=short(name, LETTERS),
+            label=short(name, LETTERS) if there.any() else f"{short(name, LETTERS)}: no path",
         )
     axes.set_yscale("log")
-    _named(axes, [layer.name for layer in report.layers])
+    _named(axes, layers)
     axes.set_ylabel("norm of the derivative\nby the layer's output")
     _plain(axes)
-    if len(report.costs) <= 4:
-        axes.legend(frameon=False)
-    elif len(report.costs) <= 12:
+    if len(report.costs) <= LEGEND_UP_TO:
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
 
@@ -97,7 +107,7 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
     if len(names) > 2:
         return _matrix(names, shared.cosines, axes)
     layers = [layer for layer in report.model.layers if len(layer.numbers.live) > 1]
-    axes = _axes(axes, 7.0, 3.2)
+    axes = _axes(axes, 7.0, 2.6 + _below([layer.name for layer in layers]))
     values = [float(layer.numbers.cosines[0, 1]) for layer in layers]
     against = [value < CONFLICT for value in values]
     bars = axes.bar(
@@ -109,13 +119,13 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
             bar.set_edgecolor("white")
     axes.axhline(0.0, color="#1f2430", linewidth=0.8)
     axes.axhline(CONFLICT, color="#a3150a", linewidth=0.8, linestyle=":")
+    axes.set_xlim(-1.0, len(values))
     axes.set_ylim(-1, 1)
     _named(axes, [layer.name for layer in layers])
     axes.set_ylabel("cosine")
-    title = f"{short(names[0], LETTERS)} and {short(names[1], LETTERS)}"
-    if any(against):
-        title += f"; hatched: below {CONFLICT}, they pull against each other"
-    axes.set_title(title.replace("-", "−"), fontsize=9, loc="left", wrap=True)
+    title = f"Gradients of {short(names[0], LETTERS)} and {short(names[1], LETTERS)}\n"
+    title += f"below {signed(CONFLICT)} (dotted{', hatched' * any(against)}) they pull against each other"
+    axes.set_title(title, fontsize=9, loc="left")
     _plain(axes)
     return axes
 
@@ -138,9 +148,13 @@ def _matrix(names: list[str], cosines: Any, axes: Any) -> Any:
 
 
 def plot_spectrum(spectrum: Spectrum, axes: Any = None) -> Any:
-    """Returns axes with the norms of the gradient's parts by number of blocks, and the norm of their sum as a line."""
+    """Returns axes with the norms of the gradient's parts by number of blocks.
+
+    Each is divided by the norm of its cost's whole gradient, which is a line at 1: costs of any size can be compared.
+    """
     axes = _axes(axes, 6.4, 3.6)
-    every, whole = spectrum.all_parts, spectrum.all_whole
+    whole = spectrum.all_whole
+    every = spectrum.all_parts / np.where(whole > 0, whole, 1.0)[:, None]
     costs = len(spectrum.costs)
     places = np.arange(every.shape[1])
     width = 0.8 / costs
@@ -148,16 +162,12 @@ def plot_spectrum(spectrum: Spectrum, axes: Any = None) -> Any:
         colour = LIGHT[k % len(LIGHT)]
         shifted = places + (k - (costs - 1) / 2) * width
         look = {"color": colour, "hatch": "//" * k, "edgecolor": "white", "linewidth": 0.3}
-        axes.bar(shifted, every[k], width * 0.92, label=f"{short(name, LETTERS)}: parts", **look)
-        axes.axhline(
-            whole[k],
-            color=colour,
-            linestyle=DASHES[1 + k % 3],
-            label=f"{short(name, LETTERS)}: norm of their sum",
-        )
+        axes.bar(shifted, every[k], width * 0.92, label=short(name, LETTERS), **look)
+    axes.axhline(1.0, color="#1f2430", linewidth=1.0, linestyle=DASHES[1], label="norm of the parts' sum")
     axes.set_xticks(places if len(places) <= NAMES else places[:: -(-len(places) // NAMES)])
     axes.set_xlabel("number of blocks that a path passes")
-    axes.set_ylabel("norm of the gradient's part")
+    axes.set_ylabel("norm of the gradient's part\nagainst the whole gradient's")
     _plain(axes)
-    axes.legend(frameon=False, fontsize=8)
+    if costs <= LEGEND_UP_TO:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes

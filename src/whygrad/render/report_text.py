@@ -11,12 +11,13 @@ from rich.text import Text
 
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING
-from whygrad.render.report_look import BAD, COLUMNS_UP_TO, Look, grid, hue, number
+from whygrad.render.branches_text import spectrum_text
+from whygrad.render.report_look import BAD, Look, grid, hue, number
 from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT
-from whygrad.report.phrases import OWN
+from whygrad.report.phrases import OWN, listed
 from whygrad.report.record import Part
 
 # Sentences are no wider than this: longer lines are hard to follow.
@@ -55,8 +56,8 @@ def parts(report: Report, look: Look) -> Iterator[Any]:
         yield matrix
         yield ""
     if len(report.layers) > 1:
-        title = "Layer by layer: norm of each cost's derivative by the outputs, first to last"
-        yield Text(title if look.width >= len(title) else title.replace(", first to last", ""), HEADING)
+        title = "Layer by layer: norm of each cost's derivative by the layers' outputs"
+        yield Text(title if look.width >= len(title) else title.replace("layers' ", ""), HEADING)
         yield _depth(report, look)
         yield ""
     said = [(units, words.unit_words(units)) for units in report.units]
@@ -67,7 +68,8 @@ def parts(report: Report, look: Look) -> Iterator[Any]:
         yield ""
     if report.spectrum is not None:
         yield Text("The gradient by the number of blocks that its paths pass", HEADING)
-        yield _spectrum(report, look)
+        text = spectrum_text(report.spectrum, look.width - 2, look.fills[0])
+        yield Padding(Text(look.plain(text)), (0, 0, 0, 2))
         yield ""
     yield _notes(report, look, layout)
 
@@ -77,10 +79,12 @@ def _notes(report: Report, look: Look, layout: Layout) -> Any:
     table.add_column(no_wrap=True)
     table.add_column(max_width=SENTENCES)
     lines, columns = layout.lines, layout.columns
-    left_out = {"share": not columns.bar, "cancels": not columns.cancels, "paths": not columns.paths}
-    meanings = dict(words.meanings(report))
+    there = {"share": columns.bar, "cancels": columns.cancels, "paths": columns.paths}
+    meanings = {word: says for word, says in words.meanings(report) if there.get(word, True)}
+    if columns.bar:
+        meanings["share"] += "; a sign at least, however small it is"
     if "layers" in meanings:
-        meanings["layers"] = f"one scale for all costs, logarithmic; a gap: no path; {meanings['layers']}"
+        meanings["layers"] = f"{meanings['layers']}; one scale for all costs, logarithmic; a gap: no path"
     if columns.costs and any(line.part and _apart(line.part) for line in lines):
         meanings["."] = "no path from this cost"
     if layout.inside:
@@ -88,10 +92,11 @@ def _notes(report: Report, look: Look, layout: Layout) -> Any:
     if any(line.folded for line in lines):
         meanings["(4)"] = "a module with 4 parameters, folded"
     for word, meaning in meanings.items():
-        if left_out.get(word):
-            continue
-        table.add_row(Text(look.plain(word), "bold"), Text(look.plain(meaning), FAINT))
-    remarks = [Padding(Text(look.plain(remark), FAINT), (0, 0, 0, 2)) for remark in words.remarks(report)]
+        table.add_row(Text(look.plain(word), "bold"), look.sentence(meaning, FAINT))
+    said = words.remarks(report)
+    if layout.no_room:
+        said.insert(0, f"In a wider terminal there are also {listed(layout.no_room, 4)}.")
+    remarks = [Padding(look.sentence(remark, FAINT), (0, 0, 0, 2)) for remark in said]
     return Group(Padding(table, (0, 0, 0, 2)), *remarks)
 
 
@@ -134,20 +139,19 @@ def _costs(report: Report, look: Look, layout: Layout) -> Padding:
 def _findings(report: Report, look: Look) -> Iterator[Any]:
     for finding in report.findings:
         mark = look.mark if finding.kind == "conflict" else "!" if finding.problem else "-"
-        tries = [look.plain(tries) for tries in finding.tries]
-        yield from _said(Text(mark, BAD if finding.problem else ""), f"{look.plain(finding.says)}.", tries)
+        yield from _said(look, Text(mark, BAD if finding.problem else ""), finding.says, finding.tries)
     sound = words.sound(report)
     if sound:
-        yield from _said(Text("-"), f"{sound}.", ())
+        yield from _said(look, Text("-"), sound, ())
 
 
-def _said(mark: Text, says: str, tries: Sequence[str]) -> Iterator[Any]:
+def _said(look: Look, mark: Text, says: str, tries: Sequence[str]) -> Iterator[Any]:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, width=2)
     table.add_column(max_width=SENTENCES, overflow="fold")
-    table.add_row(mark, Text(says))
+    table.add_row(mark, look.sentence(f"{says}."))
     for each in tries:
-        table.add_row("", Text.assemble(("try: ", "bold green"), (each, "")))
+        table.add_row("", Text.assemble(("try: ", "bold green"), look.sentence(each)))
     yield Padding(table, (0, 0, 0, 1))
     yield ""
 
@@ -217,26 +221,4 @@ def _units(said: list[Any], look: Look) -> Padding:
         table.add_row(Text(units.name), Text(text, "" if units.dead or units.silent else FAINT))
     if len(said) > len(shown):
         table.add_row(Text(look.plain(f"… and {len(said) - len(shown)} others"), FAINT), "")
-    return Padding(table, (0, 0, 0, 2))
-
-
-def _spectrum(report: Report, look: Look) -> Padding:
-    split = report.spectrum
-    assert split is not None
-    every, whole = split.all_parts, split.all_whole
-    width = max(8, min(28, look.width - 40))
-    table = grid("right", "fold")
-    most = every.max() or 1.0
-    for blocks in range(every.shape[1]):
-        row = Text()
-        for k in range(min(every.shape[0], COLUMNS_UP_TO)):
-            if k:
-                row.append("\n")
-            length = round(width * float(every[k, blocks]) / most)
-            row.append(look.cost(k) * length, hue(k))
-            row.append(f" {words.norm(float(every[k, blocks]))}")
-        table.add_row(f"{blocks} block{'s' * (blocks != 1)}", row)
-    for k, cost in enumerate(split.costs[:COLUMNS_UP_TO]):
-        says = f"norm of the sum {words.norm(float(whole[k]))}, sum of the norms {words.norm(float(every[k].sum()))}"
-        table.add_row(Text(cost, hue(k)), Text(says, FAINT))
     return Padding(table, (0, 0, 0, 2))

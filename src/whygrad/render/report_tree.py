@@ -10,7 +10,7 @@ from rich.text import Text
 
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT
-from whygrad.render.report_look import BAD, COLUMNS_UP_TO, Look, bar, hue, number
+from whygrad.render.report_look import BAD, Look, bar, hue, number
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT, conflict_inside, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
@@ -39,23 +39,38 @@ class Layout(NamedTuple):
         lines: Its lines, folded to as many as can be read.
         inside: The folded modules in a layer of which two costs pull against each other.
         columns: The columns that there is room for.
+        no_room: What the others show, in words.
     """
 
     lines: list[Line]
     inside: set[str]
     columns: Columns
+    no_room: list[str]
 
 
 def laid_out(report: Report, look: Look) -> Layout:
     """Returns how the tree is laid out in the room that there is."""
     lines = fold(report.model, LINES)
     inside = {line.part.name for line in lines if line.part and line.folded and conflict_inside(line.part)}
-    return Layout(lines, inside, _columns(report, look, bool(inside)))
+    columns = _columns(report, look, bool(inside))
+    return Layout(lines, inside, columns, _no_room(report, columns))
+
+
+def _no_room(report: Report, columns: Columns) -> list[str]:
+    """Returns what there is no room for, in words."""
+    many, numbers = len(report.costs), report.model.numbers
+    said = (
+        ("each cost's share", columns.costs and many > 1 and not columns.bar),
+        ("the two costs of each cosine", many > 2 and not columns.pair),
+        ("how much cancels", numbers.total is not None and not columns.cancels),
+        ("numbers of paths", numbers.surprise is not None and not columns.paths),
+    )
+    return [what for what, missing in said if missing]
 
 
 def _columns(report: Report, look: Look, inside: bool) -> Columns:
     many, numbers = len(report.costs), report.model.numbers
-    each = many <= COLUMNS_UP_TO
+    each = many <= words.COSTS_IN_COLUMNS
     # "−0.36 ⇄", or "−0.05 (⇄)" where there is one, and two spaces before it
     cosine = 0 if many == 1 else 11 if inside else 9
     room = look.width - 2 - NAMES - cosine

@@ -8,13 +8,17 @@ import numpy as np
 from whygrad.report import Report, Units
 from whygrad.report.conflicts import CONFLICT, worst_pair
 from whygrad.report.depth import courses, following
-from whygrad.report.phrases import counted, grouped, listed, signed
+from whygrad.report.phrases import counted, grouped, listed, named, signed
 from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
 from whygrad.report.verdict import DOMINANCE, EXPLODING, FEWEST_LAYERS, VANISHING
 
+# With more costs than these, a row names the longest gradient instead of all.
+COSTS_IN_COLUMNS = 4
 # A matrix of cosines is written out for so many costs.
 FEWEST_IN_MATRIX, MOST_IN_MATRIX = 3, 12
+# Parts by number of blocks that are all below this share of their cost's largest have one line, at the end.
+SMALL_PART = 0.01
 # One fill for each cost, so that bars can be read without colour; later costs begin again.
 FILLS = ("█", "▒", "▓", "░", "▚", "▄")
 ASCII_FILLS = ("#", "-", "=", "+", "o", "x")
@@ -114,6 +118,18 @@ def headline(report: Report) -> str:
     )
 
 
+def blocks(number: int) -> str:
+    """Returns a number of blocks, in words."""
+    return f"{number} block{'s' * (number != 1)}"
+
+
+def blocks_shown(parts: Any) -> int:
+    """Returns how many parts of a spectrum (costs, parts) have a line: all but several small ones at the end."""
+    shares = parts / np.maximum(parts.max(axis=1, keepdims=True), 1e-300)
+    last = int(np.flatnonzero((shares >= SMALL_PART).any(axis=0)).max(initial=0)) + 1
+    return last if parts.shape[1] - last > 2 else int(parts.shape[1])
+
+
 def unit_words(units: Units) -> str:
     """Returns what became of the units of an activation function, in words; nothing where all is well."""
     said = []
@@ -134,39 +150,71 @@ def _verb(many: int, one: str, more: str) -> str:
 
 
 def meanings(report: Report) -> list[tuple[str, str]]:
-    """Returns the words over the columns and what they mean; of what is there alone."""
-    several, numbers = len(report.costs) > 1, report.model.numbers
-    length = "the Euclidean length of a cost's gradient"
-    dominates = f"; a cost dominates where it is at least {DOMINANCE:g} times the next one's"
-    made = [("norm", f"{length}{dominates * several}")]
-    if several:
+    """Returns the words of a report and what they mean; of what is there alone."""
+    costs, numbers = len(report.costs), report.model.numbers
+    made = [("cost", "a loss, or another term of the sum that is minimised")]
+    if costs > 1:
+        longest = "; in a row that of the longest" * (costs > COSTS_IN_COLUMNS)
         made += [
-            ("share", "a norm's part of the sum of the norms"),
+            (
+                "norm",
+                "the Euclidean length of a cost's gradient: how hard it pulls; a cost dominates where it is at least "
+                f"{DOMINANCE:g} times the next one's{longest}",
+            ),
+            ("share", "a norm's part of the sum of all costs' norms"),
             (
                 "cosine",
-                f"between the gradients of two costs{', the smallest of all pairs' * (len(report.costs) > 2)}; below "
-                f"{signed(CONFLICT)} they pull against each other: {MARK}",
+                f"between the gradients of two costs{', the smallest of all pairs' * (costs > 2)}: +1 the same "
+                f"direction, −1 the opposite one; below {signed(CONFLICT)} they pull against each other: {MARK}",
+            ),
+            (
+                "… with sum",
+                "with the gradient of the sum: below 0, a small step down the sum raises the cost",
             ),
         ]
+        if report.model.shared is not None:
+            made.append(("shared", "weights, or layers with weights, on which at least two costs pull"))
+    else:
+        made.append(("norm", "the Euclidean length of the gradient"))
+    made.append(
+        ("path", "a way from a weight to a cost; the gradient is the sum of what all paths contribute")
+    )
+    if numbers.surprise is not None:
+        made.append(
+            (
+                "paths",
+                "how many carry a weight's gradient, were all equally strong: exp(entropy of contributions)",
+            )
+        )
     if numbers.total is not None:
         made.append(
             (
                 "cancels",
-                "how much the paths of one cost cancel each other: 1 − |gradient| / (sum of the absolute contributions "
-                "of all its paths), of the cost where it is most; close to 100% is usual in deep networks, where very "
-                "many paths of both signs meet",
+                "how much contributions of both signs cancel: 1 − |gradient| / (sum of their absolute values)"
+                f"{', of the cost where it is most' * (costs > 1)}; close to 100% is usual in deep networks",
             )
-        )
-    if numbers.surprise is not None:
-        made.append(
-            ("paths", "the effective number of paths to a weight, exp(entropy of their contributions)")
         )
     if len(report.layers) > 1:
         made.append(
             (
                 "layers",
-                f"vanishing (exploding) where the first layer's norm is less than {VANISHING:g} (more than "
-                f"{EXPLODING:g}) of the last one's",
+                "in the order of the forward pass; vanishing (exploding) where the first one's norm is less than "
+                f"{VANISHING:g} (more than {EXPLODING:g}) times the last one's",
+            )
+        )
+    if report.spectrum is not None:
+        made.append(
+            (
+                "blocks",
+                "a path takes the skip h or the block f at each residual add h + f(h); where the norm of the sum is "
+                "less than the sum of the norms, paths through more and fewer blocks cancel",
+            )
+        )
+    if any(unit_words(units) for units in report.units):
+        made.append(
+            (
+                "units",
+                "outputs of an activation function; a kink is where its slope jumps, as that of relu at 0",
             )
         )
     return made
@@ -196,10 +244,10 @@ def remarks(report: Report) -> list[str]:
     """Returns what is to be kept in mind about a report."""
     made = []
     if report.frozen:
-        made.append(f"Not trained: {listed(report.frozen, 6)}.")
+        made.append(f"Not trained: {named(report.frozen, 6)}.")
     if report.stops:
         made.append(
-            f"Operations without a declaration ({listed(report.stops, 4)}): gradients go through them, and paths end "
+            f"Operations without a declaration ({named(report.stops, 4)}): gradients go through them, and paths end "
             "there. Of what lies before them cancellation and entropy are not known, paths through them are neither "
             "listed nor counted, and the spectrum is without them."
         )

@@ -75,7 +75,7 @@ def report(
         if record.leaves[name].node in hidden and made.total is not None:
             made = made._replace(total=np.full_like(made.total, np.nan))
         leaves.append(Part(name, name, made, (), shape))
-    model = _tree("", "", leaves)
+    model = _tree("", "", leaves, _ran(record))
     tell("layers", 0.9)
     layers = depth(record, model)
     activations = units(record)
@@ -100,12 +100,12 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
         if many > COSTS_WITH_TOTAL:
             return (), (
                 f"With more than {COSTS_WITH_TOTAL} costs cancellation and numbers of paths are left out; "
-                'report(semirings=("entropy",)) finds them.'
+                '`report(semirings=("entropy",))` finds them.'
             )
         if many * _normalised(record) > ENTRIES_WITH_ENTROPY:
             return ("total",), (
                 "The effective number of paths is left out: through so many entries of normalisations and softmaxes "
-                'it takes long; report(semirings=("entropy",)) finds it.'
+                'it takes long; `report(semirings=("entropy",))` finds it.'
             )
         return ("total", "entropy"), ""
     chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
@@ -128,21 +128,36 @@ def _normalised(record: Record) -> int:
     )
 
 
-def _tree(name: str, label: str, leaves: Sequence[Part]) -> Part:
-    """Returns the parameters folded by the modules that their names spell; modules with one part are one with it."""
+def _ran(record: Record) -> set[str]:
+    """Returns the paths of the modules that were called, and of those around them."""
+    parts = [path.split(".") for path in set(record.modules)]
+    return {".".join(some[:end]) for some in parts for end in range(len(some) + 1)}
+
+
+def _tree(name: str, label: str, leaves: Sequence[Part], ran: set[str]) -> Part:
+    """Returns the parameters folded by the modules that their names spell; modules with one part are one with it.
+
+    A module that was never called and still has a gradient is no layer where the one around it has parameters of its
+    own: that one uses it, as attention does its output projection, and it is a part of that layer. (One that lies in
+    the whole model is a layer.)
+    """
     groups: dict[str, list[Part]] = {}
+    rests = {leaf.name: leaf.name.removeprefix(f"{name}.") if name else leaf.name for leaf in leaves}
+    used = {rests[leaf.name].partition(".")[0] for leaf in leaves if leaf.numbers.reached.any()}
+    own = bool(name) and any("." not in rest for rest in rests.values())
     for leaf in leaves:
-        rest = leaf.name.removeprefix(f"{name}.") if name else leaf.name
+        rest = rests[leaf.name]
+        head = rest.partition(".")[0]
         # PyTorch keeps what a weight is made of in modules of its own, which are no layers: it is the layer's around.
-        made_of = rest.startswith("parametrizations.")
-        groups.setdefault(rest if made_of else rest.partition(".")[0], []).append(leaf)
+        made_of = head == "parametrizations" or (own and head in used and f"{name}.{head}" not in ran)
+        groups.setdefault(rest if made_of else head, []).append(leaf)
     parts = []
     for head, members in groups.items():
         path = f"{name}.{head}" if name else head
         if len(members) == 1 and members[0].name == path:
             parts.append(members[0]._replace(label=head))
             continue
-        part = _tree(path, head, members)
+        part = _tree(path, head, members, ran)
         if len(part.parts) == 1 and part.parts[0].shape is None:
             part = part.parts[0]._replace(label=f"{head}.{part.parts[0].label}")
         parts.append(part)

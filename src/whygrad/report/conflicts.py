@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whygrad.report.phrases import counted, factor, grouped, layer_named, listed, signed
+from whygrad.report.phrases import counted, factor, grouped, layer_named, listed, named, quoted, signed
 from whygrad.report.record import Finding, Numbers, Part
 
 # Gradients whose cosine is below this pull against each other.
@@ -117,18 +117,17 @@ def _clash(model: Part, whole: Numbers, pair: tuple[int, int]) -> _Clash | None:
 
 
 def _where(clash: _Clash) -> str:
-    """Returns in which layers two costs pull against each other: most of all, and at the widest angle."""
+    """Returns in which layers two costs pull against each other: where that weighs most, and at the widest angle."""
     if not clash.against:
         return f", though in no single layer below {signed(CONFLICT)}"
     cosine, most = clash.against[0]
-    at = f"{layer_named(most)} (cosine {signed(cosine)})"
+    smallest, other = min(clash.against)
+    further = "" if other == most else f"; the smallest, {signed(smallest)}, is in {layer_named(other)}"
+    at, some = f"{layer_named(most)} (cosine {signed(cosine)}{further})", len(clash.against)
     if clash.many == 1:
         return f" in {at}"
-    sharpest, other = min(clash.against)
-    said = f" in {len(clash.against)} of {counted(clash.many, 'shared layer')}, most in {at}"
-    if other == most:
-        return said
-    return f"{said}, at the widest angle in {layer_named(other)} (cosine {signed(sharpest)})"
+    which = "all" if some == clash.many else f"{some} of"
+    return f" in {which} {counted(clash.many, 'shared layer')}, {'most in ' if some > 1 else ''}{at}"
 
 
 def _overall(clash: _Clash) -> str:
@@ -151,12 +150,12 @@ def _mild(model: Part, clash: _Clash) -> bool:
 
 
 def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
-    pair = listed([names[k] for k in clash.pair])
+    pair = named([names[k] for k in clash.pair])
     suffers = _suffers(model, clash)
     worse = [k for k in range(len(names)) if model.numbers.along[k] < 0]
     says = f"{pair} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
     if suffers:
-        says += f"; a small step down the sum of all costs makes {listed([names[k] for k in suffers])} worse"
+        says += f"; a small step down the sum of all costs makes {named([names[k] for k in suffers])} worse"
     elif not worse:
         says += "; a small step down the sum of all costs still makes every cost better"
     tries = list(_reweighted(names, model.numbers, worse[0])) if len(worse) == 1 and suffers else []
@@ -167,8 +166,8 @@ def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
 
 def _watched(clash: _Clash) -> str:
     return (
-        f"nothing yet: it is mild, and a projection would leave {_left(clash):.0%} of each gradient's length; see how "
-        f"the cosine goes along the training (wg.monitor)"
+        f"nothing yet: it is mild ({_left(clash):.0%} of each gradient's length would be left without what works "
+        f"against the other); see how the cosine goes along the training (`wg.monitor`)"
     )
 
 
@@ -186,7 +185,7 @@ def _surgery(pair: str, clash: _Clash) -> Iterator[str]:
         )
     yield (
         f"if one of {pair} isn't meant to train the weights that they share, keep it off them: detach what it reads "
-        f"(h.detach()), or freeze them for it"
+        f"(`h.detach()`), or freeze them for it"
     )
 
 
@@ -203,7 +202,7 @@ def _reweighted(names: Sequence[str], numbers: Numbers, worse: int) -> Iterator[
     if low < high:
         by = f"{factor(low)} to {factor(high)}" if np.isfinite(high) else f"{factor(low)} or more"
         yield (
-            f"multiply {names[worse]} by {by}: a small step down the sum then makes no cost worse in this batch"
+            f"multiply {quoted(names[worse])} by {by}: a small step down the sum then makes no cost worse in this batch"
         )
 
 
@@ -212,8 +211,8 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
     if not found:
         return
     first = found[0]
-    a, b = (names[k] for k in first.pair)
-    says = f"{a} and {b} pull against each other{_where(first)}, but it weighs little{_overall(first)}"
+    pair = names[first.pair[0]], names[first.pair[1]]
+    says = f"{named(pair)} pull against each other{_where(first)}, but it weighs little{_overall(first)}"
     if len(found) > 1:
         rest = (
             "does another pair that weighs"
@@ -221,7 +220,7 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
             else f"do {len(found) - 1} other pairs that weigh"
         )
         says += f"; so {rest} as little: {_pairs(names, found[1:])}"
-    yield Finding("conflict", says, (), tuple(name for _, name in first.against), (a, b))
+    yield Finding("conflict", says, (), tuple(name for _, name in first.against), pair)
 
 
 def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[Finding]:
@@ -231,9 +230,9 @@ def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[F
     if left:
         cosines = [signed(float(numbers.along[k])) for k in left]
         if len(left) == 1:
-            says = f"{names[left[0]]} worse: the cosine with the gradient of the sum is {cosines[0]}"
+            says = f"{quoted(names[left[0]])} worse: the cosine with the gradient of the sum is {cosines[0]}"
         else:
-            each = [f"{names[k]} ({cosine})" for k, cosine in zip(left, cosines, strict=True)]
+            each = [f"{quoted(names[k])} ({cosine})" for k, cosine in zip(left, cosines, strict=True)]
             says = f"{listed(each)} worse (in brackets the cosine with the sum)"
         yield Finding(
             "worse",
@@ -245,7 +244,10 @@ def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[F
 
 def _pairs(names: Sequence[str], found: Sequence[_Clash]) -> str:
     return listed(
-        [f"{names[clash.pair[0]]} with {names[clash.pair[1]]} ({signed(clash.overall)})" for clash in found],
+        [
+            f"{quoted(names[clash.pair[0]])} with {quoted(names[clash.pair[1]])} ({signed(clash.overall)})"
+            for clash in found
+        ],
         5,
     )
 
@@ -255,9 +257,9 @@ def _agreement(names: Sequence[str], model: Part, whole: Numbers, idle: Sequence
     assert worst is not None
     cosine, i, j = worst
     which = "cosine is" if len(names) == 2 else "smallest cosine is"
-    pair = "" if len(names) == 2 else f" ({names[i]} and {names[j]})"
+    pair = "" if len(names) == 2 else f" ({named((names[i], names[j]))})"
     odd = [part for part in model.parameters if in_conflict(part.numbers) and part.name not in idle]
-    single = listed([part.name for part in odd], 2)
+    single = named([part.name for part in odd], 2)
     but = f" (in {single} by {'itself' if len(odd) == 1 else 'themselves'} they do)" if odd else ""
     return Finding(
         "agreement",

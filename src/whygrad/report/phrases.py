@@ -1,6 +1,7 @@
 """How a report writes numbers and names: shared by its findings and by every format."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -73,19 +74,51 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "nothing"
 
 
+def quoted(name: str) -> str:
+    """Returns a name, or a piece of code, as it stands in a sentence: set off from its words by backquotes.
+
+    Example:
+        >>> quoted("unused"), quoted("odd`name")
+        ('`unused`', "`odd'name`")
+    """
+    return f"`{name.replace('`', chr(39))}`"
+
+
+def named(names: Sequence[str], most: int = 3) -> str:
+    """Returns names as a list in words, each set off.
+
+    Example:
+        >>> named(["a", "b"])
+        '`a` and `b`'
+    """
+    return listed([quoted(name) for name in names], most)
+
+
+def pieces(sentence: str) -> Iterator[tuple[bool, str]]:
+    """Yields the parts of a sentence: whether it is a name that is set off (then with its backquotes), and its text.
+
+    Example:
+        >>> list(pieces("No cost reaches `unused`"))
+        [(False, 'No cost reaches '), (True, '`unused`')]
+    """
+    for place, text in enumerate(re.split("(`[^`]*`)", sentence)):
+        if text:
+            yield bool(place % 2), text
+
+
 def layer_named(name: str) -> str:
     """Returns a layer in words.
 
     Example:
         >>> layer_named("head"), layer_named("")
-        ('layer head', "the model's own parameters")
+        ('layer `head`', "the model's own parameters")
     """
-    return f"layer {name}" if name else f"the model's {OWN}"
+    return f"layer {quoted(name)}" if name else f"the model's {OWN}"
 
 
 def output_named(name: str) -> str:
     """Returns the output of a layer in words; the whole model's own parameters have what they meet for it."""
-    return f"the output of layer {name}" if name else f"what the model's {OWN} meet"
+    return f"the output of {layer_named(name)}" if name else f"what the model's {OWN} meet"
 
 
 def grouped(number: int) -> str:

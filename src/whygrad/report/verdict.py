@@ -7,13 +7,25 @@ import numpy as np
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
 from whygrad.report.depth import Course, courses, following
-from whygrad.report.phrases import counted, factor, layer_named, listed, norm, output_named, times
+from whygrad.report.phrases import (
+    counted,
+    factor,
+    layer_named,
+    listed,
+    named,
+    norm,
+    output_named,
+    quoted,
+    times,
+)
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
 # A cost dominates where its gradient is this many times as long as the next one's.
 DOMINANCE = 3.0
 # A cost that is this many times shorter is hardly meant to pull equally.
 REGULARISER = 100.0
+# So many costs are told by how much to multiply them.
+FACTORS_TOLD = 8
 # The derivative by the first layer's output against that by the last one's.
 VANISHING = 1e-3
 EXPLODING = 1e3
@@ -30,13 +42,13 @@ TRY_WHERE_STILL = (
 )
 TRY_WHERE_BROKEN = {
     "": "clean the data, or load the weights of an earlier step; clip the gradients or lower the learning rate",
-    "sqrt": "sqrt(x + 1e-12), or torch.where with a safe x inside: the slope of a root at 0 is infinite",
-    "log": "log_softmax or logsigmoid of the scores, or a loss with logits; log(x.clamp(min=1e-12)) otherwise",
-    "div": "a denominator that is kept off 0: x / (y + 1e-12)",
+    "sqrt": "`sqrt(x + 1e-12)`, or `torch.where` with a safe x inside: the slope of a root at 0 is infinite",
+    "log": "`log_softmax` or `logsigmoid` of the scores, or a loss with logits; `log(x.clamp(min=1e-12))` otherwise",
+    "div": "a denominator that is kept off 0: `x / (y + 1e-12)`",
     "mean": "look whether the batch, or a mask, leaves entries: the mean of none is no number; or whether their sum "
     "overflows",
-    "exp": "subtract the maximum first, or logsumexp: exp overflows from 89 on in float32",
-    "norm": "norm(x + 1e-12), or the square instead: the slope of a norm at 0 is not finite",
+    "exp": "subtract the maximum first, or `logsumexp`: `exp` overflows from 89 on in float32",
+    "norm": "`norm(x + 1e-12)`, or the square instead: the slope of a norm at 0 is not finite",
 }
 TRY_WHERE_BROKEN_ELSE = (
     "look at its input for zeros, infinities or an overflow; compute there in float32 or float64; clip the gradients "
@@ -88,17 +100,17 @@ def not_finite(origins: Sequence[Origin], model: Part) -> tuple[Finding, ...]:
     for (what, place, operation, module), costs in by_place.items():
         one = len(costs) == 1
         where = (
-            f"at {operation}{f' in {module}' if module else ''}"
+            f"at {quoted(operation)}{f' in {quoted(module)}' if module else ''}"
             if operation
-            else f"with {place}, as it is given"
+            else f"with {quoted(place)}, as it is given"
         )
         begins = f"it begins {where}"
         if what == "value":
-            says = f"The value{'' if one else 's'} of {listed(costs)} {'is' if one else 'are'} not finite: {begins}"
+            says = f"The value{'' if one else 's'} of {named(costs)} {'is' if one else 'are'} not finite: {begins}"
         else:
-            reached = f" ({listed(bad)})" if bad else ""
+            reached = f" ({named(bad)})" if bad else ""
             says = (
-                f"The gradient{'' if one else 's'} of {listed(costs)} {'is' if one else 'are'} not finite{reached}: "
+                f"The gradient{'' if one else 's'} of {named(costs)} {'is' if one else 'are'} not finite{reached}: "
                 f"{begins}, whose derivative is not finite there"
             )
         try_ = TRY_WHERE_BROKEN.get(operation, TRY_WHERE_BROKEN_ELSE)
@@ -107,7 +119,7 @@ def not_finite(origins: Sequence[Origin], model: Part) -> tuple[Finding, ...]:
         made.append(
             Finding(
                 "not finite",
-                f"The gradients of {listed(bad)} are too large to be added up: their squares overflow",
+                f"The gradients of {named(bad)} are too large to be added up: their squares overflow",
                 ("scale the costs down, or compute in float64",),
                 bad,
             )
@@ -123,8 +135,8 @@ def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
             share = float(largest.numbers.norms[0] ** 2 / model.numbers.norms[0] ** 2)
             yield Finding(
                 "single",
-                f"The gradient of {names[0]} is longest in {layer_named(largest.name)}: {share:.0%} of its squared "
-                f"length lies there",
+                f"The gradient of {quoted(names[0])} is longest in {layer_named(largest.name)}: {share:.0%} of "
+                f"its squared length lies there",
                 names=(largest.name,),
                 costs=tuple(names),
             )
@@ -142,7 +154,7 @@ def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
         yield Finding(
             "domination",
-            f"{names[k]} dominates {_extent(places, len(shared))} as long as the next cost's",
+            f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
             (_weights(names, whole, k),) if top == k and ratio >= DOMINANCE else (),
             tuple(name for _, name in places),
             (names[k],),
@@ -156,8 +168,9 @@ def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
         short = len(live) > 2 and behind >= DOMINANCE
         yield Finding(
             "balance",
-            f"No cost dominates a layer: over all shared weights the gradient of {names[top]} is the longest, "
-            f"{longest} the next cost's{f', and {factor(behind)} times as long as that of {names[last]}' * short}",
+            f"No cost dominates a layer: over all shared weights the gradient of {quoted(names[top])} is the longest, "
+            f"{longest} the next cost's"
+            f"{f', and {factor(behind)} times as long as that of {quoted(names[last])}' * short}",
             costs=(names[top],),
         )
 
@@ -169,8 +182,8 @@ def _extent(places: Sequence[tuple[float, str]], shared: int) -> str:
     if len(places) == shared and shared > 1:
         return f"every shared layer: its gradient there is {span}"
     if len(places) <= 3:
-        names = [layer_named(name) for _, name in places]
-        return f"{listed(names)}: its gradient there is {span}"
+        layers = [layer_named(name) for _, name in places]
+        return f"{listed(layers)}: its gradient there is {span}"
     most = layer_named(max(places)[1])
     return f"{len(places)} of {counted(shared, 'shared layer')}, most {most}: its gradient in them is {span}"
 
@@ -186,13 +199,25 @@ def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
     norms = whole.norms
     ratios = {k: float(norms[top] / norms[k]) for k in range(len(names)) if k != top and norms[k] > 0}
     near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
-    factors = [f"{names[k]} by {factor(ratio)}" for k, ratio in (near or ratios).items()]
-    divided = f", or divide {names[top]} by as much" if len(factors) == 1 else ""
+    factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
+    multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
     far = [names[k] for k in ratios if near and k not in near]
-    apart = f" ({listed(far)}, shorter by far, may be meant to be so)" if far else ""
+    apart = f" ({named(far)}, shorter by far, may be meant to be so)" if far else ""
+    if len(factors) == 1:
+        (by,) = factors.values()
+        multiplied += f", or divide {quoted(names[top])} by {by}"
+        steps = (
+            f"SGD's steps are then {by} times as long by the first as by the second, so mind the learning rate; Adam's "
+            "are the same by both"
+        )
+    else:
+        steps = (
+            "it lengthens their gradients, and with them SGD's steps: mind the learning rate; to Adam only the ratios "
+            "of the costs matter"
+        )
     return (
-        f"multiply {listed(factors, 4)}{divided}{apart}, to let the costs pull equally on the shared weights; or leave "
-        f"it so, if {names[top]} is meant to come first"
+        f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps}); or leave it so, "
+        f"if {quoted(names[top])} is meant to come first"
     )
 
 
@@ -218,8 +243,8 @@ def _through_depth(
     one = len(who) == 1
     return Finding(
         kind,
-        f"The gradient{'' if one else 's'} of {listed(who)} {'is' if one else 'are'} {kind}"
-        f"{'' if one else f', that of {names[k]} most'}: the derivative by {output_named(first.name)} is "
+        f"The gradient{'' if one else 's'} of {named(who)} {'is' if one else 'are'} {kind}"
+        f"{'' if one else f', that of {quoted(names[k])} most'}: the derivative by {output_named(first.name)} is "
         f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by {output_named(last.name)}, a factor of "
         f"{each:.3g} a layer over {many} layers",
         (TRY_IN_DEPTH[kind],),
@@ -245,7 +270,7 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
             f"{f'; through {listed(closed)}, where all are, no gradient comes back' if closed else ''}",
             (
                 "a larger batch, to see whether they stay so; then a lower learning rate, a smaller or positive bias "
-                "at the start, or leaky_relu, GELU or SiLU in place of relu",
+                "at the start, or `leaky_relu`, GELU or SiLU in place of `relu`",
             ),
             tuple(u.name for u in bad),
         )
@@ -260,26 +285,29 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
             f"{worst.silent} of {worst.units} units of {_units_named(worst)} "
             f"{'is not 0 and gets' if worst.silent == 1 else 'are not 0 and get'} no gradient",
             (
-                "look whether what they feed is used: a slice, a mask or a detach may leave them out; or whether they "
-                "stand where the function is flat (relu6 at 6): then a lower learning rate, or a function without that",
+                "look whether what they feed is used: a slice, a mask or a `detach` may leave them out; or whether "
+                "they stand where the function is flat (`relu6` at 6): then a lower learning rate, or a function "
+                "without that",
             ),
             tuple(u.name for u in quiet),
         )
 
 
 def _units_named(units: Units) -> str:
-    return layer_named(units.name) if units.name.isdigit() else units.name
+    return layer_named(units.name) if units.name.isdigit() else quoted(units.name)
 
 
 def _unreached(model: Part) -> Iterator[Finding]:
     gone = list(_without_path(model))
     if gone:
+        said = listed([quoted(name) if name else "the model" for name in gone])
         yield Finding(
             "unreached",
-            f"No cost reaches {listed([name or 'the model' for name in gone])}: there is no path, and PyTorch leaves "
-            f".grad at None (or at 0, where a rounding cuts the path)",
+            f"No cost reaches {said}: there is no path, and PyTorch leaves `.grad` at `None` (or at 0, where a "
+            "rounding cuts the path)",
             (
-                "look for a detach, a no_grad, a rounding or an output that no cost uses; or drop what isn't needed",
+                "look for a `detach`, a `no_grad`, a rounding or an output that no cost uses; or drop what isn't "
+                "needed",
             ),
             tuple(part.name for part in model.parameters if not part.numbers.reached.any()),
         )
@@ -291,11 +319,11 @@ def _without_gradient(costs: Mapping[str, float], numbers: Numbers) -> Iterator[
     if cut and numbers.reached.any():  # otherwise no parameter is reached, which is said of them
         yield Finding(
             "no gradient",
-            f"No path leads from any parameter to {listed(cut)}: {'it trains' if len(cut) == 1 else 'they train'} "
+            f"No path leads from any parameter to {named(cut)}: {'it trains' if len(cut) == 1 else 'they train'} "
             "nothing",
             (
-                "look for a detach, a no_grad, an argmax or a rounding in what makes it; leave out of the costs what "
-                "is only to be watched",
+                "look for a `detach`, a `no_grad`, an `argmax` or a rounding in what makes it; leave out of the costs "
+                "what is only to be watched",
             ),
             costs=cut,
         )
@@ -313,7 +341,7 @@ def _without_gradient(costs: Mapping[str, float], numbers: Numbers) -> Iterator[
             why = f", as {its}: a margin that is kept, a mask that leaves nothing, or a factor of 0" * zero
             yield Finding(
                 "no gradient",
-                f"The {gradients} of {listed(some)} {'is' if len(some) == 1 else 'are'} 0 in every parameter{why}",
+                f"The {gradients} of {named(some)} {'is' if len(some) == 1 else 'are'} 0 in every parameter{why}",
                 () if zero and numbers.live else (TRY_WHERE_STILL,),
                 costs=some,
             )
@@ -333,11 +361,11 @@ def _cancelling(idle: Sequence[str]) -> Iterator[Finding]:
         one = len(idle) == 1
         yield Finding(
             "cancels",
-            f"What the paths carry to {listed(idle)} cancels entirely: the gradient{'' if one else 's'} "
+            f"What the paths carry to {named(idle)} cancels entirely: the gradient{'' if one else 's'} "
             f"{'is' if one else 'are'} 0 but for rounding, because a normalisation or a softmax takes away what "
             f"{'this bias adds' if one else 'these biases add'}",
             (
-                f"leave {'it' if one else 'them'} out (bias=False): {'it changes' if one else 'they change'} nothing",
+                f"leave {'it' if one else 'them'} out (`bias=False`): {'it changes' if one else 'they change'} nothing",
             ),
             tuple(idle),
         )

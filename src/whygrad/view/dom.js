@@ -27,6 +27,16 @@ export function html(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
+/** Returns a sentence in which names between backquotes are set as code. */
+export function sentence(text) {
+  return text.split(/`([^`]*)`/).map((piece, place) => (place % 2 ? html("code", {}, piece) : piece));
+}
+
+/** Returns a sentence without those backquotes. */
+export function spoken(text) {
+  return text.replaceAll("`", "");
+}
+
 /** Returns an SVG element. */
 export function svg(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);

@@ -7,12 +7,23 @@ import numpy as np
 
 from whygrad.render import report_words as words
 from whygrad.report.conflicts import in_conflict, worst_pair
+from whygrad.report.phrases import quoted
 from whygrad.report.record import Numbers
 
 
 def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
-    """Returns in one or two sentences which cost pulls most at a place, and whether costs pull against each other."""
-    norms = numbers.norms
+    """Returns in one or two sentences which cost pulls most at a place, and whether costs pull against each other.
+
+    Args:
+        costs: The names of the costs.
+        numbers: What the costs do at the place.
+        name: The place; the whole model where there is none.
+    """
+    norms, costs, name = (
+        numbers.norms,
+        [quoted(cost) for cost in costs],
+        quoted(name) if name else "the model",
+    )
     if not numbers.reached.any():
         return f"No cost has a path to {name}: its gradient is 0."
     if not np.isfinite(norms).all():
@@ -59,7 +70,7 @@ def sides(costs: Sequence[str], branch: dict[str, Any]) -> str:
         if len(skip) == len(block) == 1 and (skip[0] or block[0]):
             cosine = branch["against"][k]
             more = "" if cosine is None else f" (cosine {cosine:+.2f})".replace("-", "−")
-            said.append(f"{words.norm(skip[0])} and {words.norm(block[0])} for {cost}{more}")
+            said.append(f"{words.norm(skip[0])} and {words.norm(block[0])} for {quoted(cost)}{more}")
     return (
         f"A residual block begins here: the skip and the block send back norms of {'; '.join(said)}."
         if said

@@ -1,6 +1,6 @@
 // The page of a recorded model: findings on top, the tree with its bands, the chosen place, the report's tables.
 
-import { html, number, svg } from "./dom.js";
+import { html, number, sentence, spoken, svg } from "./dom.js";
 import { chosenPlace } from "./recorded_detail.js";
 import { EntryField } from "./recorded_entry.js";
 import { reportTables } from "./recorded_tables.js";
@@ -104,7 +104,7 @@ class RecordedView {
     this.render();
     if (moved) {
       const place = this.given.places[this.state.chosen];
-      this.announcer.textContent = place.says ?? place.name;
+      this.announcer.textContent = spoken(place.says ?? place.name);
     }
   }
 
@@ -162,8 +162,8 @@ class RecordedView {
         "li",
         { class: `found${finding.tries.length ? " problem" : ""}` },
         html("h2", { class: "found-title" }, TITLES[finding.kind] ?? finding.kind),
-        html("p", {}, `${finding.says}.`),
-        finding.tries.map((text) => html("p", { class: "try" }, html("strong", {}, "Try "), text, ".")),
+        html("p", {}, sentence(`${finding.says}.`)),
+        finding.tries.map((text) => html("p", { class: "try" }, html("strong", {}, "Try "), sentence(text), ".")),
         finding.places.length ? html("p", { class: "where" }, finding.places.slice(0, 4).map((n) => html("button", { type: "button", class: "goto", on: { click: () => this.choose(n) } }, given.places[n].name || "the model"))) : null,
       );
     const costs = html("p", { class: "lede" }, given.costs.map(({ name, value }, k) => html("span", { class: "cost-chip" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name, " ", value === null ? html("strong", { class: "wrong" }, "not finite") : html("strong", { class: "n" }, number(value, 4)))));

@@ -237,7 +237,7 @@ class _Document:
             "shape": list(place.part.shape) if place.part.shape is not None else None,
             "parameters": sum(1 for _ in place.part.parameters),
             "entries": numbers.entries,
-            "says": says(self.costs, numbers, place.part.name or "the model"),
+            "says": says(self.costs, numbers, place.part.name),
             "reached": [bool(reached) for reached in numbers.reached],
             "cosine": short(worst[0]) if worst else None,
             "pair": list(worst[1:]) if worst else None,

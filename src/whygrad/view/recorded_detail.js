@@ -1,6 +1,6 @@
 // What is known of the chosen place of a recorded model: numbers, branches, strongest paths.
 
-import { figures, html, number, percent } from "./dom.js";
+import { figures, html, number, percent, sentence } from "./dom.js";
 import { costClass } from "./recorded_tree.js";
 
 // Paths with more stops are folded.
@@ -30,7 +30,7 @@ export function chosenPlace(view) {
     { class: "chosen-place", "aria-labelledby": "chosen-name" },
     html("p", { class: "faint meta" }, meta),
     html("h2", { id: "chosen-name", class: "chosen-name" }, place.name || "the model"),
-    says ? html("p", { class: "says" }, says) : null,
+    says ? html("p", { class: "says" }, sentence(says)) : null,
     place.says ? costsTable(view, place) : null,
     place.cosines && given.costs.length > 2 ? cosinesTable(view, place) : null,
     backTable(view),

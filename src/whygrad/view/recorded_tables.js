@@ -1,6 +1,6 @@
 // The report's tables: the depth profile, the costs, activation functions, the gradient by number of blocks.
 
-import { figures, html, number, svg } from "./dom.js";
+import { figures, html, number, sentence, svg } from "./dom.js";
 import { costClass, strandClass } from "./recorded_tree.js";
 
 // A table has a column for each of so many costs; of more, a row for each.
@@ -18,7 +18,7 @@ export function reportTables(given) {
     html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient's norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
   );
   const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
-  const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, note)));
+  const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, sentence(note))));
   return html("div", { class: "report-tables" }, depthProfile(given), costs, units, spectrumTable(given), notes);
 }
 
@@ -34,7 +34,7 @@ function depthProfile({ depth, costs }) {
   const ticks = depth.ticks.map(([v, text]) => [svg("line", { class: "depth-axis", x1: left, x2: width - 8, y1: y(v), y2: y(v) }), svg("text", { x: left - 7, y: y(v) + 4, "text-anchor": "end" }, power(text))]);
   const told = costs.map(({ name }, k) => (depth.lines[k].length ? `${name}: ${number(depth.lines[k][0][2], 2)} at ${depth.layers[depth.lines[k][0][3]]}, ${number(depth.lines[k].at(-1)[2], 2)} at ${depth.layers[depth.lines[k].at(-1)[3]]}` : `${name}: none`)).join("; ");
   const legend = costs.length > 1 ? html("p", { class: "depth-legend", "aria-hidden": "true" }, costs.map(({ name }, k) => html("span", {}, svg("svg", { width: 30, height: 10 }, svg("line", { class: `depth-line ${strandClass(k)}`, x1: 0, x2: 30, y1: 5, y2: 5 })), name))) : null;
-  return html("section", { class: "report-table depth" }, html("h2", {}, "Layer by layer: each cost's derivative by the outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...layerNames(depth, x, left, width - 8, height - 8))));
+  return html("section", { class: "report-table depth" }, html("h2", {}, "Layer by layer: norm of each cost's derivative by the layers' outputs"), legend, html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Depth profile" }, svg("svg", { class: "depth-picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Norm of the derivative by layer. ${told}` }, ...ticks.flat(), ...drawn.flat(), ...layerNames(depth, x, left, width - 8, height - 8))));
 }
 
 /** Returns a power of ten such as 1e-1 as 0.1, and the smaller and larger ones as 10⁻³. */

@@ -31,34 +31,35 @@ SUPPORTED = frozenset(
     _upsample_bilinear2d_aa abs acos acosh add addbmm addcdiv addcmul addmm addmm.decomposed addmv
     addr alias_copy amax amin aminmax as_strided as_strided_copy asin asinh atan atan2 atanh
     atleast_1d atleast_2d atleast_3d baddbmm bernoulli bfloat16 block_diag bmm broadcast_tensors
-    broadcast_to cartesian_prod cat cdist cdouble ceil cfloat chalf cholesky_inverse cholesky_solve
-    chunk clamp clamp_max clamp_min clone column_stack combinations complex conj conj_physical
-    constant_pad_nd contiguous copysign corrcoef cos cosh cov cross cummax cummin cumprod cumsum
-    cumulative_trapezoid deg2rad diag diag_embed diagflat diagonal diagonal_copy diagonal_scatter
-    diff digamma dist div.floor_rounding div.no_rounding_mode div.trunc_rounding dot double dsplit
-    dstack einsum erf erfc erfinv exp exp2 expand expand_as expand_copy expm1 fft.fft fft.fft2
-    fft.fftn fft.fftshift fft.hfft fft.hfft2 fft.hfftn fft.ifft fft.ifft2 fft.ifftn fft.ifftshift
-    fft.ihfft fft.ihfft2 fft.ihfftn fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
-    fill flatten flip fliplr flipud float float_power floor fmax fmin fmod frac gather gradient
-    grid_sampler_2d grid_sampler_3d half hsplit hstack hypot i0 index_add index_copy index_fill
-    index_put index_select inner kron kthvalue ldexp lerp lgamma linalg.cholesky linalg.cholesky_ex
-    linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh linalg.eigvalsh
-    linalg.householder_product linalg.inv linalg.inv_ex linalg.matrix_norm linalg.matrix_power
-    linalg.multi_dot linalg.norm linalg.norm.subgradients_at_zero linalg.pinv linalg.pinv.hermitian
+    broadcast_to cartesian_prod cat cdist cdouble ceil cfloat chalf cholesky cholesky_inverse
+    cholesky_solve chunk clamp clamp_max clamp_min clone column_stack combinations complex conj
+    conj_physical constant_pad_nd contiguous copysign corrcoef cos cosh cov cross cummax cummin
+    cumprod cumsum cumulative_trapezoid deg2rad diag diag_embed diagflat diagonal diagonal_copy
+    diagonal_scatter diff digamma dist div.floor_rounding div.no_rounding_mode div.trunc_rounding
+    dot double dsplit dstack einsum erf erfc erfinv exp exp2 expand expand_as expand_copy expm1
+    fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.hfft2 fft.hfftn fft.ifft fft.ifft2 fft.ifftn
+    fft.ifftshift fft.ihfft fft.ihfft2 fft.ihfftn fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2
+    fft.rfftn fill flatten flip fliplr flipud float float_power floor fmax fmin fmod frac gather
+    gradient grid_sampler_2d grid_sampler_3d half hsplit hstack hypot i0 index_add index_copy
+    index_fill index_put index_select inner kron kthvalue ldexp lerp lgamma linalg.cholesky
+    linalg.cholesky_ex linalg.cond linalg.cross linalg.det linalg.diagonal linalg.eigh
+    linalg.eigvalsh linalg.householder_product linalg.inv linalg.inv_ex linalg.lu linalg.lu_factor
+    linalg.lu_factor_ex linalg.lu_solve linalg.matrix_norm linalg.matrix_power linalg.multi_dot
+    linalg.norm linalg.norm.subgradients_at_zero linalg.pinv linalg.pinv.hermitian
     linalg.pinv.singular linalg.qr linalg.slogdet linalg.solve linalg.solve_ex
     linalg.solve_triangular linalg.svd linalg.svdvals linalg.tensorinv linalg.tensorsolve
     linalg.vander linalg.vecdot linalg.vector_norm log log10 log1p log2 log_softmax
-    log_softmax.with_dtype logaddexp logaddexp2 logcumsumexp logdet logit logsumexp mH mT
-    masked.amax masked.amin masked.cumprod masked.cumsum masked.log_softmax masked.logaddexp
-    masked.logsumexp masked.mean masked.median masked.norm masked.normalize masked.prod
-    masked.softmax masked.softmin masked.std masked.sum masked.var masked_fill masked_scatter
-    masked_select matmul matrix_exp max.binary max.reduction_no_dim max.reduction_with_dim
-    max_pool2d_with_indices_backward maximum mean median meshgrid.list_of_tensors
-    meshgrid.variadic_tensors min.binary min.reduction_no_dim min.reduction_with_dim minimum mm mode
-    movedim msort mul mv mvlgamma.mvlgamma_p_1 mvlgamma.mvlgamma_p_3 mvlgamma.mvlgamma_p_5
-    nan_to_num nanmean nanmedian nanquantile nansum narrow narrow_copy native_batch_norm
-    native_dropout_backward native_group_norm native_layer_norm neg
-    nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d
+    log_softmax.with_dtype logaddexp logaddexp2 logcumsumexp logdet logit logsumexp lu lu_solve
+    lu_unpack mH mT masked.amax masked.amin masked.cumprod masked.cumsum masked.log_softmax
+    masked.logaddexp masked.logsumexp masked.mean masked.median masked.norm masked.normalize
+    masked.prod masked.softmax masked.softmin masked.std masked.sum masked.var masked_fill
+    masked_scatter masked_select matmul matrix_exp max.binary max.reduction_no_dim
+    max.reduction_with_dim max_pool2d_with_indices_backward maximum mean median
+    meshgrid.list_of_tensors meshgrid.variadic_tensors min.binary min.reduction_no_dim
+    min.reduction_with_dim minimum mm mode movedim msort mul mv mvlgamma.mvlgamma_p_1
+    mvlgamma.mvlgamma_p_3 mvlgamma.mvlgamma_p_5 nan_to_num nanmean nanmedian nanquantile nansum
+    narrow narrow_copy native_batch_norm native_dropout_backward native_group_norm native_layer_norm
+    neg nn.functional.adaptive_avg_pool1d nn.functional.adaptive_avg_pool2d
     nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool1d
     nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.alpha_dropout
     nn.functional.avg_pool1d nn.functional.avg_pool2d nn.functional.avg_pool3d

@@ -85,6 +85,20 @@ def test_functions_without_a_formula_act_entry_by_entry(name: str) -> None:
     assert record.paths("w").sum == pytest.approx(float(record.gradients()["w"].sum()), rel=1e-12)
 
 
+DRAWN: dict[str, Callable[[Tensor], Any]] = {
+    "Dirichlet": torch.distributions.Dirichlet,
+    "Beta": lambda h: torch.distributions.Beta(h[..., :2], h[..., 1:]),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_is_drawn_moves_with_its_distribution(name: str) -> None:
+    model = Of(lambda m, x: DRAWN[name](m.w * x).rsample(), w=torch.rand(2, 3) + 0.5)
+    record = recorded(model, torch.rand(2, 3) + 0.5, cost)
+    assert record.sweep("count")["w"].tolist() == {"Dirichlet": [[3] * 3] * 2, "Beta": [[1, 2, 1]] * 2}[name]
+    assert record.paths("w").sum == pytest.approx(float(record.gradients()["w"].sum()), rel=1e-12)
+
+
 @pytest.mark.parametrize("name", ["floor", "ceil", "round", "trunc", "sign", "sgn"])
 def test_no_path_goes_through_steps(name: str) -> None:
     """Their derivative is 0 wherever there is one: as with a comparison, there is nothing to follow."""

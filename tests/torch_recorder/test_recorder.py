@@ -1,7 +1,9 @@
 """What one recorded run is: autograd's gradients, and a model that is left as it was."""
 
+import dataclasses
 import math
-from typing import Any
+import types
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -410,25 +412,44 @@ def test_checkpointed_segments_are_looked_into() -> None:
     assert record.sweep("count")["a.weight[0, 0]"] == 2
 
 
+class Losses(NamedTuple):
+    a: torch.Tensor
+    b: torch.Tensor
+
+
+@dataclasses.dataclass
+class Computed:
+    a: torch.Tensor
+
+
 @pytest.mark.parametrize(
-    ("losses", "says"),
+    ("losses", "says", "tries"),
     [
         (
             lambda m, b: [m(b).sum()],
             "expected a function (model, batch) that returns a dict of named losses, found list",
+            "enumerate(losses)",
         ),
-        (lambda m, b: {}, "found an empty dict"),
-        (lambda m, b: {"c": m(b)}, "'c' must be a floating-point tensor without axes"),
-        (lambda m, b: {"c": 3.0}, "found 3.0"),
-        (lambda m, b: {"c": m(b[:0])[:, 0]}, "found 'c' without an entry"),
-        (lambda m, b: {1: m(b).sum(), "1": m(b).mean()}, "found '1' twice"),
-        (lambda m, b: {"c": m(b)[0], "c[1]": m(b).mean()}, "found 'c[1]' twice"),
+        (lambda m, b: Losses(m(b).sum(), m(b).mean()), "found Losses", "return losses._asdict()"),
+        (lambda m, b: types.SimpleNamespace(a=m(b).sum()), "found SimpleNamespace", 'return {"name": loss}'),
+        (lambda m, b: Computed(m(b).sum()), "found Computed", "return vars(losses)"),
+        (lambda m, b: {}, "found an empty dict", 'return {"name": loss}'),
+        (lambda m, b: {"c": m(b)}, "'c' must be a floating-point tensor without axes", ".mean() or .sum()"),
+        (lambda m, b: {"c": 3.0}, "found 3.0", ".item()"),
+        (lambda m, b: {"c": None}, "found None", "in a batch that has no such loss"),
+        (lambda m, b: {"c": {"d": m(b).sum()}}, "found {'d': ", "one dict of all losses"),
+        (lambda m, b: {"c": m(b).argmax()}, "of torch.int64", "no derivative"),
+        (lambda m, b: {"c": m(b[:0])[:, 0]}, "found 'c' without an entry", ""),
+        (lambda m, b: {1: m(b).sum(), "1": m(b).mean()}, "found '1' twice", ""),
+        (lambda m, b: {"c": m(b)[0], "c[1]": m(b).mean()}, "found 'c[1]' twice", ""),
     ],
 )
-def test_costs_of_the_wrong_kind(losses: Any, says: str) -> None:
+def test_costs_of_the_wrong_kind(losses: Any, says: str, tries: str) -> None:
     with pytest.raises(wg.ShapeError) as refused:
         wg.record(nn.Linear(2, 2), torch.ones(1, 2), losses)
-    assert says in str(refused.value)
+    said, _, tried = str(refused.value).partition("\ntry:")
+    assert says in said
+    assert tries in tried
 
 
 def test_costs_and_batch_in_the_wrong_order() -> None:

@@ -51,6 +51,7 @@ CONSTANT: dict[str, Run] = {
     "the largest": lambda x, v: torch.sparse.mm(CSR, x, "amax"),
     "the largest of some that are alike": lambda x, v: torch.sparse.mm(CSR, 0 * x + x[0, 0].exp(), "amax"),
     "the smallest, and a row without entries": lambda x, v: torch.sparse.mm(HOLLOW, x, "amin"),
+    "a dense sum": lambda x, v: (x @ x.T) + CSR,
 }
 
 LEARNED: dict[str, Run] = {
@@ -75,6 +76,7 @@ LEARNED: dict[str, Run] = {
     "times a learned number": lambda x, v: (COO * x[0, 0]) @ x,
     "times a dense matrix": lambda x, v: (COO.coalesce() * (x @ x.T)) @ x,
     "a sum of two": lambda x, v: (learned(v) + COO) @ x,
+    "a sum with a dense one": lambda x, v: torch.add(x @ x.T, learned(v), alpha=0.5),
     "a difference": lambda x, v: (COO - learned(v)).coalesce().values(),
     "its negative": lambda x, v: -learned(v) @ x,
     "from a dense one": lambda x, v: torch.relu(x @ x.T).to_sparse() @ x,

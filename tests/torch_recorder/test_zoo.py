@@ -741,6 +741,14 @@ def test_integers_take_part_in_the_precision_of_the_others() -> None:
 # What is refused says so, and what to do
 
 
+@torch.library.custom_op("whygrad_tests::twice", mutates_args=())
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return 2 * x
+
+
+twice.register_autograd(lambda ctx, g: 2 * g)
+
+
 @pytest.mark.parametrize(
     ("run", "words"),
     [
@@ -756,13 +764,17 @@ def test_integers_take_part_in_the_precision_of_the_others() -> None:
             lambda h: torch.nested.as_nested_tensor([h, h[:2]], layout=torch.jagged).values(),
             r"nested tensor\)[\s\S]*to_padded_tensor",
         ),
+        (
+            lambda h: torch.ops.whygrad_tests.twice(h),
+            r"twice_default \(an operation of torch.library\)[\s\S]*opaque",
+        ),
         (lambda h: torch.igamma(torch.ones(4, 3), h.abs()), r"igamma[\s\S]*opaque=\"allow\""),
         (lambda h: torch.as_strided_scatter(h, h[0], (3,), (1,)), r"no derivative[\s\S]*clone"),
         (lambda h: (h * 1)[1:].as_strided((3,), (1,), 0), r"doesn't show[\s\S]*clone"),
     ],
 )
 def test_what_is_refused_says_what_to_do(run: Callable[..., Any], words: str) -> None:
-    with pytest.raises(wg.NotSupportedError, match=words):
+    with pytest.raises(wg.NotSupportedError, match=rf"the model[\s\S]*{words}"):
         wg.record(Of(lambda m, x: run(m.w * x), w=normal(4, 3)), normal(4, 3), two_costs)
 
 

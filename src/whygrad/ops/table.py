@@ -44,11 +44,12 @@ transform itself and has no such limit; all else takes as long as the product wi
 says.
 
 Functions of whole matrices have no formula here: `inv`, `pinv`, `solve`, `solve_triangular`, `lstsq`, `det`,
-`slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `qr`, `eigh`, `svd`, `matrix_exp` and
-`householder_product` are one operation each, with a partial for each pair of an entry of one matrix and an entry of
-what is made of it; so are `ctc_loss`, for each example, and `polygamma`, `i0`, `i0e`, `i1`, `i1e` and `ndtri`, for
-each entry. Autograd says all of these partials, up to 2^25 of them; those that are 0, as of the other right-hand
-sides of `solve`, count as dead. The gradient needs none of them and has no such limit.
+`slogdet`, `cholesky`, `cholesky_solve`, `cholesky_inverse`, `lu`, `lu_factor`, `lu_solve`, `qr`, `eigh`, `svd`,
+`matrix_exp` and `householder_product` are one operation each, with a partial for each pair of an entry of one matrix
+and an entry of what is made of it; so are `ctc_loss`, for each example, what Dirichlet and beta distributions draw,
+for each draw, and `polygamma`, `i0`, `i0e`, `i1`, `i1e` and `ndtri`, for each entry. Autograd says all of these
+partials, up to 2^25 of them; those that are 0, as of the other right-hand sides of `solve`, count as dead. The
+gradient needs none of them and has no such limit.
 
 | operation | PyTorch | value | partials | kind | settings | where it is a choice |
 |---|---|---|---|---|---|---|

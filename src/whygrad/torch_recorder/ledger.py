@@ -287,7 +287,7 @@ class Ledger:
 
     def refuse(self, name: str, instead: str = "") -> None:
         """Raises the error for an operation that isn't in the table; ``instead`` says what to do about it."""
-        place = self.within[-1] or "the costs"
+        place = "the costs" if len(self.within) == 1 else self.within[-1] or "the model"
         self.refusal = NotSupportedError(
             f"{place}: the operation {name} has no declaration, so its partials are not known.\n"
             f"expected: an operation of the table in docs/operations.md\n"

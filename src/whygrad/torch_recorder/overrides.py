@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributions.dirichlet import _Dirichlet
 from torch.nn import functional
 from torch.nn.modules._functions import BackwardHookFunction
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.checkpoint import CheckpointFunction
 
+from whygrad.ops import application
 from whygrad.torch_recorder import recurrent
 from whygrad.torch_recorder.batches import named_tensors
+from whygrad.torch_recorder.matrix_function import MatrixFunction
+from whygrad.torch_recorder.opaque import drawn_again
 from whygrad.torch_recorder.sampling import sampled
 from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
@@ -23,6 +27,8 @@ from whygrad.torch_recorder.whole import normalisation_in_pieces, whole_normalis
 
 # What torch.nn.functional.linear_cross_entropy applies with options.
 CHUNKED = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked"
+# And what an operation of torch.library with a backward pass of its own does.
+GENERATED = "GeneratedBackwardFor_"
 FUNCTION = (
     'record with opaque="allow", where its own backward pass is called for the plain gradient and every other result '
     "stops; or write it as g(x) + (f(x) - g(x)).detach(), which has the value of f and the derivative of g (g(x) = x "
@@ -221,11 +227,22 @@ def _custom_functions(tracer: Tracer) -> _Stand:
             logits = functional.linear(x, matrix, bias)
             loss = functional.cross_entropy(logits, target, weight, ignore_index=ignored, reduction=reduction)
             return loss if whole else (loss, *(loss.new_empty(0) for _ in range(3)))
-        if not tracer.allows_opaque:
-            ledger.refuse(f"{cls.__name__} (a torch.autograd.Function)", FUNCTION)
         drawn, run = torch.get_rng_state(), plain(cls)
+        if cls is _Dirichlet:  # what Dirichlet and Beta draw
+            (x,) = args
+            out = run(x)
+            structure = MatrixFunction(drawn_again(run, drawn), None, x.dim() - 1, {})
+            number = ledger.apply(
+                "dirichlet", application("dirichlet", ("x",), structure), [ledger.input(x, out)], {}, out
+            )
+            ledger.hold(out, number)
+            return out
+        name = cls.__name__.removeprefix(GENERATED)
+        if not tracer.allows_opaque:
+            of = "a torch.autograd.Function" if name == cls.__name__ else "an operation of torch.library"
+            ledger.refuse(f"{name} ({of})", FUNCTION)
         out = run(*args, **kwargs)
-        tracer.note_opaque(cls.__name__, lambda args: run(*args), {"args": args}, out, drawn)
+        tracer.note_opaque(name, lambda args: run(*args), {"args": args}, out, drawn)
         return out
 
     return _Stand(base, "apply", classmethod(apply))

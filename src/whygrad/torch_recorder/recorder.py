@@ -1,5 +1,6 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
+import dataclasses
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -241,7 +242,8 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
     if not isinstance(losses, Mapping) or not losses:
         raise ShapeError(
             f"costs: expected a function (model, batch) that returns a dict of named losses, "
-            f"found {'an empty ' * isinstance(losses, Mapping)}{type(losses).__name__}"
+            f"found {'an empty ' * isinstance(losses, Mapping)}{type(losses).__name__}\n"
+            f"try:      {_as_dict(losses)}"
         )
     entries: list[Entry] = []
     names: list[str] = []
@@ -252,7 +254,8 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
             )
             raise ShapeError(
                 f"costs: {name!r} must be a floating-point tensor without axes, or with one (a cost for each entry); "
-                f"found {found}"
+                f"found {found}\n"
+                f"try:      {_as_loss(loss)}"
             )
         node = ledger.input(loss, loss)
         if any(entry.node == node for entry in entries):  # each cost is a quantity of its own
@@ -275,6 +278,30 @@ def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
             "entries of 'a' are 'a[0]', 'a[1]', …)"
         )
     return entries, names
+
+
+def _as_dict(losses: Any) -> str:
+    """Returns what to write for a dict of what a function of costs returned."""
+    if isinstance(losses, tuple) and hasattr(losses, "_asdict"):
+        return "return losses._asdict()"
+    if isinstance(losses, (list, tuple)):
+        return 'return {f"loss {k}": loss for k, loss in enumerate(losses)}, or with a name for each'
+    if dataclasses.is_dataclass(losses):
+        return "return vars(losses), with what is a loss alone"
+    return 'return {"name": loss}, with a tensor for each loss'
+
+
+def _as_loss(found: Any) -> str:
+    """Returns what to write in the place of something that is no loss."""
+    if isinstance(found, Tensor) and found.is_floating_point():
+        return "its .mean() or .sum(); or .flatten(), for a cost of each entry"
+    if isinstance(found, Tensor):
+        return "leave it out: what is counted, compared or chosen has no derivative"
+    if isinstance(found, Mapping):
+        return "one dict of all losses, such as {**first, **second}"
+    if found is None:
+        return "leave it out of the dict, in a batch that has no such loss"
+    return "the tensor itself: .item(), float() and NumPy cut the paths; of a constant, leave it out"
 
 
 def _warn(ledger: Ledger, modules: Sequence[tuple[str, nn.Module]]) -> None:

@@ -117,10 +117,13 @@ def _negative(call: Call) -> None:
 @rule("add", "sub", into=SPARSE)
 def _plus(call: Call) -> Any:
     one, other = call.given["self"], call.given["other"]
-    if not (_is_sparse(one) and _is_sparse(other)) or one.shape != other.shape:
+    if not _is_sparse(other) or one.shape != other.shape:
         return NotImplemented
-    a, b = call.ledger.entries(one), call.ledger.entries(other)
     by = call.given["alpha"] * (1 if call.name == "add" else -1)
+    b = call.ledger.entries(other)
+    if not _is_sparse(one):
+        return written(call, lambda: one.index_put(tuple(b.places), by * b.values, accumulate=True))
+    a = call.ledger.entries(one)
     return _noted(call, lambda: (torch.cat([a.places, b.places], 1), torch.cat([a.values, by * b.values])))
 
 

@@ -213,3 +213,13 @@ def test_a_function_with_a_backward_pass_of_its_own_is_refused(opaque: str) -> N
 
     with pytest.raises(wg.NotSupportedError, match="Doubled"):
         wg.record(model_of(lambda x, v: Doubled.apply(learned(v)) @ x), torch.zeros(1), costs, opaque=opaque)
+
+
+def test_a_sparse_parameter_is_refused_before_it_is_forgotten() -> None:
+    model = Of(lambda m, x: m.weight @ x, weight=COO.coalesce())
+    with pytest.raises(wg.NotSupportedError, match=r"weight is a sparse tensor[\s\S]*sparse_coo_tensor"):
+        wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs)
+    with pytest.raises(wg.NotSupportedError, match=r"batch\['a'\] is a sparse tensor"):
+        wg.record(nn.Linear(3, 2), {"a": COO.coalesce().requires_grad_()}, costs)
+    model.weight.requires_grad_(False)
+    assert not wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs).parameters

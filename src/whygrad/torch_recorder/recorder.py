@@ -227,13 +227,29 @@ def _leaves(
             if id(parameter) in leaves:
                 _, kept = leaves[id(parameter)]
                 leaves[id(parameter)] = parameter, kept._replace(aliases=(*kept.aliases, name))
-            elif carries(parameter) and parameter.layout == torch.strided:
+            elif carries(parameter) and _is_dense(name, parameter):
                 kind = "parameter" if parameter.requires_grad else "frozen"
                 leaves[id(parameter)] = parameter, Leaf(name, ledger.leaf(name, parameter), kind)
     for name, value in batch.items():
-        if value.layout == torch.strided and carries(value) and id(value) not in leaves:
+        if carries(value) and id(value) not in leaves and _is_dense(name, value):
             leaves[id(value)] = value, Leaf(name, ledger.leaf(name, value), "input")
     return leaves
+
+
+def _is_dense(name: str, tensor: Tensor) -> bool:
+    """Returns whether a tensor is an array of entries, and not a sparse constant; what is learned must be one.
+
+    Raises:
+        NotSupportedError: It is sparse, and its gradient is asked for.
+    """
+    if tensor.layout != torch.strided and tensor.requires_grad:
+        raise NotSupportedError(
+            f"record: {name} is a sparse tensor that asks for its gradient\n"
+            "expected: quantities that are arrays\n"
+            "try:      its values as the parameter or the input, and the sparse tensor made of them within the run "
+            "(torch.sparse_coo_tensor(places, values, shape))"
+        )
+    return tensor.layout == torch.strided
 
 
 def _entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:

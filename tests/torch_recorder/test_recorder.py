@@ -303,9 +303,9 @@ def test_every_result_but_the_gradient_says_where_it_stops() -> None:
     assert record.of("plain[0, 1]").paths("plain.weight").stops == ()
     split = record.spectrum(["last"])
     assert split.stops == ("own.Doubled",)
-    assert str(split).endswith("without a declaration: own.Doubled; what goes through is in no part")
+    assert str(split).endswith("without a declaration: `own.Doubled`; what goes through is in no part")
     assert record.report().stops == ("own.Doubled",)
-    assert "Operations without a declaration (own.Doubled)" in record.report().to_text(200)
+    assert "Operations without a declaration (`own.Doubled`)" in record.report().to_text(200)
 
 
 def test_a_function_with_its_own_backward_pass_is_seen_under_another_name() -> None:

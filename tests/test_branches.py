@@ -256,6 +256,17 @@ def test_blocks_by_pattern() -> None:
         spectrum(plain)
 
 
+def test_a_value_has_the_name_of_the_module_that_returned_a_view_of_it() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+
+    def costs(model: Any, x: Tensor) -> dict[str, Tensor]:
+        h = model[0](x)  # of three axes: a product of two, seen in another shape
+        return {"a": model[1](h).sum(), "b": h.sin().sum()}
+
+    record = wg.record(model, torch.randn(2, 5, 3), costs)
+    assert [parts.place for parts in record.branches()] == ["0"]
+
+
 def test_a_module_counts_that_returns_what_a_module_in_it_returns() -> None:
     def block() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 3), nn.Tanh())

@@ -209,6 +209,17 @@ def test_rows_make_a_table() -> None:
     assert table[table.parameter == "a.bias"].reached.tolist() == [True, False]
 
 
+def test_rows_of_modules_have_all_that_is_in_them() -> None:
+    report = made(Two())
+    rows = {(row["module"], row["cost"]): row for row in report.rows(modules=True)}
+    assert rows["", "a"]["entries"] == report.model.numbers.entries
+    whole = sum(row["norm"] ** 2 for row in report.rows() if row["cost"] == "a")
+    assert rows["", "a"]["norm"] == pytest.approx(whole**0.5)
+    inside = [row for row in report.rows() if row["parameter"].startswith("a.")]
+    assert rows["a", "a"]["entries"] == sum(row["entries"] for row in inside if row["cost"] == "a")
+    assert not rows["a", "b"]["reached"]
+
+
 def test_what_takes_long_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
     x = torch.randn(5, 3)

@@ -34,7 +34,18 @@ class Factored(NamedTuple):
 class ModelGradients(Mapping[str, Array]):
     """A mapping from parameter names to arrays (costs, *shape), made when they are asked for.
 
-    A tied parameter is listed once, and found by each of its names.
+    A tied parameter is listed once, and found by each of its names. With the gradients g_k of the costs k, the Gramian
+    has g_k · g_l, the norms its diagonal's square roots, and the cosines g_k · g_l / (|g_k| |g_l|): below 0 two costs
+    pull against each other, and with a small step down the one the other gets worse.
+
+    Example:
+        >>> import whygrad as wg
+        >>> from whygrad.report.example import two_losses
+        >>> gradients = wg.record(*two_losses()).gradients()
+        >>> gradients["side.weight"].shape, gradients.norms()["side.weight"].shape, gradients.gramian("trunk").shape
+        (torch.Size([2, 2, 24]), torch.Size([2]), torch.Size([2, 2]))
+        >>> gradients.total["side.weight"].shape, list(gradients.factors)[:2]    # weights that enter one product
+        (torch.Size([2, 24]), ['trunk.0.weight', 'trunk.2.weight'])
     """
 
     def __init__(

@@ -34,9 +34,16 @@ class RecordValues:
     def value(self, quantity: str, cost: str | int | None = None) -> Any:
         """Returns the value at a quantity over the paths to all costs, or to one.
 
+        Args:
+            quantity: A parameter, an input or a module's output, or one entry: ``encoder.0.weight[3, 5]``.
+            cost: The name or the number of a cost; all of them together where there is none.
+
         Returns:
             A number (``count``: a whole number with ``.live``; ``entropy``: nothing where there is no live path), a
             pair for ``extremes``, a tuple by length for ``spectrum``; for a whole array, an array of them.
+
+        Raises:
+            QuantityError: There is no such quantity or cost.
         """
         record = self._record
         node, position = record.at(quantity)
@@ -54,7 +61,11 @@ class RecordValues:
         return self.value(quantity)
 
     def array(self, name: str) -> Array:
-        """Returns the values of every entry of a parameter, an input or a module's output: (costs, *shape)."""
+        """Returns the values of every entry of a parameter, an input or a module's output: (costs, *shape).
+
+        Raises:
+            QuantityError: There is no such array.
+        """
         node, _ = self._record.at(name)
         return self.sweep.values(node)
 

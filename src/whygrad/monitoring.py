@@ -107,8 +107,8 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             step: The number of the step; counted by itself where it isn't given.
 
         Returns:
-            ``cost a``, ``norm a``, ``cosine a b`` and ``cancellation a`` for each cost ``a`` and pair; and those of
-            modules as ``norm a at module``.
+            ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a b`` and ``cancellation a`` (1 - the
+            gradient's absolute values / those of all contributions) for each cost and pair; also ``norm a at module``.
 
         Raises:
             NotSupportedError: As :func:`whygrad.record` says.
@@ -133,7 +133,15 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         return made
 
     def measure(self, batch: Any) -> dict[str, float]:
-        """Returns the numbers for one batch, written nowhere."""
+        """Returns the numbers for one batch, written nowhere.
+
+        Args:
+            batch: What the model would be trained on.
+
+        Raises:
+            NotSupportedError: As :func:`whygrad.record` says.
+            QuantityError: One of the modules has no parameter.
+        """
         recorded = record(self._model, batch, self._costs, opaque=self._opaque)
         made = {f"cost {name}": value for name, value in recorded.costs.items()}
         names = list(recorded.costs)

@@ -26,7 +26,8 @@ def record(
         batch: What the model is run on: tensors, or any nest of tuples, lists and dictionaries of them. Its
             floating-point tensors are quantities: ``batch``, ``batch[0]``, ``batch['x']``.
         costs: A function ``costs(model, batch)`` that returns named losses, ``{"class": loss, "size": other}``: tensors
-            without axes, or with one axis (one cost for each entry: ``reduction="none"`` gives a cost per example).
+            without axes, or with one axis (one cost for each entry: ``reduction="none"`` gives a cost per example). A
+            single tensor is the cost ``cost``.
         opaque: ``"allow"`` lets operations without a declaration through by PyTorch's own derivative: the plain
             gradient is then complete, and every other result says where it stops.
 
@@ -34,6 +35,7 @@ def record(
         NotSupportedError: An operation has no declaration (the message says which, in which module, and what to
             write), or PyTorch isn't installed.
         ShapeError: What ``costs`` returned isn't a mapping of names to floating-point tensors.
+        Exception: What the model or ``costs`` raises by itself, with a note of the module and the batch.
 
     Example:
         >>> import torch

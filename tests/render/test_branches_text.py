@@ -60,3 +60,10 @@ def test_many_small_parts_at_the_end_share_a_line() -> None:
     assert lines[5][:4] == ["sum", "of", "the", "norms"]
     # each cost's bars are parts of its own longest one
     assert lines[2][1] == lines[1][3] == "█" * len(lines[2][1])
+
+
+def test_of_several_senders_the_two_at_the_widest_angle_are_named() -> None:
+    gramian = np.array([[[4.0, 0.0, -1.0], [0.0, 1.0, 0.5], [-1.0, 0.5, 1.0]], np.diag([1.0, 0.0, 0.0])])
+    lines = str(Parts("h", ("class", "side"), ("head 0", "head 1", "head 2"), gramian)).splitlines()
+    assert lines[-2].split() == ["smallest", "cosine", "−0.50", "."]
+    assert lines[-1].strip() == "head 0 and head 2, of class"

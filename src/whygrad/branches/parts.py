@@ -21,6 +21,11 @@ class Parts(NamedTuple):
         gramian: The inner products of what they send: (costs, senders, senders).
         sides: For each sender at a residual add: ``skip``, ``block``, or nothing.
         kind: ``users``, or ``heads`` (of attention).
+
+    Example:
+        >>> parts = Parts("h", ("c",), ("a", "b"), np.array([[[4.0, -1.0], [-1.0, 1.0]]]))
+        >>> parts.norms.tolist(), parts.cosines[0, 0, 1], parts.whole.tolist() == [3**0.5]
+        ([[2.0], [1.0]], np.float64(-0.5), True)
     """
 
     place: str

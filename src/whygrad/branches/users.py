@@ -57,7 +57,7 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
         )
         found.append(
             Parts(
-                names.get(value) or record.node_name(value),
+                names.get(value) or _place(record, value, uses),
                 record.graph.cost_names,
                 _apart(called),
                 gramian_of(sent, record.graph.xp),
@@ -65,6 +65,16 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
             )
         )
     return tuple(found)
+
+
+def _place(record: Record, value: int, uses: Iterable["Use"]) -> str:
+    """Returns the name of a value: of its view that a module returned, where that is the only one with its name."""
+    if record.made[value].output is None:
+        for use in uses:
+            for view in reversed(use.views):
+                if record.made[view].output is not None and record.modules[view] == record.modules[value]:
+                    return record.node_name(view)
+    return record.node_name(value)
 
 
 class Use(NamedTuple):

@@ -44,7 +44,7 @@ def _table(rows: list[list[str]], width: int) -> list[str]:
 
 
 def parts_text(parts: "Parts", width: int = WIDTH) -> str:
-    """Returns a table: the norm of what each sender sends back for each cost, and the cosines between two of them."""
+    """Returns a table: the norm of what each sender sends back for each cost, and the smallest cosine of two."""
     norms, cosines = parts.norms, parts.cosines
     rows = [["", *(short(cost, COST) for cost in parts.costs)]]
     largest = np.argsort(-norms.max(axis=1, initial=0.0), kind="stable")[:MOST]
@@ -55,9 +55,23 @@ def parts_text(parts: "Parts", width: int = WIDTH) -> str:
     if left > 0:
         rows.append([f"  and {left} others", *("" for _ in parts.costs)])
     rows.append(["  together", *map(_number, parts.whole)])
+    # without those of a sender with itself, and with one that sends nothing
+    apart = np.where(np.isnan(cosines) | np.eye(len(parts.senders), dtype=bool), np.inf, cosines)
     if len(parts.senders) == 2:
-        rows.append(["  cosine of the two", *(cosine(float(c)) or "." for c in cosines[:, 0, 1])])
-    return "\n".join([f"{parts.place}: norm of what is sent back", *_table(rows, width)])
+        rows.append(["  cosine of the two", *map(_cosine, apart[:, 0, 1])])
+    elif np.isfinite(apart).any():
+        rows.append(["  smallest cosine", *map(_cosine, apart.min(axis=(1, 2)))])
+    lines = [f"{parts.place}: norm of what is sent back", *_table(rows, width)]
+    if len(parts.senders) > 2 and apart.min() < 0:
+        at, *pair = np.unravel_index(np.argmin(apart), apart.shape)
+        of = f", of {parts.costs[at]}" if len(parts.costs) > 1 else ""
+        between = f"    {' and '.join(parts.senders[place] for place in pair)}{of}"
+        lines += wrap(between, width, subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _cosine(value: float) -> str:
+    return (cosine(value) if np.isfinite(value) else "") or "."
 
 
 def spectrum_text(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -> str:

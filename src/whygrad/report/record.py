@@ -145,6 +145,14 @@ class Part(NamedTuple):
             yield from part.parameters
 
     @property
+    def modules(self) -> "Iterator[Part]":
+        """The module itself and all modules in it, the outer ones first."""
+        if self.shape is None:
+            yield self
+        for part in self.parts:
+            yield from part.modules
+
+    @property
     def layers(self) -> "Iterator[Part]":
         """The modules in it that have parameters of their own, with these alone: every parameter is in one layer."""
         own = tuple(part for part in self.parts if part.shape is not None)
@@ -261,13 +269,33 @@ class Report(NamedTuple):
     spectrum: Spectrum | None = None
     omitted: str = ""
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Returns a dictionary for each parameter and cost: ``pandas.DataFrame(report.rows())`` is a table."""
+    def rows(self, modules: bool = False) -> list[dict[str, Any]]:
+        """Returns a dictionary for each parameter and cost: ``pandas.DataFrame(report.rows())`` is a table.
+
+        Args:
+            modules: Whether there are rows for modules instead, each with all that is in it; the model is ``""``.
+
+        Returns:
+            ``parameter`` (or ``module``), ``shape``, ``entries`` (how many weights), ``cost``; ``reached``: whether
+            there is a path; ``norm``: of the cost's gradient, and as a ``share`` of the sum of all costs' norms, and
+            its square of the sum of squares; ``cosine_with_sum``: with the gradient of the sum of the costs, and
+            ``cosine_b`` with that of cost b; ``cancellation``: 1 - abs(gradient) / total, from 0 to 1; ``entropy`` of
+            the paths, in nats. What isn't known, or has no direction, is NaN.
+
+        Example:
+            >>> import whygrad as wg
+            >>> from whygrad.report.example import two_losses
+            >>> report = wg.record(*two_losses()).report()
+            >>> len(report.rows()), [row["module"] for row in report.rows(modules=True)][::2]
+            (16, ['', 'trunk', 'trunk.0', 'trunk.2', 'side', 'angle'])
+        """
         names = tuple(self.costs)
+        parts = self.model.modules if modules else self.model.parameters
         return [
             {
-                "parameter": part.name,
+                "module" if modules else "parameter": part.name,
                 "shape": part.shape,
+                "entries": numbers.entries,
                 "cost": cost,
                 "reached": bool(numbers.reached[k]),
                 "norm": float(numbers.norms[k]),
@@ -278,7 +306,7 @@ class Report(NamedTuple):
                 "entropy": float(numbers.entropy[k]),
                 **{f"cosine_{other}": float(numbers.cosines[k, j]) for j, other in enumerate(names)},
             }
-            for part in self.model.parameters
+            for part in parts
             for numbers in (part.numbers,)
             for k, cost in enumerate(names)
         ]
@@ -296,19 +324,39 @@ class Report(NamedTuple):
         return report_page(self)
 
     def to_text(self, width: int = 80, unicode: bool = True, color: bool = False) -> str:
-        """Returns the report as text of some width."""
+        """Returns the report as text.
+
+        Args:
+            width: In characters.
+            unicode: Whether it may have characters beyond ASCII.
+            color: Whether it has colours, for a terminal.
+        """
         from whygrad.render.report_text import report_text
 
         return report_text(self, width, unicode, color)
 
     def plot_depth(self, axes: Any = None) -> Any:
-        """Returns Matplotlib axes with the norm of each cost's derivative by each layer's output, by depth."""
+        """Returns Matplotlib axes with the norm of each cost's derivative by each layer's output, by depth.
+
+        Args:
+            axes: Axes to draw on; new ones where there are none.
+
+        Raises:
+            NotSupportedError: Matplotlib isn't installed.
+        """
         from whygrad.render.report_plots import plot_depth
 
         return plot_depth(self, axes)
 
     def plot_cosines(self, axes: Any = None) -> Any:
-        """Returns Matplotlib axes with the cosines between the costs' gradients, by layer (or as a matrix)."""
+        """Returns Matplotlib axes with the cosines between the costs' gradients, by layer (or as a matrix).
+
+        Args:
+            axes: Axes to draw on; new ones where there are none.
+
+        Raises:
+            NotSupportedError: Matplotlib isn't installed.
+        """
         from whygrad.render.report_plots import plot_cosines
 
         return plot_cosines(self, axes)
@@ -316,8 +364,11 @@ class Report(NamedTuple):
     def plot_spectrum(self, axes: Any = None) -> Any:
         """Returns Matplotlib axes with the norm of the gradient's parts by number of blocks passed.
 
+        Args:
+            axes: Axes to draw on; new ones where there are none.
+
         Raises:
-            NotSupportedError: The report was made without the spectrum.
+            NotSupportedError: The report was made without the spectrum; or Matplotlib isn't installed.
         """
         from whygrad.render.report_plots import plot_spectrum
 

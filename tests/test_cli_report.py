@@ -23,7 +23,7 @@ def two():
 def keys():
     return {"model": None, "batch": None}
 def uncallable():
-    return None, None, 5
+    return torch.nn.Linear(3, 2), None, 5
 def raises():
     raise RuntimeError("no data")
 def leaves():
@@ -34,6 +34,14 @@ def fails():
 def hollow():
     model, batch, costs = made().values()
     return model.to("meta"), batch, costs
+def asks(config):
+    return config
+def turned():
+    return torch.ones(4, 3), torch.nn.Linear(3, 2), lambda m, x: None
+def empty():
+    return torch.nn.Linear(3, 2), torch.ones(4, 3), lambda m, x: None
+def wide():
+    return torch.nn.Linear(3, 2), torch.ones(4, 3), lambda m, x: {"a": m(x)}
 def untrained():
     model, batch, costs = made().values()
     return model.requires_grad_(False), batch, costs
@@ -73,8 +81,12 @@ def test_formats_and_files(folder: Path, format: str) -> None:
     [
         ("my_losses", "expected MODULE:FUNCTION, such as train:for_report"),
         ("elsewhere/my_losses.py:made", "elsewhere/my_losses.py: no such file in"),
+        ("/no/such/file.py:made", "/no/such/file.py: no such file\ntry:"),
         ("nowhere:made", "no such module, neither installed nor in"),
-        ("broken:made", "it imports not_installed_at_all, which is not installed"),
+        (
+            "broken:made",
+            "broken: it imports not_installed_at_all, which is not installed\nin broken.py, line 1: import not_",
+        ),
         ("my_losses:mde", "expected a function in my_losses, found nothing of that name\ndid you mean made?"),
         ("my_losses:torch", "the functions there: made, two, keys, uncallable, raises"),
         (
@@ -87,6 +99,30 @@ def test_formats_and_files(folder: Path, format: str) -> None:
         (
             "my_losses:raises",
             'my_losses.py, line 17: raise RuntimeError("no data")',
+        ),
+        (
+            "my_losses:asks",
+            "my_losses:asks: expected a function that takes nothing, found asks(config): missing a required argument: "
+            "'config'\ntry:      a function that calls it",
+        ),
+        (
+            "my_losses:turned",
+            "my_losses:turned: model: expected a torch.nn.Module, or a dict of names and modules",
+        ),
+        ("my_losses:turned", "found Tensor: the order is (model, batch, costs)"),
+        (
+            "my_losses:empty",
+            "my_losses:empty: costs: expected a function (model, batch) that returns a dict of named losses, found "
+            'NoneType\ntry:      a function that ends with: return {"loss": loss}',
+        ),
+        (
+            "my_losses:wide",
+            "my_losses:wide: costs: 'a' must be a floating-point tensor without axes, or with one (a cost for each "
+            "entry); found a tensor (4, 2) of torch.float32\ntry:      its mean() or sum()",
+        ),
+        (
+            "my_losses:hollow",
+            "my_losses:hollow: record: the model: the parameter weight is on the meta device",
         ),
         ("my_losses:leaves", "the function raised SystemExit: no data set"),
         (
@@ -102,19 +138,16 @@ def test_errors_say_what_to_try(folder: Path, source: str, message: str) -> None
     assert message in made.output
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (
-            "my_losses:hollow",
-            "the parameter weight is on the meta device, where it has a shape but no values",
-        ),
-        ("my_losses:untrained", "there is no parameter to report on"),
-    ],
-)
-def test_models_that_say_nothing_are_refused(folder: Path, source: str, message: str) -> None:
-    with pytest.raises(NotSupportedError, match=message):
-        CliRunner().invoke(app, ["report", source], catch_exceptions=False)
+def test_a_model_without_a_trained_parameter_is_refused(folder: Path) -> None:
+    with pytest.raises(NotSupportedError, match="there is no parameter to report on"):
+        CliRunner().invoke(app, ["report", "my_losses:untrained"], catch_exceptions=False)
+
+
+def test_an_unknown_semiring_is_refused_before_the_work(folder: Path) -> None:
+    made = CliRunner().invoke(app, ["report", "my_losses:raises", "--semirings", "total,entropie"])
+    assert made.exit_code == 2
+    assert "--semirings: expected one of total, entropy, spectrum, found 'entropie'" in made.output
+    assert "no data" not in made.output
 
 
 def test_a_file_s_ending_says_its_format_and_a_path_may_lead_to_the_function(

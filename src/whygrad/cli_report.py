@@ -16,6 +16,9 @@ import typer
 from whygrad.cli_shared import choose, console, fail, write_document, write_json
 from whygrad.errors import WhygradError
 
+_ELSEWHERE = (
+    "try:      install it, or run whygrad with the Python that trains the model: python -m whygrad report …"
+)
 EXPECTED = "expected (model, batch, costs), or a dict with these keys"
 FORMATS = ("text", "html", "json")
 # What the frames of a person's own code don't lie in.
@@ -67,11 +70,14 @@ def report(
         fail(f"{out}: can't be written: there is no folder {out.parent}")
     if out is not None and out.is_dir():
         fail(f"{out}: can't be written: it is a folder")
-    recorded = recorded_from(source, opaque)
     chosen = (
         None if semirings is None else tuple(part.strip() for part in semirings.split(",") if part.strip())
     )
-    made = recorded.report(chosen)
+    from whygrad.report.build import SEMIRINGS
+
+    for name in chosen or ():
+        choose("semirings", name, SEMIRINGS)
+    made = recorded_from(source, opaque).report(chosen)
     if out is not None:
         _write(out, made, format)
     elif format == "json":
@@ -97,8 +103,8 @@ def recorded_from(source: str | None, opaque: str = "forbid") -> Any:
     model, batch, costs = two_losses() if source is None else _made(source)
     try:
         return record(model, batch, costs, opaque=opaque)
-    except WhygradError:
-        raise
+    except WhygradError as error:
+        fail(f"{source}: {error}" if source else str(error))
     except Exception as error:
         try:
             costs(model, batch)
@@ -115,15 +121,22 @@ def _needs_torch() -> None:
 def _told(error: BaseException) -> str:
     """Returns an error in words, and the last line of the person's own code that led to it."""
     text = f"{type(error).__name__}: {error}"
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not any(part in f.filename for part in LIBRARIES)
-    ]
-    if isinstance(error, SyntaxError) or not frames:
+    if isinstance(error, SyntaxError):  # it names its place itself
         return text
+    return f"{text}{_line(error)}"
+
+
+def _line(error: BaseException) -> str:
+    """Returns the last line of a person's own code that led to an error, where there is one."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(part in frame.filename for part in LIBRARIES)
+    ]
+    if not frames:
+        return ""
     last = frames[-1]
-    return f"{text}\nin {os.path.relpath(last.filename)}, line {last.lineno}: {last.line}"
+    return f"\nin {os.path.relpath(last.filename)}, line {last.lineno}: {last.line}"
 
 
 def _made(source: str) -> tuple[Any, Any, Any]:
@@ -134,7 +147,8 @@ def _made(source: str) -> tuple[Any, Any, Any]:
     if module_name.endswith(".py"):
         file = Path(module_name)
         if not file.is_file():
-            fail(f"{module_name}: no such file in {folder}")
+            where = "" if file.is_absolute() else f" in {folder}"
+            fail(f"{module_name}: no such file{where}\ntry:      the path of the file, as seen from here")
         folder, module_name = file.resolve().parent, file.stem
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -142,7 +156,9 @@ def _made(source: str) -> tuple[Any, Any, Any]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
-            fail(f"{module_name}: it imports {error.name}, which is not installed")
+            fail(
+                f"{module_name}: it imports {error.name}, which is not installed{_line(error)}\n{_ELSEWHERE}"
+            )
         fail(
             f"{module_name}: no such module, neither installed nor in {folder}\n"
             "try:      run this command in the folder of the file; or give its path: folder/train.py:for_report"
@@ -152,11 +168,25 @@ def _made(source: str) -> tuple[Any, Any, Any]:
     function = getattr(module, name, None)
     if not callable(function):
         fail(f"{source}: {_no_function(module, name)}")
+    _takes_nothing(source, name, function)
     try:
         returned = function()
     except (Exception, SystemExit) as error:
         fail(f"{source}: the function raised {_told(error)}")
     return _three(source, returned)
+
+
+def _takes_nothing(source: str, name: str, function: Any) -> None:
+    """Ends with an error where a function can't be called without arguments."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        fail(
+            f"{source}: expected a function that takes nothing, found {name}{inspect.signature(function)}: {error}\n"
+            f"try:      a function that calls it and returns what it returns: def for_report(): return {name}(…)"
+        )
+    except ValueError:  # Python can't say what it takes
+        return
 
 
 def _no_function(module: Any, name: str) -> str:
@@ -186,6 +216,13 @@ def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
             '          lambda model, batch: {"class": cross_entropy(model(batch[0]), batch[1])}'
         )
     model, batch, costs = returned
+    import torch
+
+    if not isinstance(model, (torch.nn.Module, Mapping)):
+        fail(
+            f"{source}: model: expected a torch.nn.Module, or a dict of names and modules, found "
+            f"{type(model).__name__}: the order is (model, batch, costs)"
+        )
     if not callable(costs):
         fail(
             f"{source}: costs: expected a function (model, batch) that returns named losses, found "

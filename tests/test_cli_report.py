@@ -113,12 +113,12 @@ def test_formats_and_files(folder: Path, format: str) -> None:
         (
             "my_losses:empty",
             "my_losses:empty: costs: expected a function (model, batch) that returns a dict of named losses, found "
-            'NoneType\ntry:      a function that ends with: return {"loss": loss}',
+            'NoneType\ntry:      return {"name": loss}',
         ),
         (
             "my_losses:wide",
             "my_losses:wide: costs: 'a' must be a floating-point tensor without axes, or with one (a cost for each "
-            "entry); found a tensor (4, 2) of torch.float32\ntry:      its mean() or sum()",
+            "entry); found a tensor (4, 2) of torch.float32\ntry:      its .mean() or .sum()",
         ),
         (
             "my_losses:hollow",

@@ -59,7 +59,7 @@ def test_the_numbers_are_autograds(tmp_path: Path) -> None:
         rows.append(torch.cat([g.flatten() for g in gradients]).numpy())
     np.testing.assert_allclose([made["norm a"], made["norm b"]], np.linalg.norm(rows, axis=1), rtol=1e-4)
     wanted = rows[0] @ rows[1] / np.linalg.norm(rows[0]) / np.linalg.norm(rows[1])
-    np.testing.assert_allclose(made["cosine a b"], wanted, atol=1e-5)
+    np.testing.assert_allclose(made["cosine a with b"], wanted, atol=1e-5)
     assert 0 <= made["cancellation a"] <= 1
     assert made["norm a at 4"] < made["norm a"]
 
@@ -104,7 +104,11 @@ def test_a_writer_gets_every_number_and_the_cost_is_printed() -> None:
     writer, said = Writer(), io.StringIO()
     with wg.monitor(model(), costs, every=3, to=writer, says=said) as watch:
         train(4, watch)
-    assert {name for name, _, _ in writer.got} >= {"whygrad/norm a", "whygrad/cosine a b", "whygrad/cost b"}
+    assert {name for name, _, _ in writer.got} >= {
+        "whygrad/norm a",
+        "whygrad/cosine a with b",
+        "whygrad/cost b",
+    }
     assert {step for _, _, step in writer.got} == {0, 3}
     assert "monitor: 2 measurements, " in said.getvalue()
     assert " ms each (the first " in said.getvalue()

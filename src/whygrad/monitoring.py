@@ -57,7 +57,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         >>> watch.measured
         3
         >>> path.read_text().splitlines()[0]
-        'step,milliseconds,cost a,cost b,norm a,norm b,cosine a b,cancellation a,cancellation b'
+        'step,milliseconds,cost a,cost b,norm a,norm b,cosine a with b,cancellation a,cancellation b'
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             step: The number of the step; counted by itself where it isn't given.
 
         Returns:
-            ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a b`` and ``cancellation a`` (1 - the
+            ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a with b`` and ``cancellation a`` (1 - the
             gradient's absolute values / those of all contributions) for each cost and pair; also ``norm a at module``.
 
         Raises:
@@ -151,7 +151,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             where = f" at {module}" if module else ""
             made |= {f"norm {name}{where}": float(norm) for name, norm in zip(names, norms, strict=True)}
             for i, j in combinations(range(len(names)), 2):
-                made[f"cosine {names[i]} {names[j]}{where}"] = float(cosines[i, j])
+                made[f"cosine {names[i]} with {names[j]}{where}"] = float(cosines[i, j])
         if self._cancellation is not False:
             with unrounded(recorded.graph.xp):
                 numbers = report(recorded, ("total",) if self._cancellation else None).model.numbers

@@ -107,8 +107,9 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             step: The number of the step; counted by itself where it isn't given.
 
         Returns:
-            ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a with b`` and ``cancellation a`` (1 - the
-            gradient's absolute values / those of all contributions) for each cost and pair; also ``norm a at module``.
+            ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a with b`` and ``cancellation a`` (1 -
+            the gradient's absolute values / those of all contributions) for each cost and pair; also ``norm a at
+            module``.
 
         Raises:
             NotSupportedError: As :func:`whygrad.record` says.

@@ -6,8 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from whygrad.contraction import best, contract_best, contract_ones, contract_strongest, contract_sum, sums
-from whygrad.semirings import EVERY_PAIR, SIGNED_LARGEST
+from whygrad.contraction import (
+    SIGNED_LARGEST,
+    best,
+    contract_best,
+    contract_ones,
+    contract_strongest,
+    contract_sum,
+    sums,
+)
+from whygrad.semirings.table import EVERY_PAIR
 
 PATTERNS = [
     "rno,oi->rni",

@@ -24,7 +24,7 @@ def test_examples(name: str) -> None:
 
 def test_there_are_examples() -> None:
     finder = doctest.DocTestFinder()
-    engine = ["formula.tree", "formula.printing", "contraction.sums", "semirings", "graph", "sweep"]
+    engine = ["formula.tree", "formula.printing", "contraction.sums", "semirings.sums", "graph", "sweep"]
     for name in (*engine, "network", "run", "gradients"):
         module = importlib.import_module(f"whygrad.{name}")
         assert any(test.examples for test in finder.find(module)), name

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from whygrad.arrays import in_numpy
-from whygrad.contraction import contract_best, contract_strongest
+from whygrad.contraction import SIGNED_LARGEST, contract_best, contract_strongest
 from whygrad.ops import OPS, load_all
-from whygrad.semirings import EVERY_PAIR, SEMIRINGS, SIGNED_LARGEST
+from whygrad.semirings import SEMIRINGS
+from whygrad.semirings.table import EVERY_PAIR
 from whygrad.structures import Local
 
 NAMES = list(load_all())

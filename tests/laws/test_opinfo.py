@@ -103,7 +103,7 @@ SUPPORTED = frozenset(
     resolve_neg roll rot90 round round.decimals_0 round.decimals_3 round.decimals_neg_3 rsqrt rsub
     scatter scatter_add scatter_reduce.amax scatter_reduce.amin scatter_reduce.mean
     scatter_reduce.prod scatter_reduce.sum select select_scatter sgn sigmoid sign sin sinc sinh
-    slice slice_scatter softmax softmax.with_dtype sort special.entr special.erfcx special.i0e
+    slice slice_scatter softmax softmax.with_dtype sort sparse.mm.reduce special.entr special.erfcx special.i0e
     special.i1 special.i1e special.log_ndtr special.ndtr special.ndtri
     special.polygamma.special_polygamma_n_0 special.xlog1py split split.list_args split_with_sizes
     split_with_sizes_copy sqrt square squeeze squeeze.multiple squeeze_copy stack std std.unbiased
@@ -168,7 +168,9 @@ def double() -> Iterator[None]:
 
 
 def has_derivatives(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
+    """Returns whether an argument is a quantity: sparse ones are constants."""
+    numbers = isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
+    return numbers and value.layout == torch.strided
 
 
 def real_numbers(value: torch.Tensor) -> torch.Tensor:

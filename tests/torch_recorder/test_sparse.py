@@ -200,6 +200,14 @@ def test_what_is_refused_says_what_to_do(run: Run, words: str) -> None:
         wg.record(model_of(run), torch.zeros(1), costs)
 
 
+def test_a_sparse_parameter_is_refused() -> None:
+    model = Of(lambda m, x: m.matrix @ x, matrix=COO.coalesce())
+    with pytest.raises(wg.NotSupportedError, match=r"trained itself[\s\S]*sparse_coo_tensor"):
+        wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs)
+    model.matrix.requires_grad_(False)
+    assert wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs).sweep("count")["batch"].sum() > 0
+
+
 @pytest.mark.parametrize("opaque", ["forbid", "allow"])
 def test_a_function_with_a_backward_pass_of_its_own_is_refused(opaque: str) -> None:
     class Doubled(torch.autograd.Function):

@@ -31,7 +31,7 @@ A sparse tensor (COO, CSR, CSC) is recorded as the array of its entries, so that
 and no others. Its products with dense matrices and vectors (`sparse.mm`, `@`, `addmm`, `bmm`, `mv`,
 `sparse.sampled_addmm`; also with means or largest terms for sums), its softmax and sum, sums of two, products with
 numbers and dense matrices, transposition, `to_sparse`, `to_dense` and `values` are recorded, whether its entries are
-constants or learned. Two sparse matrices aren't multiplied.
+constants or made of quantities. A sparse tensor of the batch is a constant, and two of them aren't multiplied.
 
 Complex numbers are pairs of real ones: the last axis of what is recorded has the real and the imaginary part, as
 `torch.view_as_real` has them, and each part is a quantity with paths of its own. They are moved and added up as

@@ -179,7 +179,15 @@ class Ledger:
     def entries(self, tensor: Tensor) -> Entries:
         """Returns the entries of a sparse tensor, which may be constants."""
         known = self.sparse.get(id(tensor))
-        return Entries.of_constant(tensor) if known is None else known[1]
+        if known is not None:
+            return known[1]
+        if tensor.requires_grad and not self.memory.is_detached(tensor):
+            self.refuse(
+                "of a sparse tensor that is trained itself",
+                "train its entries, and make the sparse tensor of them within the costs: "
+                "torch.sparse_coo_tensor(indices, values, size)",
+            )
+        return Entries.of_constant(tensor)
 
     def untold(self, tensor: Tensor, how: str | Callable[[], int | None]) -> None:
         """Notes a result beside the one that matters.

@@ -19,6 +19,9 @@ def local(op: Op, *inputs: Any, **settings: Any) -> Local:
 
 
 def test_settings_are_filled_into_formulas() -> None:
+    assert (
+        constant(settled("p*x^(p - 1)", {"p": 1.0})) is None
+    )  # 1.0 - 1 isn't folded, and not in the place of 1 - 1
     assert constant(settled("p*x^(p - 1)", {"p": 1})) == 1.0
     assert constant(settled("p*x^(p - 1)", {"p": 2})) is None
     assert constant(settled("1", {})) == 1.0

@@ -1,7 +1,7 @@
 """What every structure offers, and what all of them share."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -56,15 +56,15 @@ class Structure(Protocol):
         """Returns the partial by an input as a formula."""
 
 
-@cache
-def _settled(text: str, numbers: tuple[tuple[str, float], ...]) -> Tree:
-    return substitute(parse(text), {name: Number(value) for name, value in numbers})
+@lru_cache(maxsize=None, typed=True)  # numbers that are equal, 1 and 1.0, are not folded alike
+def _settled(text: str, names: tuple[str, ...], *values: float) -> Tree:
+    return substitute(parse(text), {name: Number(value) for name, value in zip(names, values, strict=True)})
 
 
 def settled(text: str, settings: Settings) -> Tree:
     """Returns a declared formula with the settings of an application (a slope, a power) filled in."""
-    numbers = tuple((name, value) for name, value in settings.items() if isinstance(value, (int, float)))
-    return _settled(text, numbers) if numbers else parse(text)
+    numbers = {name: value for name, value in settings.items() if isinstance(value, (int, float))}
+    return _settled(text, tuple(numbers), *numbers.values()) if numbers else parse(text)
 
 
 def constant(tree: Tree) -> float | None:

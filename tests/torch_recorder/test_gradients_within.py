@@ -266,7 +266,12 @@ def test_functions_of_functions() -> None:
             "Jacobian": jacrev(lambda x: functional_call(model, weights, x))(batch).square().mean(),
         }
 
-    recorded(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(4, 3), costs)
+    record = recorded(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(4, 3), costs)
+    # what PyTorch asks of the meta device on the way, about shapes, is no step of a path
+    assert not any(node.value.is_meta for node in record.graph.nodes)
+    assert record.paths("0.weight", cost="Laplacian", k=3).sum == pytest.approx(
+        float(record.gradient("0.weight", cost="Laplacian").sum())
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Using backward:UserWarning")

@@ -271,7 +271,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             outs = tensors(out)
             real = False
             for made in outs:
-                real |= made.is_floating_point()
+                real |= made.is_floating_point() and not made.is_meta  # PyTorch asks for shapes on the way
                 if made.is_complex():
                     real = of_complex = True
                     rule = self._complex_rules.get(name)

@@ -200,12 +200,11 @@ def test_what_is_refused_says_what_to_do(run: Run, words: str) -> None:
         wg.record(model_of(run), torch.zeros(1), costs)
 
 
-def test_a_sparse_parameter_is_refused() -> None:
-    model = Of(lambda m, x: m.matrix @ x, matrix=COO.coalesce())
-    with pytest.raises(wg.NotSupportedError, match=r"trained itself[\s\S]*sparse_coo_tensor"):
-        wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs)
-    model.matrix.requires_grad_(False)
-    assert wg.record(model, torch.randn(3, 2, dtype=torch.float64), costs).sweep("count")["batch"].sum() > 0
+def test_a_sparse_tensor_from_outside_that_autograd_follows_is_a_constant_with_a_warning() -> None:
+    outside = learned(torch.randn(5, dtype=torch.float64, requires_grad=True))
+    with pytest.warns(UserWarning, match=r"\(3, 3\)\) are no parameters of the model[\s\S]*constants here"):
+        record = wg.record(model_of(lambda x, v: outside @ x), torch.zeros(1), costs)
+    assert record.gradients()["x"].abs().max() > 0
 
 
 @pytest.mark.parametrize("opaque", ["forbid", "allow"])

@@ -182,11 +182,7 @@ class Ledger:
         if known is not None:
             return known[1]
         if tensor.requires_grad and not self.memory.is_detached(tensor):
-            self.refuse(
-                "of a sparse tensor that is trained itself",
-                "train its entries, and make the sparse tensor of them within the costs: "
-                "torch.sparse_coo_tensor(indices, values, size)",
-            )
+            self.strangers[id(tensor)] = tensor
         return Entries.of_constant(tensor)
 
     def untold(self, tensor: Tensor, how: str | Callable[[], int | None]) -> None:

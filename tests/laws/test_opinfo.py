@@ -149,9 +149,7 @@ def operations(dtype: torch.dtype, without: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-# Its samples ask for the gradient of a sparse leaf, which is no quantity; tests/torch_recorder/test_sparse.py runs it.
-SPARSE_LEAVES = ("sparse.mm.reduce",)
-OPERATIONS = operations(torch.float64, (*WITHOUT_COPIES, *SPARSE_LEAVES, "linalg.eig"))
+OPERATIONS = operations(torch.float64, (*WITHOUT_COPIES, "linalg.eig"))
 COMPLEX_OPERATIONS = operations(torch.complex128, (*WITHOUT_COPIES, *ILL_DEFINED))
 
 

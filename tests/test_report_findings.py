@@ -161,6 +161,19 @@ def test_a_cost_that_no_factor_helps_gets_none() -> None:
     assert "gradient surgery" in finding.tries[0]
 
 
+def test_costs_that_ask_for_the_opposite_have_no_factor_either() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out = m(x).mean()
+        return {"up": out, "down": -0.1 * out - 1e-9 * out.square()}
+
+    finding = only(report(model, torch.randn(8, 3).double(), costs), "conflict")
+    # up to rounding there is a factor, of 10 to 10, with which nothing moves
+    assert not any("multiply" in one for one in finding.tries)
+    assert "the smallest" not in finding.says  # it is -1.00 everywhere
+
+
 def test_a_mild_conflict_asks_for_patience() -> None:
     def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
         a, b = model(x).mean(0)

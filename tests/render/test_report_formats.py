@@ -214,6 +214,20 @@ def test_a_narrow_report_says_what_a_wider_one_shows() -> None:
     assert heads[4:] == ["share", "cosine", "of", "cancels", "paths"]
 
 
+def test_signs_are_explained_where_they_are() -> None:
+    def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        h = model[0](x)
+        return {"loss": model[1](torch.relu(h)).square().mean(), "none": (0 * h).sum()}
+
+    report = wg.record(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)), torch.ones(2, 3), costs).report()
+    assert report.layers[0].norms[1] == 0
+    assert "a gap: no path; _: 0" in " ".join(report.to_text().split())
+    assert "_: 0" not in made().to_text()
+    kinks = [units.kinks for units in made().units]
+    assert not any(kinks)
+    assert "a kink is" not in made().to_text()
+
+
 def test_the_page_names_the_layers_below_the_profile() -> None:
     for depth, few in ((20, True), (150, False)):
         report = made(depth)

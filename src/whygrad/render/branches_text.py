@@ -84,6 +84,7 @@ def spectrum_text(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -
     number = max(len(_number(part)) for part in parts.flat)
     # As many costs beside each other as there is room for bars.
     beside = max(1, min(len(names), (width - len(_SUMS[0])) // (LEAST + number + 3)))
+    beside = -(-len(names) // -(-len(names) // beside))  # as many below each other, and no cost alone
     bar = max(LEAST, min(BAR, (width - len(_SUMS[0])) // beside - number - 3))
     rows = [["blocks passed", *names]]
     most = parts.max(axis=1, keepdims=True)

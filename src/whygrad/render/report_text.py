@@ -85,6 +85,8 @@ def _notes(report: Report, look: Look, layout: Layout) -> Any:
         meanings["share"] += "; a sign at least, however small it is"
     if "layers" in meanings:
         meanings["layers"] = f"{meanings['layers']}; one scale for all costs, logarithmic; a gap: no path"
+        if any((layer.norms == 0).any() for layer in report.layers):
+            meanings["layers"] += "; _: 0"
     if columns.costs and any(line.part and _apart(line.part) for line in lines):
         meanings["."] = "no path from this cost"
     if layout.inside:

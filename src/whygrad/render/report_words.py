@@ -211,12 +211,9 @@ def meanings(report: Report) -> list[tuple[str, str]]:
             )
         )
     if any(unit_words(units) for units in report.units):
-        made.append(
-            (
-                "units",
-                "outputs of an activation function; a kink is where its slope jumps, as that of relu at 0",
-            )
-        )
+        kink = "; a kink is where its slope jumps, as that of relu at 0"
+        kinks = any(units.kinks for units in report.units)
+        made.append(("units", f"the outputs of an activation function{kink * kinks}"))
     return made
 
 

@@ -122,7 +122,8 @@ def _where(clash: _Clash) -> str:
         return f", though in no single layer below {signed(CONFLICT)}"
     cosine, most = clash.against[0]
     smallest, other = min(clash.against)
-    further = "" if other == most else f"; the smallest, {signed(smallest)}, is in {layer_named(other)}"
+    same = other == most or signed(smallest) == signed(cosine)
+    further = "" if same else f"; the smallest, {signed(smallest)}, is in {layer_named(other)}"
     at, some = f"{layer_named(most)} (cosine {signed(cosine)}{further})", len(clash.against)
     if clash.many == 1:
         return f" in {at}"
@@ -191,7 +192,10 @@ def _surgery(pair: str, clash: _Clash) -> Iterator[str]:
 
 def _reweighted(names: Sequence[str], numbers: Numbers, worse: int) -> Iterator[str]:
     """Yields by how much a cost that the sum makes worse is to be multiplied, if there is a factor that helps it and
-    makes no other worse: a step down the sum changes cost k by minus the sum of row k of the Gramian."""
+    makes no other worse: a step down the sum changes cost k by minus the sum of row k of the Gramian.
+
+    There is none to speak of where the bounds are the same: the step is then close to none at all.
+    """
     gramian = numbers.gramian
     rest = gramian.sum(axis=1) - gramian[:, worse]
     low = -float(rest[worse]) / float(gramian[worse, worse])
@@ -199,7 +203,7 @@ def _reweighted(names: Sequence[str], numbers: Numbers, worse: int) -> Iterator[
         k for k in range(len(gramian)) if k != worse and gramian[k, worse] < 0 and numbers.norms[k] > 0
     ]
     high = min((-float(rest[k]) / float(gramian[k, worse]) for k in against), default=np.inf)
-    if low < high:
+    if low < high and factor(low) != factor(high):
         by = f"{factor(low)} to {factor(high)}" if np.isfinite(high) else f"{factor(low)} or more"
         yield (
             f"multiply {quoted(names[worse])} by {by}: a small step down the sum then makes no cost worse in this batch"
@@ -263,7 +267,7 @@ def _agreement(names: Sequence[str], model: Part, whole: Numbers, idle: Sequence
     but = f" (in {single} by {'itself' if len(odd) == 1 else 'themselves'} they do)" if odd else ""
     return Finding(
         "agreement",
-        f"In no layer do two costs pull against each other{but}; over all {grouped(whole.entries)} shared weights the "
+        f"In no layer do two costs pull against each other{but}; over the {grouped(whole.entries)} shared weights the "
         f"{which} {signed(cosine)}{pair}",
         costs=(names[i], names[j]),
     )

@@ -216,9 +216,7 @@ def _three(source: str, returned: Any) -> tuple[Any, Any, Any]:
             '          lambda model, batch: {"class": cross_entropy(model(batch[0]), batch[1])}'
         )
     model, batch, costs = returned
-    import torch
-
-    if not isinstance(model, (torch.nn.Module, Mapping)):
+    if not (isinstance(model, Mapping) or hasattr(model, "named_parameters")):
         fail(
             f"{source}: model: expected a torch.nn.Module, or a dict of names and modules, found "
             f"{type(model).__name__}: the order is (model, batch, costs)"

@@ -483,6 +483,52 @@ def test_costs_without_a_gradient_are_named_with_the_reason() -> None:
     assert "gradients that vanish" not in str(alone)
 
 
+def to_itself(model: Any, x: Tensor) -> Tensor:
+    scores = model(x)
+    return nn.functional.kl_div(scores.log_softmax(1), scores.detach().softmax(1), reduction="batchmean")
+
+
+def all_that_is_normalised(model: Any, x: Tensor) -> Tensor:
+    return nn.functional.layer_norm(model(x), (3,)).sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("nothing", [to_itself, all_that_is_normalised])
+def test_a_cost_whose_gradient_is_rounding_takes_no_part(
+    nothing: Callable[..., Tensor], dtype: torch.dtype
+) -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
+    x, t = torch.randn(16, 4, dtype=dtype), torch.randint(0, 3, (16,))
+    made = report(model, x, lambda m, x: {"kind": CE(m(x), t), "nothing": nothing(m, x)})
+    assert made.model.numbers.norms[1] > 0  # as PyTorch has it
+    assert made.model.numbers.live == [0]
+    finding = only(made, "no gradient")
+    assert finding.says.startswith(
+        "The gradient of `nothing` is 0 in every parameter but for rounding: what the paths "
+    )
+    assert finding.says.endswith("on the way back to `2 (call 2)`")
+    assert not {"domination", "conflict", "agreement", "balance", "vanishing"} & {
+        each.kind for each in made.findings
+    }
+    assert np.isnan(made.model.numbers.cosines[0, 1])
+    assert np.isnan(made.model.numbers.along[1])
+    assert all(layer.norms[1] == 0 for layer in made.layers)
+
+
+def test_what_cancels_in_a_deep_network_is_no_rounding() -> None:
+    """Of many thousand times as much as the gradient, from very many paths of both signs."""
+    layers = [part for _ in range(30) for part in (nn.Linear(16, 16), nn.Tanh())]
+    model = nn.Sequential(*layers, nn.Linear(16, 1))
+    with torch.no_grad():
+        for part in model[::2]:
+            part.weight.mul_(2.0)
+    made = report(model, torch.randn(4, 16), lambda m, x: {"a": m(x).mean(), "b": m(x).square().mean()})
+    numbers = made.model.numbers
+    assert numbers.total is not None
+    assert (numbers.absolute < 1e4 * torch.finfo(torch.float32).eps * numbers.total).all()
+    assert numbers.live == [0, 1]
+
+
 def test_an_empty_batch_has_no_dead_units_and_is_asked_for() -> None:
     model, x = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)), torch.zeros(0, 3)
     summed = wg.record(model, x, lambda m, x: {"a": m(x).square().sum()}).report()

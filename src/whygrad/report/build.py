@@ -11,7 +11,8 @@ from whygrad.model_record import Record
 from whygrad.report.broken import origins
 from whygrad.report.depth import depth
 from whygrad.report.idle import idle
-from whygrad.report.record import Part, Report
+from whygrad.report.record import Layer, Part, Report
+from whygrad.report.rounding import rounded
 from whygrad.report.sums import numbers
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
@@ -77,20 +78,48 @@ def report(
         leaves.append(Part(name, name, made, (), shape))
     model = _tree("", "", leaves, _ran(record))
     tell("layers", 0.9)
-    layers = depth(record, model)
+    layers, idlers = depth(record, model), idle(record, model)
+    drowned = rounded(record, model.numbers)
+    model, layers = _without(model, set(drowned)), tuple(_silent(layer, set(drowned)) for layer in layers)
     activations = units(record)
     split = spectrum(record) if "spectrum" in asked and residuals(record) else None
     frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
     tell("findings", 0.98)
     finite = np.isfinite([*record.costs.values(), *model.numbers.absolute]).all()
     found = (
-        findings(record.costs, model, layers, activations, idle(record, model))
+        findings(
+            record.costs,
+            model,
+            layers,
+            activations,
+            idlers,
+            {record.cost_names[k]: record.node_name(node) for k, node in drowned.items()},
+        )
         if finite
         else not_finite(origins(record), model)
     )
     tell("done", 1.0)
     stops = tuple(record.node_name(number) for number in record.stops)
     return Report(dict(record.costs), model, layers, activations, frozen, found, stops, split, omitted)
+
+
+def _without(part: Part, costs: set[int]) -> Part:
+    """Returns a part in which some costs' gradients are told to be nothing but rounding."""
+    if not costs:
+        return part
+    numbers = part.numbers
+    told = np.array([k in costs for k in range(len(numbers.reached))])
+    known = numbers.rounding
+    return part._replace(
+        numbers=numbers._replace(rounding=told if known is None else told | known),
+        parts=tuple(_without(inner, costs) for inner in part.parts),
+    )
+
+
+def _silent(layer: Layer, costs: set[int]) -> Layer:
+    """Returns a layer at whose output the derivatives of some costs are 0, where there are any."""
+    norms = [0.0 if k in costs and norm > 0 else norm for k, norm in enumerate(layer.norms)]
+    return layer._replace(norms=np.array(norms)) if costs else layer
 
 
 def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, ...], str]:

@@ -83,12 +83,13 @@ class Numbers(NamedTuple):
 
     @property
     def along(self) -> Array:
-        """The cosine between each cost's gradient and the sum of all, (costs,).
+        """The cosine between each cost's gradient and the sum of all, (costs,); NaN for none, or nothing but rounding.
 
         Where it is negative, a small step down the sum of the costs makes that cost worse.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             made = self.gramian.sum(axis=1) / self.norms / np.sqrt(max(float(self.gramian.sum()), 0.0))
+        made[self.still] = np.nan
         return np.clip(made, -1.0, 1.0)
 
     @property

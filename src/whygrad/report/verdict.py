@@ -62,6 +62,7 @@ def findings(
     layers: Sequence[Layer],
     units: Sequence[Units],
     idle: Sequence[str],
+    drowned: Mapping[str, str],
 ) -> tuple[Finding, ...]:
     """Returns what the numbers say, the most important first.
 
@@ -71,6 +72,7 @@ def findings(
         layers: The depth profile.
         units: The activation functions.
         idle: The biases that change nothing.
+        drowned: The costs whose gradients are nothing but rounding, with the values by which they become so.
     """
     names = tuple(costs)
     dead, cut = (
@@ -81,6 +83,7 @@ def findings(
         # Where nothing comes through a layer, all the rest says little.
         *(dead if cut else ()),
         *_without_gradient(costs, model.numbers),
+        *_drowned(drowned),
         *conflicts(names, model, idle),
         *_dominations(names, model),
         *_depth(names, layers),
@@ -197,7 +200,7 @@ def _top(numbers: Numbers) -> tuple[int, float]:
 
 def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
     norms = whole.norms
-    ratios = {k: float(norms[top] / norms[k]) for k in range(len(names)) if k != top and norms[k] > 0}
+    ratios = {k: float(norms[top] / norms[k]) for k in whole.live if k != top}
     near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
     factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
     multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
@@ -338,13 +341,32 @@ def _without_gradient(costs: Mapping[str, float], numbers: Numbers) -> Iterator[
             gradients, its = (
                 ("gradient", "its value is") if len(some) == 1 else ("gradients", "their values are")
             )
-            why = f", as {its}: a margin that is kept, a mask that leaves nothing, or a factor of 0" * zero
+            why = (
+                f", as {its}: a margin that is kept, a mask that leaves nothing, two that are alike, or a factor of 0"
+                * zero
+            )
             yield Finding(
                 "no gradient",
                 f"The {gradients} of {named(some)} {'is' if len(some) == 1 else 'are'} 0 in every parameter{why}",
                 () if zero and numbers.live else (TRY_WHERE_STILL,),
                 costs=some,
             )
+
+
+def _drowned(places: Mapping[str, str]) -> Iterator[Finding]:
+    """Yields what is said of costs whose gradients are nothing but rounding."""
+    if places:
+        one, some = len(places) == 1, tuple(dict.fromkeys(places.values()))
+        yield Finding(
+            "no gradient",
+            f"The gradient{'' if one else 's'} of {named(tuple(places))} {'is' if one else 'are'} 0 in every parameter "
+            f"but for rounding: what the paths carry cancels on the way back to {named(some)}",
+            (
+                "nothing, if two that are still alike are compared: a model with its copy, a policy with its reference "
+                "at the start; otherwise look for a sum of all that a softmax or a normalisation makes: it is constant",
+            ),
+            costs=tuple(places),
+        )
 
 
 def _without_path(part: Part) -> Iterator[str]:

@@ -279,7 +279,7 @@ def test_any_entry_is_asked_of_python(opened, served, record):
     page.reload()
     expect(page.locator("#paths-here code")).to_have_text("blocks.0.norm[1, 2]")
     asked(page, "blocks.0.norm[1, 99]")
-    expect(page.get_by_role("alert")).to_contain_text("expected 2 numbers below (5, 6)")
+    expect(page.get_by_role("alert")).to_contain_text("expected 2 whole numbers from 0, below (5, 6)")
     row(page, "kind").first.click()
     expect(page.locator("#paths-here")).to_have_text("Strongest paths")
     page.get_by_role("button", name="back").click()

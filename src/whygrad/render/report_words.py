@@ -165,11 +165,8 @@ def meanings(report: Report) -> list[tuple[str, str]]:
             (
                 "cosine",
                 f"between the gradients of two costs{', the smallest of all pairs' * (costs > 2)}: +1 the same "
-                f"direction, −1 the opposite one; below {signed(CONFLICT)} they pull against each other: {MARK}",
-            ),
-            (
-                "… with sum",
-                "with the gradient of the sum: below 0, a small step down the sum raises the cost",
+                f"direction, −1 the opposite one; below {signed(CONFLICT)} they pull against each other: "
+                f"{MARK}; with the gradient of the sum: below 0, a small step down the sum raises the cost",
             ),
         ]
         if report.model.shared is not None:

@@ -237,6 +237,30 @@ def test_a_backward_pass_of_before_still_runs_after_a_record() -> None:
     assert model[0].weight.grad.any()
 
 
+class Counting(nn.Module):
+    """Writes to a buffer, and to what it is given, before autograd keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Linear(3, 3)
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.steps += 1
+        return self.inside(x.mul_(2)) * self.steps
+
+
+def test_a_backward_pass_of_before_still_runs_where_the_model_writes() -> None:
+    model, x = Counting(), torch.randn(5, 3)
+    loss = model(x).square().sum()
+    right = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+    versions = [tensor._version for tensor in (x, model.steps)]
+    wg.record(model, x, squares)
+    assert [tensor._version for tensor in (x, model.steps)] == versions
+    for got, wanted in zip(torch.autograd.grad(loss, list(model.parameters())), right, strict=True):
+        assert torch.equal(got, wanted)
+
+
 # Batches
 
 

@@ -14,6 +14,22 @@ from whygrad.torch_recorder.memory import Memory
 
 
 @contextmanager
+def versions_left(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Keeps autograd from counting what the run wrote as a change, since all of it is taken back.
+
+    A backward pass that is still to come, of a run before this one, would refuse to read what it kept.
+    """
+    counted = [tensor for tensor in tensors if not tensor.is_inference()]
+    before = [tensor._version for tensor in counted]
+    try:
+        yield
+    finally:
+        for tensor, version in zip(counted, before, strict=True):
+            if tensor._version != version:
+                torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+
+
+@contextmanager
 def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterator[None]:
     """Restores the values of parameters and of the batch that the run wrote to, in the memory where they were."""
     kept = [(tensor, tensor.data, leaf) for tensor, leaf in leaves]

@@ -216,6 +216,23 @@ def test_a_step_through_attention_is_named_after_the_weight_that_it_is_multiplie
     assert (steps > 20) == (pattern != "bhts,bshd->bhdt")
 
 
+@pytest.mark.parametrize("scale", [0.02, 40.0])
+def test_the_strongest_path_of_a_deep_net_is_found_beyond_the_range_of_single_precision(scale: float) -> None:
+    model = nn.Sequential(*(nn.Linear(8, 8, bias=False) for _ in range(30))).float()
+    for layer in model:
+        layer.weight.data = torch.randn(8, 8).float() * scale
+    x = torch.randn(2, 8).float()
+
+    def costs(model: nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"c": model(batch).sum()}
+
+    found = wg.record(model, 1e-10 / scale * x, costs).paths("0.weight[0, 0]", k=1)
+    wanted = wg.record(model.double(), 1e-10 / scale * x.double(), costs).paths("0.weight[0, 0]", k=1)
+    assert not 1e-38 < abs(wanted[0].contribution) < 1e38
+    assert found[0].path.entries == wanted[0].path.entries
+    assert found[0].contribution == pytest.approx(wanted[0].contribution, rel=1e-4)
+
+
 def test_a_head_or_token_that_is_not_there_is_refused() -> None:
     model = {"a": nn.MultiheadAttention(4, 2, batch_first=True)}
     record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m["a"](b, b, b)[0].sum()})

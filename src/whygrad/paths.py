@@ -112,7 +112,9 @@ class Walker:
 
         def bound(node: int) -> Array:
             if node not in bounds:
-                bounds[node] = np.abs(np.ravel(in_numpy(sweep.joined(node, self.rows)).astype(np.float64)))
+                bounds[node] = np.abs(
+                    np.ravel(in_numpy(sweep.joined_in_double(node, self.rows)).astype(np.float64))
+                )
             return bounds[node]
 
         order = count()
@@ -147,7 +149,8 @@ class Walker:
                 heapq.heappush(heap, (-abs(walk.product), next(order), walk, True))
             for user, positions, partials in self.steps(walk.entry):
                 with np.errstate(over="ignore", invalid="ignore"):  # out of range: infinite
-                    best = abs(walk.product) * np.abs(partials) * bound(user)[positions]
+                    # the bounds first: a product of partials leaves the range of single precision before that of double
+                    best = bound(user)[positions] * np.abs(partials) * abs(walk.product)
                 push(best, user, positions, partials, walk)
         # The bounds are rounded products in another order: paths that tie with them may have come out crosswise.
         return sorted(found, key=lambda path: -abs(path.contribution))

@@ -483,6 +483,24 @@ def test_costs_without_a_gradient_are_named_with_the_reason() -> None:
     assert "gradients that vanish" not in str(alone)
 
 
+def test_what_is_multiplied_trains_something_with_what_dominates_it() -> None:
+    model = nn.ModuleDict({name: nn.Linear(3, 2) for name in ("policy", "value")})
+
+    def costs(m: Any, x: Tensor) -> dict[str, Tensor]:
+        policy, value = m["policy"](x), m["value"](x)
+        return {
+            "gain": 50 * policy.square().mean(),
+            "entropy": policy.square().mean(),
+            "error": value.square().mean(),
+            "drift": 1.5 * value.square().mean(),
+        }
+
+    finding = only(report(model, torch.randn(8, 3), costs), "domination")
+    assert finding.says.startswith("`gain` dominates layer `policy`")
+    assert finding.tries[0].startswith("multiply `entropy` by 50, or divide `gain` by 50, to let")
+    assert "error" not in finding.tries[0]
+
+
 def to_itself(model: Any, x: Tensor) -> Tensor:
     scores = model(x)
     return nn.functional.kl_div(scores.log_softmax(1), scores.detach().softmax(1), reduction="batchmean")

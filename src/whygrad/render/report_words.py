@@ -8,10 +8,11 @@ import numpy as np
 from whygrad.report import Report, Units
 from whygrad.report.conflicts import CONFLICT, worst_pair
 from whygrad.report.depth import courses, following
+from whygrad.report.dominations import DOMINANCE
 from whygrad.report.phrases import counted, grouped, listed, named, signed
 from whygrad.report.phrases import norm as norm
 from whygrad.report.record import Numbers
-from whygrad.report.verdict import DOMINANCE, EXPLODING, FEWEST_LAYERS, VANISHING
+from whygrad.report.verdict import EXPLODING, FEWEST_LAYERS, VANISHING
 
 # With more costs than these, a row names the longest gradient instead of all.
 COSTS_IN_COLUMNS = 4

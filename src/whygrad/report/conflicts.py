@@ -127,8 +127,9 @@ def _where(clash: _Clash) -> str:
     at, some = f"{layer_named(most)} (cosine {signed(cosine)}{further})", len(clash.against)
     if clash.many == 1:
         return f" in {at}"
-    which = "all" if some == clash.many else f"{some} of"
-    return f" in {which} {counted(clash.many, 'shared layer')}, {'most in ' if some > 1 else ''}{at}"
+    every = "both shared layers" if some == 2 else f"all {counted(some, 'shared layer')}"
+    where = every if some == clash.many else f"{some} of {counted(clash.many, 'shared layer')}"
+    return f" in {where}, {'most in ' if some > 1 else ''}{at}"
 
 
 def _overall(clash: _Clash) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
 from whygrad.report.depth import Course, courses, following
+from whygrad.report.dominations import dominations
 from whygrad.report.phrases import (
-    counted,
     factor,
     layer_named,
     listed,
@@ -16,16 +16,9 @@ from whygrad.report.phrases import (
     norm,
     output_named,
     quoted,
-    times,
 )
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
 
-# A cost dominates where its gradient is this many times as long as the next one's.
-DOMINANCE = 3.0
-# A cost that is this many times shorter is hardly meant to pull equally.
-REGULARISER = 100.0
-# So many costs are told by how much to multiply them.
-FACTORS_TOLD = 8
 # The derivative by the first layer's output against that by the last one's.
 VANISHING = 1e-3
 EXPLODING = 1e3
@@ -85,7 +78,7 @@ def findings(
         *_without_gradient(costs, model.numbers),
         *_drowned(drowned),
         *conflicts(names, model, idle),
-        *_dominations(names, model),
+        *dominations(names, model),
         *_depth(names, layers),
         *(() if cut else dead),
         *_unreached(model),
@@ -128,100 +121,6 @@ def not_finite(origins: Sequence[Origin], model: Part) -> tuple[Finding, ...]:
             )
         )
     return tuple(made)
-
-
-def _dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
-    if len(names) == 1:
-        largest = max(model.layers, key=lambda layer: float(layer.numbers.norms[0]), default=None)
-        several = sum(1 for _ in model.layers) > 1
-        if largest is not None and several and float(model.numbers.norms[0]) > 0:
-            share = float(largest.numbers.norms[0] ** 2 / model.numbers.norms[0] ** 2)
-            yield Finding(
-                "single",
-                f"The gradient of {quoted(names[0])} is longest in {layer_named(largest.name)}: {share:.0%} of "
-                f"its squared length lies there",
-                names=(largest.name,),
-                costs=tuple(names),
-            )
-        return
-    whole = model.shared
-    if whole is None:
-        return
-    shared = [layer for layer in model.layers if len(layer.numbers.live) > 1]
-    by_cost: dict[int, list[tuple[float, str]]] = {}
-    for layer in shared:
-        top, ratio = _top(layer.numbers)
-        if ratio >= DOMINANCE:
-            by_cost.setdefault(top, []).append((ratio, layer.name))
-    top, ratio = _top(whole)
-    for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
-        yield Finding(
-            "domination",
-            f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
-            (_weights(names, whole, k),) if top == k and ratio >= DOMINANCE else (),
-            tuple(name for _, name in places),
-            (names[k],),
-        )
-    if not by_cost:
-        close = factor(ratio) == "1"
-        longest = "about as long as" if close else f"{factor(ratio)} times as long as"
-        live = whole.live
-        last = min(live, key=lambda k: float(whole.norms[k]))
-        behind = float(whole.norms[top] / whole.norms[last])
-        short = len(live) > 2 and behind >= DOMINANCE
-        yield Finding(
-            "balance",
-            f"No cost dominates a layer: over all shared weights the gradient of {quoted(names[top])} is the longest, "
-            f"{longest} the next cost's"
-            f"{f', and {factor(behind)} times as long as that of {quoted(names[last])}' * short}",
-            costs=(names[top],),
-        )
-
-
-def _extent(places: Sequence[tuple[float, str]], shared: int) -> str:
-    """Returns in which layers a cost dominates, and how much."""
-    ratios = [ratio for ratio, _ in places]
-    span = times(min(ratios), max(ratios))
-    if len(places) == shared and shared > 1:
-        return f"every shared layer: its gradient there is {span}"
-    if len(places) <= 3:
-        layers = [layer_named(name) for _, name in places]
-        return f"{listed(layers)}: its gradient there is {span}"
-    most = layer_named(max(places)[1])
-    return f"{len(places)} of {counted(shared, 'shared layer')}, most {most}: its gradient in them is {span}"
-
-
-def _top(numbers: Numbers) -> tuple[int, float]:
-    """Returns the cost with the longest gradient, and how many times as long as the next one's it is."""
-    order = np.argsort(-numbers.norms)
-    second = float(numbers.norms[order[1]])
-    return int(order[0]), float(numbers.norms[order[0]]) / second if second else float("inf")
-
-
-def _weights(names: Sequence[str], whole: Numbers, top: int) -> str:
-    norms = whole.norms
-    ratios = {k: float(norms[top] / norms[k]) for k in whole.live if k != top}
-    near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
-    factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
-    multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
-    far = [names[k] for k in ratios if near and k not in near]
-    apart = f" ({named(far)}, shorter by far, may be meant to be so)" if far else ""
-    if len(factors) == 1:
-        (by,) = factors.values()
-        multiplied += f", or divide {quoted(names[top])} by {by}"
-        steps = (
-            f"SGD's steps are then {by} times as long by the first as by the second, so mind the learning rate; Adam's "
-            "are the same by both"
-        )
-    else:
-        steps = (
-            "it lengthens their gradients, and with them SGD's steps: mind the learning rate; to Adam only the ratios "
-            "of the costs matter"
-        )
-    return (
-        f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps}); or leave it so, "
-        f"if {quoted(names[top])} is meant to come first"
-    )
 
 
 def _depth(names: Sequence[str], layers: Sequence[Layer]) -> Iterator[Finding]:

@@ -314,6 +314,42 @@ def test_heads_against_autograd_with_the_other_heads_cut(many: int) -> None:
     np.testing.assert_allclose(found.whole[0], float(sum(sent).norm()), rtol=1e-10)
 
 
+class Cached(nn.Module):
+    """Attention in two heads that remembers the keys and values of earlier calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 12)
+        self.known: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.inner(x).unflatten(-1, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+        if self.known:
+            k, v = (torch.cat(both, 2) for both in zip(self.known, (k, v), strict=True))
+        self.known = [k, v]
+        return ((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+def test_heads_of_attention_with_a_cache() -> None:
+    model = double(nn.ModuleDict({"make": nn.Linear(3, 4), "attend": Cached()}))
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+
+    def cost(m: Any, x: Tensor) -> dict[str, Tensor]:
+        m["attend"].known = []
+        m["attend"](m["make"](x[:, :3]))
+        return {"later": m["attend"](m["make"](x[:, 3:])).square().sum()}
+
+    first, second = wg.record(model, x, cost).heads("attend")
+    assert first.place == "make"
+    assert second.place == "make, make (call 2)"  # through the cache as well
+    assert not first.whole.any()
+    h = [model["make"](part).detach().requires_grad_() for part in (x[:, :3], x[:, 3:])]
+    model["attend"].known = []
+    model["attend"](h[0])
+    wanted = torch.autograd.grad(model["attend"](h[1]).square().sum(), h)
+    np.testing.assert_allclose(second.whole, [float(torch.cat([g.flatten() for g in wanted]).norm())])
+
+
 def test_no_heads_where_there_is_no_attention() -> None:
     rec = wg.record(double(Net(1)), torch.randn(2, 3, dtype=torch.float64), costs)
     with pytest.raises(wg.NotSupportedError, match="no attention with several heads"):

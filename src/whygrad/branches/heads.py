@@ -105,13 +105,6 @@ def _incoming(record: Record, module: str) -> list[int]:
 def _parts(record: Record, module: str, number: int, many: int) -> Parts:
     """Returns what goes back through each of many heads, which lie side by side in a node."""
     graph = record.graph
-    inputs = _incoming(record, module)
-    if not inputs:
-        raise NotSupportedError(
-            f"heads: no value with a gradient comes into {module or 'the model'}\n"
-            "expected: a floating-point input, or values made by other modules\n"
-            "try:      the path of the attention module itself"
-        )
     sent = record.graph_sweep("gradient").values(number)
     costs = len(graph.costs)
     width = sent.shape[-1] // many
@@ -128,8 +121,19 @@ def _parts(record: Record, module: str, number: int, many: int) -> Parts:
     nodes = (*graph.nodes[: number + 1], masks, Node("parts", value, dot, (number, number + 1)))
     ends = tuple(Entry(number + 2, place) for place in range(many * costs))
     sweep = Sweep(Graph(nodes, ends, xp=xp), "gradient")
-    flat = [sweep.values(source).reshape(many, costs, -1) for source in inputs]
-    together = xp.concat(flat, axis=-1)
+    # of what other calls of the module are given, some is made later, or doesn't lead here
+    inputs = [
+        source
+        for source in _incoming(record, module)
+        if source < number and sweep.cotangent(source) is not None
+    ]
+    if not inputs:
+        raise NotSupportedError(
+            f"heads: no value with a gradient comes into {module or 'the model'}\n"
+            "expected: a floating-point input, or values made by other modules\n"
+            "try:      the path of the attention module itself"
+        )
+    together = xp.concat([sweep.values(source).reshape(many, costs, -1) for source in inputs], axis=-1)
     name = ", ".join(record.node_name(source) for source in inputs)
     return Parts(
         name,

@@ -10,18 +10,19 @@ from whygrad.report.phrases import norm
 def test_two_senders_with_their_cosine() -> None:
     gramian = np.array([[[4.0, -3.0], [-3.0, 9.0]], [[0.0, 0.0], [0.0, 1.0]]])
     assert str(Parts("h", ("class", "side"), ("skip", "block"), gramian)).splitlines() == [
-        "h: norm of what is sent back",
+        "Norm of what each use sends back to `h`",
         "                     class  side",
         "  skip                   2     .",
         "  block                  3     1",
-        "  together            2.65     1",
+        "  norm of the sum     2.65     1",
         "  cosine of the two  −0.50     .",
     ]
 
 
 def test_a_spectrum_with_the_norm_of_the_sum_beside_the_sum_of_the_norms() -> None:
     spectrum = Spectrum(("c",), ("b1",), {"w": np.array([[3.0, 4.0]])}, {"w": np.array([5.0])}, ("w",))
-    lines = str(spectrum).splitlines()
+    title, *lines = str(spectrum).splitlines()
+    assert title == "The gradient by the number of blocks that its paths pass"
     assert lines[1].split() == ["0", "█" * 18, "3"]
     assert lines[2].split() == ["1", "█" * 24, "4"]
     assert lines[3].split() == ["sum", "of", "the", "norms", "7"]
@@ -54,7 +55,7 @@ def test_many_costs_stand_below_each_other_and_none_is_lost(many: int) -> None:
 def test_many_small_parts_at_the_end_share_a_line() -> None:
     parts = np.array([[1.0, 2.0, *(0.002 / 2**n for n in range(20))], [300.0, 1.0, 7.0, *[0.0] * 19]])
     split = Spectrum(("c", "d"), ("b",), {"w": parts}, {"w": parts.sum(axis=1)}, ("w",))
-    lines = [line.split() for line in str(split).splitlines()]
+    lines = [line.split() for line in str(split).splitlines()[1:]]
     assert [line[0] for line in lines[1:4]] == ["0", "1", "2"]
     assert lines[4] == ["3", "to", "21", "≤", "0.001", "≤", "."]
     assert lines[5][:4] == ["sum", "of", "the", "norms"]
@@ -66,4 +67,11 @@ def test_of_several_senders_the_two_at_the_widest_angle_are_named() -> None:
     gramian = np.array([[[4.0, 0.0, -1.0], [0.0, 1.0, 0.5], [-1.0, 0.5, 1.0]], np.diag([1.0, 0.0, 0.0])])
     lines = str(Parts("h", ("class", "side"), ("head 0", "head 1", "head 2"), gramian)).splitlines()
     assert lines[-2].split() == ["smallest", "cosine", "−0.50", "."]
-    assert lines[-1].strip() == "head 0 and head 2, of class"
+    assert lines[-1].strip() == "`head 0` and `head 2`, of `class`"
+
+
+def test_parts_that_are_not_finite_are_printed_as_they_are() -> None:
+    parts = np.array([[np.nan, np.nan, np.nan], [1.0, np.inf, 0.5]])
+    split = Spectrum(("c", "d"), ("b",), {"w": parts}, {"w": parts.sum(axis=1)}, ("w",))
+    lines = [line.split() for line in str(split).splitlines()[2:5]]
+    assert lines == [["0", "NaN", "1"], ["1", "NaN", "inf"], ["2", "NaN", "0.5"]]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whygrad.render.report_words import blocks_shown, cosine, short
-from whygrad.report.phrases import named, norm
+from whygrad.render.report_words import block_bars, blocks_shown, cosine, short
+from whygrad.report.phrases import named, norm, quoted
 
 if TYPE_CHECKING:
     from whygrad.branches import Parts, Spectrum
@@ -16,6 +16,8 @@ WIDTH = 80
 BAR, LEAST = 24, 8
 SENDER, COST = 36, 24
 MOST = 12
+SPECTRUM = "The gradient by the number of blocks that its paths pass"
+_TITLES = {"users": "Norm of what each use sends back to", "heads": "Norm of what each head sends back to"}
 _SUMS = ("sum of the norms", "norm of the sum")
 
 
@@ -54,18 +56,18 @@ def parts_text(parts: "Parts", width: int = WIDTH) -> str:
     left = len(parts.senders) - MOST
     if left > 0:
         rows.append([f"  and {left} others", *("" for _ in parts.costs)])
-    rows.append(["  together", *map(_number, parts.whole)])
+    rows.append(["  norm of the sum", *map(_number, parts.whole)])
     # without those of a sender with itself, and with one that sends nothing
     apart = np.where(np.isnan(cosines) | np.eye(len(parts.senders), dtype=bool), np.inf, cosines)
     if len(parts.senders) == 2:
         rows.append(["  cosine of the two", *map(_cosine, apart[:, 0, 1])])
     elif np.isfinite(apart).any():
         rows.append(["  smallest cosine", *map(_cosine, apart.min(axis=(1, 2)))])
-    lines = [f"{parts.place}: norm of what is sent back", *_table(rows, width)]
+    lines = [*wrap(f"{_TITLES[parts.kind]} {quoted(parts.place)}", width), *_table(rows, width)]
     if len(parts.senders) > 2 and apart.min() < 0:
         at, *pair = np.unravel_index(np.argmin(apart), apart.shape)
-        of = f", of {parts.costs[at]}" if len(parts.costs) > 1 else ""
-        between = f"    {' and '.join(parts.senders[place] for place in pair)}{of}"
+        of = f", of {quoted(parts.costs[at])}" if len(parts.costs) > 1 else ""
+        between = f"    {named([parts.senders[place] for place in pair])}{of}"
         lines += wrap(between, width, subsequent_indent="    ")
     return "\n".join(lines)
 
@@ -74,7 +76,12 @@ def _cosine(value: float) -> str:
     return (cosine(value) if np.isfinite(value) else "") or "."
 
 
-def spectrum_text(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -> str:
+def spectrum_text(spectrum: "Spectrum") -> str:
+    """Returns a spectrum's table, under a title."""
+    return f"{SPECTRUM}\n{spectrum_table(spectrum)}"
+
+
+def spectrum_table(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -> str:
     """Returns a table: the norm of the gradient's part by each number of blocks, over all parameters.
 
     Each cost's bars are parts of its own longest one.
@@ -87,13 +94,12 @@ def spectrum_text(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -
     beside = -(-len(names) // -(-len(names) // beside))  # as many below each other, and no cost alone
     bar = max(LEAST, min(BAR, (width - len(_SUMS[0])) // beside - number - 3))
     rows = [["blocks passed", *names]]
-    most = parts.max(axis=1, keepdims=True)
-    shown = blocks_shown(parts)
+    bars, shown = block_bars(parts), blocks_shown(parts)
     for blocks in range(shown):
-        cells = []
-        for row in range(len(names)):
-            filled = round(bar * parts[row, blocks] / max(float(most[row, 0]), 1e-300))
-            cells.append(f"{fill * filled:<{bar}} {_number(parts[row, blocks]):>{number}}")
+        cells = [
+            f"{fill * round(bar * float(bars[row, blocks])):<{bar}} {_number(parts[row, blocks]):>{number}}"
+            for row in range(len(names))
+        ]
         rows.append([f"  {blocks}", *cells])
     if shown < parts.shape[1]:
         rest = parts[:, shown:].max(axis=1)

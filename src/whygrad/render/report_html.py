@@ -2,8 +2,11 @@
 
 from html import escape
 
+import numpy as np
+
 from whygrad.render import report_words as words
 from whygrad.render.as_html import document
+from whygrad.render.branches_text import SPECTRUM
 from whygrad.render.report_html_depth import depth
 from whygrad.render.report_html_look import css_class, number, sentence, style, swatch
 from whygrad.render.report_html_tree import tree
@@ -100,31 +103,29 @@ def _matrix(report: Report) -> str:
     )
 
 
+def _bar(k: int, share: float) -> str:
+    return f"<span class='{css_class(k)}' style='width:{share:.1%}'></span>" if share else ""
+
+
 def _spectrum(report: Report) -> str:
     split = report.spectrum
     assert split is not None
     every, whole = split.all_parts, split.all_whole
-    shown = words.blocks_shown(every)
-    rows = [
-        (words.blocks(blocks), cost, k, float(every[k, blocks]), "")
-        for blocks in range(shown)
-        for k, cost in enumerate(split.costs)
-    ]
-    if shown < every.shape[1]:
-        last = f"{shown} to {words.blocks(every.shape[1] - 1)}"
-        rows += [(last, cost, k, float(every[k, shown:].max()), "≤ ") for k, cost in enumerate(split.costs)]
+    shown, last = words.blocks_shown(every), every.shape[1] - 1
+    parts = [(words.blocks(blocks), "", every[:, blocks]) for blocks in range(shown)]
+    if shown <= last:
+        parts.append((f"{shown} to {words.blocks(last)}", "≤ ", every[:, shown:].max(axis=1)))
+    bars = words.block_bars(np.stack([norms for _, _, norms in parts], axis=1))
     table = "".join(
         f"<tr><th scope='row'>{label if not k else ''}</th><td>{escape(cost)}</td><td class='bar'>"
-        f"<span class='{css_class(k)}' style='width:{100 * value / (float(every[k].max()) or 1.0):.1f}%'></span></td>"
-        f"<td class='n'>{most}{words.norm(value).replace('-', '−')}</td></tr>"
-        for label, cost, k, value, most in rows
+        f"{_bar(k, float(bars[k, row]))}</td>"
+        f"<td class='n'>{most}{words.norm(float(norms[k])).replace('-', '−')}</td></tr>"
+        for row, (label, most, norms) in enumerate(parts)
+        for k, cost in enumerate(split.costs)
     )
     sums = "".join(
         f"<br>{escape(cost)}: norm of the sum {words.norm(float(whole[k]))}, sum of the norms "
         f"{words.norm(float(every[k].sum()))}"
         for k, cost in enumerate(split.costs)
     ).removeprefix("<br>")
-    return (
-        "<h3>The gradient by the number of blocks that its paths pass</h3>"
-        f"<div class='wide'><table>{table}</table></div><p class='why sums'>{sums}</p>"
-    )
+    return f"<h3>{SPECTRUM}</h3><div class='wide'><table>{table}</table></div><p class='why sums'>{sums}</p>"

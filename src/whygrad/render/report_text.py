@@ -11,7 +11,7 @@ from rich.text import Text
 
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING
-from whygrad.render.branches_text import spectrum_text
+from whygrad.render.branches_text import SPECTRUM, spectrum_table
 from whygrad.render.report_look import BAD, Look, grid, hue, number
 from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
@@ -67,8 +67,8 @@ def parts(report: Report, look: Look) -> Iterator[Any]:
         yield _units(said, look)
         yield ""
     if report.spectrum is not None:
-        yield Text("The gradient by the number of blocks that its paths pass", HEADING)
-        text = spectrum_text(report.spectrum, look.width - 2, look.fills[0])
+        yield Text(SPECTRUM, HEADING)
+        text = spectrum_table(report.spectrum, look.width - 2, look.fills[0])
         yield Padding(Text(look.plain(text)), (0, 0, 0, 2))
         yield ""
     yield _notes(report, look, layout)

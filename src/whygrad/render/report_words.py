@@ -124,10 +124,17 @@ def blocks(number: int) -> str:
     return f"{number} block{'s' * (number != 1)}"
 
 
+def block_bars(parts: Any) -> Any:
+    """Returns how long the bars of a spectrum's parts (costs, parts) are, against the longest of the same cost."""
+    with np.errstate(invalid="ignore"):
+        bars = parts / np.maximum(parts.max(axis=1, keepdims=True), 1e-300)
+    return np.where(np.isfinite(bars), bars, 0.0)
+
+
 def blocks_shown(parts: Any) -> int:
     """Returns how many parts of a spectrum (costs, parts) have a line: all but several small ones at the end."""
-    shares = parts / np.maximum(parts.max(axis=1, keepdims=True), 1e-300)
-    last = int(np.flatnonzero((shares >= SMALL_PART).any(axis=0)).max(initial=0)) + 1
+    large = (block_bars(parts) >= SMALL_PART) | ~np.isfinite(parts)
+    last = int(np.flatnonzero(large.any(axis=0)).max(initial=0)) + 1
     return last if parts.shape[1] - last > 2 else int(parts.shape[1])
 
 

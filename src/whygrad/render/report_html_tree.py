@@ -71,7 +71,7 @@ def _columns(report: Report) -> Sequence[_Column]:
             for k, cost in enumerate(costs)
         ]
     else:
-        made.append(_Column("<span>longest cost</span>", "minmax(5rem, 1fr)", "minmax(5rem, 1fr)"))
+        made.append(_Column("<span>longest</span>", "minmax(5rem, 1fr)", "minmax(5rem, 1fr)"))
         made.append(_Column("<span class='n'>norm</span>", "4.1rem", "4.1rem"))
     if len(costs) > 1:
         made.append(_Column("<span class='share'>share</span>", "minmax(5rem, 1.6fr)", ""))

@@ -231,6 +231,7 @@ def test_the_strongest_path_of_a_deep_net_is_found_beyond_the_range_of_single_pr
     assert not 1e-38 < abs(wanted[0].contribution) < 1e38
     assert found[0].path.entries == wanted[0].path.entries
     assert found[0].contribution == pytest.approx(wanted[0].contribution, rel=1e-4)
+    assert found.source.sweep("strongest")["0.weight[0, 0]"] == pytest.approx(found[0].contribution, rel=1e-5)
 
 
 def test_a_head_or_token_that_is_not_there_is_refused() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy, unrounded
-from whygrad.errors import QuantityError, near, need_known, some
+from whygrad.errors import NotSupportedError, QuantityError, near, need_known, some
 from whygrad.graph import Entry, Graph
 from whygrad.model_gradients import ModelGradients
 from whygrad.model_names import Leaf, Made, Names
@@ -245,7 +245,7 @@ class Record:
         """
         from whygrad.listing import Paths
 
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise QuantityError(f"paths: k must be a positive whole number, found {k!r}")
         rows = None if cost is None else (self.cost_row(cost),)
         if quantity is None:
@@ -255,7 +255,7 @@ class Record:
         else:
             node, position = self.at(quantity)
             starts = [(node, None if position is None else np.array([position]))]
-        return Paths(self, starts, rows, k, self.stops_between([node for node, _ in starts], rows))
+        return Paths(self, starts, rows, int(k), self.stops_between([node for node, _ in starts], rows))
 
     def stops_between(self, starts: Iterable[int], rows: Sequence[int] | None = None) -> tuple[str, ...]:
         """Returns the names of the operations without a declaration on the way from some nodes to some costs."""
@@ -432,6 +432,12 @@ class Record:
 
         options = {"chosen": chosen, "of": of, "paths": paths, "semirings": semirings, "report": report}
         return save_recorded(self, path, **options)
+
+    def __reduce__(self) -> Any:
+        raise NotSupportedError(
+            "record: it can't be copied, pickled or saved, since it holds functions of PyTorch\n"
+            "try:      its report (rec.report() can be pickled), or its page: rec.save_html(path)"
+        )
 
     def _repr_html_(self) -> str:
         from whygrad.view.recorded_page import recorded_still

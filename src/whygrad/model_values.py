@@ -51,9 +51,9 @@ class RecordValues:
         if self._semiring == "count":
             made = counts(record.graph, node, rows)
             return made if position is None else np.ravel(made)[position]
-        joined = self.sweep.joined(node, rows)
         if position is None:
-            return joined
+            return self.sweep.joined(node, rows)
+        joined = self.sweep.joined_in_double(node, rows)  # a single number has the range that Python's have
         shape = tuple(record.graph.nodes[node].value.shape)
         return plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)
 

@@ -91,6 +91,7 @@ class Sweep:
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
+        self._in_double: dict[tuple[int, tuple[int, ...] | None], Array] = {}
         self._composed: dict[int, Cotangent | None] = {}
         self._ends: dict[int, Cotangent] = {}  # leaves that are costs
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
@@ -313,11 +314,13 @@ class Sweep:
     def joined_in_double(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
         """Returns the same in double precision: sums over very many paths leave the range of single precision."""
         cotangent = self.cotangent(number)
-        if cotangent is not None and cotangent.exponent:
+        if cotangent is None or not cotangent.exponent:
+            return self.joined(number, rows)
+        if (number, rows) not in self._in_double:
             wide = self.graph.xp.float64
             parts = tuple(None if part is None else cast(part, wide) for part in cotangent.parts)
-            return self._join_rows(cotangent._replace(parts=parts), number, rows)
-        return self.joined(number, rows)
+            self._in_double[number, rows] = self._join_rows(cotangent._replace(parts=parts), number, rows)
+        return self._in_double[number, rows]
 
     def _join_rows(self, cotangent: Cotangent | None, number: int, rows: tuple[int, ...] | None) -> Array:
         shape = self.graph.nodes[number].value.shape

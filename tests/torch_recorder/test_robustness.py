@@ -1,8 +1,10 @@
 """Models and batches that are out of the ordinary: right results, or a clear error."""
 
+import copy
 import gc
 import json
 import pathlib
+import pickle
 import re
 import subprocess
 import sys
@@ -378,3 +380,12 @@ def test_results_show_what_they_are() -> None:
     assert repr(record.branches()[0]).startswith("Parts(weight: ")
     assert repr(record.paths("weight", k=1)[0]).startswith("NamedPath(weight[")
     assert repr(record.report().model).startswith("Part(the model: 10 entries, norms ")
+
+
+def test_a_record_that_is_copied_or_pickled_says_what_can_be() -> None:
+    record = wg.record(nn.Linear(4, 2), torch.ones(3, 4), lambda m, b: {"c": m(b).sum()})
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(wg.NotSupportedError, match="its report"):
+            copied(record)
+    report = pickle.loads(pickle.dumps(record.report()))
+    assert report.to_text() == record.report().to_text()

@@ -350,6 +350,47 @@ def test_heads_of_attention_with_a_cache() -> None:
     np.testing.assert_allclose(second.whole, [float(torch.cat([g.flatten() for g in wanted]).norm())])
 
 
+def test_heads_of_a_module_that_returns_its_weights_too() -> None:
+    class Told(Cached):
+        def forward(self, x: Tensor) -> Any:
+            q, k, v = self.inner(x).unflatten(-1, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.mT).softmax(-1)
+            return (weights @ v).transpose(1, 2).flatten(2), weights
+
+    torch.manual_seed(0)
+    model = double(nn.ModuleDict({"make": nn.Linear(3, 4), "told": Told(), "plain": Cached()}))
+    model["plain"].load_state_dict(model["told"].state_dict())
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    (told,) = wg.record(model, x, lambda m, x: {"c": m["told"](m["make"](x))[0].sin().sum()}).heads("told")
+    model["plain"].known = []
+    (plain,) = wg.record(model, x, lambda m, x: {"c": m["plain"](m["make"](x)).sin().sum()}).heads("plain")
+    assert told.place == "make"
+    np.testing.assert_allclose(told.gramian, plain.gramian)
+
+
+def test_each_call_of_a_module_sends_back_to_what_came_into_that_call() -> None:
+    torch.manual_seed(0)
+    model = double(nn.ModuleDict({"a": nn.MultiheadAttention(4, 2, batch_first=True)}))
+    x = torch.randn(2, 3, 4, dtype=torch.float64)
+
+    def twice(model: Any, x: Tensor) -> dict[str, Tensor]:
+        h = model["a"](x, x, x, need_weights=False)[0]
+        g = model["a"](h, h, h, need_weights=False)[0]
+        return {"c": g.square().sum()}
+
+    first, second = wg.record(model, x, twice).heads("a")
+    assert (first.place, second.place) == ("batch", "a")
+    h = model["a"](x, x, x, need_weights=False)[0].detach()
+    # the second call is the whole of a computation that begins with what came into it
+    (alone,) = wg.record(
+        model, h, lambda m, h: {"c": m["a"](h, h, h, need_weights=False)[0].square().sum()}
+    ).heads("a")
+    np.testing.assert_allclose(second.gramian, alone.gramian, rtol=1e-10)
+    x.requires_grad_()
+    (whole,) = torch.autograd.grad(twice(model, x)["c"], x)
+    np.testing.assert_allclose(first.whole[0], float(whole.norm()), rtol=1e-10)
+
+
 def test_no_heads_where_there_is_no_attention() -> None:
     rec = wg.record(double(Net(1)), torch.randn(2, 3, dtype=torch.float64), costs)
     with pytest.raises(wg.NotSupportedError, match="no attention with several heads"):

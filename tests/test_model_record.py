@@ -234,6 +234,33 @@ def test_the_strongest_path_of_a_deep_net_is_found_beyond_the_range_of_single_pr
     assert found.source.sweep("strongest")["0.weight[0, 0]"] == pytest.approx(found[0].contribution, rel=1e-5)
 
 
+class Heads(nn.Module):
+    """Attention with two heads, side by side or one by one."""
+
+    def __init__(self, one_by_one: bool) -> None:
+        super().__init__()
+        self.one_by_one, self.values = one_by_one, nn.Linear(4, 4)
+        if one_by_one:
+            self.num_heads = 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, v = (each.view(*x.shape[:2], 2, 2).transpose(1, 2) for each in (x, self.values(x)))
+        if self.one_by_one:
+            return torch.cat([(q[:, h] @ q[:, h].mT).softmax(-1) @ v[:, h] for h in range(2)], -1)
+        return ((q @ q.mT).softmax(-1) @ v).transpose(1, 2).reshape(x.shape)
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_heads_are_named_where_they_lie_side_by_side_and_not_for_an_axis_of_examples(
+    one_by_one: bool,
+) -> None:
+    model = {"a": Heads(one_by_one)}
+    record = wg.record(model, torch.randn(2, 3, 4), lambda m, b: {"c": m["a"](b).square().sum()})
+    names = {name for path in record.paths("a.values.weight", k=50) for name in path.quantities}
+    assert any("head 1, token 2 -> token 0, value 1 of example 1" in name for name in names) != one_by_one
+    assert any("head" in name for name in names) != one_by_one
+
+
 def test_a_head_or_token_that_is_not_there_is_refused() -> None:
     model = {"a": nn.MultiheadAttention(4, 2, batch_first=True)}
     record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m["a"](b, b, b)[0].sum()})

@@ -33,16 +33,18 @@ def attentions(graph: Graph, modules: Sequence[str], heads: Callable[[int], int]
     Args:
         graph: What was computed.
         modules: For each node, the path of the module that made it.
-        heads: Says in how many heads the module of a node works; 0 where it doesn't say.
+        heads: Says in how many heads the module of a node works, where they aren't joined side by side; 0 where it
+            doesn't say.
     """
     users = graph.users()
     found: list[Attention] = []
     for number, node in enumerate(graph.nodes):
-        if node.op is None or node.op.name != "softmax":
+        if node.op is None or node.op.name != "softmax" or len(node.value.shape) not in (3, 4):
             continue
-        many, front = heads(number), node.value.shape[:-2]
-        in_front = front[0] % many == 0 if many and len(front) == 1 else len(front) == 2 and front[1] == many
-        if not many or not in_front:
+        joined, front = joined_heads(graph, users, number), node.value.shape[:-2]
+        # One axis alone may as well be the examples', in a module that goes through its heads one by one.
+        many = joined[1] if joined else heads(number) if len(front) == 2 else 0
+        if not many or (front[1] != many if len(front) == 2 else front[0] % many):
             continue
         earlier = sum(modules[other.weights] == modules[number] for other in found)
         name = f"{modules[number]}#{earlier + 1}" if earlier else modules[number]
@@ -71,6 +73,44 @@ def product_with(
             if graph.whole_selection(user) or op.name in ("mul", "dropout", "native_dropout"):
                 waiting.append((*way, user))
     return None
+
+
+def joined_heads(
+    graph: Graph, users: Sequence[Sequence[tuple[int, int]]], softmax: int
+) -> tuple[int, int] | None:
+    """Returns the node at which the heads after a softmax lie side by side along the last axis, and how many.
+
+    Followed by position: the product with the values has the heads among its first axes, and the views after it must
+    put each head's columns next to each other.
+    """
+    way = product_with(graph, users, softmax)
+    if way is None:
+        return None
+    number = way[-1]
+    after = [number]
+    while len(users[number]) == 1:
+        number = users[number][0][0]
+        if not graph.whole_selection(number):
+            break
+        after.append(number)
+        many = _side_by_side(graph, after)
+        if many is not None:
+            return number, many
+    return None
+
+
+def _side_by_side(graph: Graph, way: Sequence[int]) -> int | None:
+    """Returns how many heads of the first node lie side by side in the last; nothing where they don't."""
+    product = graph.nodes[way[0]].value
+    if len(product.shape) < 3:
+        return None
+    rows, width = product.shape[-2:]
+    last = graph.nodes[way[-1]].value.shape[-1]
+    if last == width or last % width:
+        return None
+    many = last // width
+    head = in_numpy(places_along(graph, way)).reshape(-1, last) // (rows * width) % many
+    return many if (head == np.arange(last) // width).all() else None
 
 
 def _by_rows(graph: Graph, way: Sequence[int]) -> bool:

@@ -1,11 +1,6 @@
 """What goes back through each head of attention alone."""
 
-from collections.abc import Sequence
-
-import numpy as np
-
-from whygrad.arrays import in_numpy
-from whygrad.attention import places_along, product_with
+from whygrad.attention import joined_heads
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
 from whygrad.errors import NotSupportedError
 from whygrad.graph import Entry, Graph, Node
@@ -39,8 +34,12 @@ def heads(record: Record, module: str) -> tuple[Parts, ...]:
         for number, node in enumerate(record.graph.nodes)
         if node.op is not None and node.op.name == "softmax" and is_inside(record.modules[number], module)
     ]
-    found = [_joined_heads(record.graph, number) for number in softmaxes]
-    made = [_parts(record, module, *joined) for joined in found if joined is not None]
+    users = record.graph.users()
+    made = []
+    for number in softmaxes:
+        joined = joined_heads(record.graph, users, number)
+        if joined is not None:
+            made.append(_parts(record, module, *joined))
     if not made:
         raise NotSupportedError(
             f"heads: {module or 'the model'} has no attention with several heads\n"
@@ -50,56 +49,32 @@ def heads(record: Record, module: str) -> tuple[Parts, ...]:
     return tuple(made)
 
 
-def _joined_heads(graph: Graph, softmax: int) -> tuple[int, int] | None:
-    """Returns the node at which the heads after a softmax lie side by side along the last axis, and how many.
-
-    Followed by position: the product with the values has the heads among its first axes, and the views after it must
-    put each head's columns next to each other.
-    """
-    users = graph.users()
-    way = product_with(graph, users, softmax)
-    if way is None:
-        return None
-    number = way[-1]
-    after = [number]
-    while len(users[number]) == 1:
-        number = users[number][0][0]
-        if not graph.whole_selection(number):
-            break
-        after.append(number)
-        many = _side_by_side(graph, after)
-        if many is not None:
-            return number, many
-    return None
-
-
-def _side_by_side(graph: Graph, way: Sequence[int]) -> int | None:
-    """Returns how many heads of the first node lie side by side in the last; nothing where they don't."""
-    product = graph.nodes[way[0]].value
-    if len(product.shape) < 3:
-        return None
-    rows, width = product.shape[-2:]
-    last = graph.nodes[way[-1]].value.shape[-1]
-    if last == width or last % width:
-        return None
-    many = last // width
-    head = in_numpy(places_along(graph, way)).reshape(-1, last) // (rows * width) % many
-    return many if (head == np.arange(last) // width).all() else None
-
-
-def _incoming(record: Record, module: str) -> list[int]:
-    """Returns the nodes with paths that a module uses and didn't make, parameters and constants aside."""
-    graph = record.graph
+def _incoming(record: Record, module: str, end: int) -> list[int]:
+    """Returns the nodes that a node was made from in a module, parameters and constants aside: what others made, what
+    the computation was given, and what the module had returned in earlier calls."""
+    nodes = record.graph.nodes
+    calls = {
+        number: output.call
+        for number, made in enumerate(record.made)
+        for output in made.returned_by
+        if output.module == module
+    }
+    now = min((call for number, call in calls.items() if number >= end), default=0)
     known = {leaf.node for leaf in record.leaves.values() if leaf.kind == "input"}
-    found: dict[int, None] = {}
-    for number, node in enumerate(graph.nodes):
-        if node.op is None or not is_inside(record.modules[number], module):
-            continue
-        for source in node.inputs:
-            outside = graph.nodes[source].op is not None and not is_inside(record.modules[source], module)
-            if outside or source in known:
-                found[source] = None
-    return list(found)
+    found: set[int] = set()
+    seen, waiting = {end}, [end]
+    while waiting:
+        for source in nodes[waiting.pop()].inputs:
+            if source in seen:
+                continue
+            seen.add(source)
+            if nodes[source].op is None:
+                found |= {source} & known
+            elif calls.get(source, now) < now or not is_inside(record.modules[source], module):
+                found.add(source)
+            else:
+                waiting.append(source)
+    return sorted(found)
 
 
 def _parts(record: Record, module: str, number: int, many: int) -> Parts:
@@ -121,12 +96,7 @@ def _parts(record: Record, module: str, number: int, many: int) -> Parts:
     nodes = (*graph.nodes[: number + 1], masks, Node("parts", value, dot, (number, number + 1)))
     ends = tuple(Entry(number + 2, place) for place in range(many * costs))
     sweep = Sweep(Graph(nodes, ends, xp=xp), "gradient")
-    # of what other calls of the module are given, some is made later, or doesn't lead here
-    inputs = [
-        source
-        for source in _incoming(record, module)
-        if source < number and sweep.cotangent(source) is not None
-    ]
+    inputs = _incoming(record, module, number)
     if not inputs:
         raise NotSupportedError(
             f"heads: no value with a gradient comes into {module or 'the model'}\n"

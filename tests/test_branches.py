@@ -176,6 +176,21 @@ class Strided(nn.Module):
         return self.short(h) + self.long(h)
 
 
+class Causal(nn.Module):
+    """A block of a temporal convolutional network, whose weights are normalised."""
+
+    def __init__(self, normalised: Any, bias: bool) -> None:
+        super().__init__()
+        self.one = normalised(nn.Conv1d(2, 3, 3, padding=1, bias=bias))
+        self.two = normalised(nn.Conv1d(3, 3, 3, padding=1, bias=bias))
+        self.short = nn.Conv1d(2, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.one(x))
+        made = self.short(x) + torch.relu(self.two(h))
+        return made + self.two(torch.relu(made))
+
+
 @pytest.mark.parametrize(
     ("model", "shape", "skips"),
     [
@@ -184,6 +199,9 @@ class Strided(nn.Module):
         (Latent(deep=True), (4, 6), 0),
         (Adapted(), (4, 6), 0),
         (Strided(), (2, 2, 9, 9), 1),
+        (Causal(nn.utils.parametrizations.weight_norm, True), (2, 2, 9), 2),
+        (Causal(nn.utils.parametrizations.weight_norm, False), (2, 2, 9), 2),
+        (Causal(nn.utils.parametrizations.spectral_norm, False), (2, 2, 9), 2),
     ],
 )
 def test_a_projection_is_a_skip_where_it_is_a_short_cut_past_a_longer_block(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from whygrad.branches.weights import of_weights
 from whygrad.graph import Node
 from whygrad.model_record import Record
 from whygrad.structures import Contraction, Elementwise, Selection
@@ -38,7 +39,7 @@ class Residual(NamedTuple):
 
 
 class Structure:
-    """What comes from what in a graph: ancestors, and which nodes are parameters in another shape.
+    """What comes from what in a graph: ancestors, and which nodes are parameters, or made of them alone.
 
     Args:
         record: What was computed.
@@ -49,6 +50,7 @@ class Structure:
         nodes = self.graph.nodes
         learned = {leaf.node for leaf in record.leaves.values() if leaf.kind != "input"}
         inputs = {leaf.node for leaf in record.leaves.values() if leaf.kind == "input"}
+        weights = of_weights(record)
         self.static: list[bool] = []
         self.parameter: list[bool] = []
         self._ancestors: list[int] = []  # bit i: node i, or the node itself
@@ -56,7 +58,8 @@ class Structure:
             leaf = node.op is None
             moved = self.graph.whole_selection(number)
             self.static.append(number not in inputs if leaf else moved and self.static[node.inputs[0]])
-            self.parameter.append(number in learned if leaf else moved and self.parameter[node.inputs[0]])
+            made = weights[number] and any(self.parameter[source] for source in node.inputs)
+            self.parameter.append(number in learned or made)
             bits = 1 << number
             for source in node.inputs:
                 bits |= self._ancestors[source]
@@ -75,8 +78,9 @@ class Structure:
         )
 
     def moving(self, number: int) -> list[int]:
-        """Returns a node's inputs that are neither parameters nor constants."""
-        return [source for source in self.graph.nodes[number].inputs if not self.static[source]]
+        """Returns a node's inputs that are neither weights nor constants."""
+        inputs = self.graph.nodes[number].inputs
+        return [source for source in inputs if not self.static[source] and not self.parameter[source]]
 
     def linear_sources(self, number: int) -> Iterable[int]:
         """Yields a node and what it is a linear function of, back to where an operation isn't linear."""

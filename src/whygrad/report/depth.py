@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy
+from whygrad.branches.weights import is_view, of_weights
 from whygrad.graph import Graph
 from whygrad.model_record import Record
 from whygrad.report.record import Layer, Part
-from whygrad.structures import Selection
 from whygrad.sweep import Sweep
 
 
@@ -141,30 +141,6 @@ def _returned(record: Record) -> dict[str, list[list[int]]]:
     }
 
 
-def of_weights(record: Record) -> list[bool]:
-    """Returns which nodes are made of parameters and single numbers alone: normalised weights, exp of a temperature."""
-    graph = record.graph
-    kinds = {leaf.node: leaf.kind for leaf in record.leaves.values()}
-    made: list[bool] = []
-    for number, node in enumerate(graph.nodes):
-        if node.op is None:
-            made.append(kinds[number] != "input" if number in kinds else graph.size(number) == 1)
-        else:
-            alone = all(made[source] for source in node.inputs)
-            picked = alone and isinstance(node.op.structure, Selection) and len(node.inputs) == 1
-            made.append(alone and (not picked or _is_view(graph, number)))
-    return made
-
-
-def _is_view(graph: Graph, number: int) -> bool:
-    """Returns whether a node shows entries of another in another shape or order, and isn't picked by data."""
-    node = graph.nodes[number]
-    structure = None if node.op is None else node.op.structure
-    if not isinstance(structure, Selection) or len(node.inputs) != 1:
-        return False
-    return structure.window(graph.local(number)) is not None
-
-
 class _Weights(NamedTuple):
     """Where weights go."""
 
@@ -192,7 +168,7 @@ class _Weights(NamedTuple):
             if number in seen:
                 continue
             seen.add(number)
-            if self.alone[number] or _is_view(self.graph, number):
+            if self.alone[number] or is_view(self.graph, number):
                 waiting += [user for user, _ in users[number]]
             else:
                 met.add(number)

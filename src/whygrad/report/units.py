@@ -4,10 +4,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 from whygrad.arrays import Array, in_numpy, style
+from whygrad.branches.weights import of_weights
 from whygrad.formula import compiled, symbols
 from whygrad.graph import Graph
 from whygrad.model_record import Record
-from whygrad.report.depth import of_weights
 from whygrad.report.record import Units
 from whygrad.report.unit_axes import Along, along
 from whygrad.structures import Elementwise, settled

@@ -85,6 +85,17 @@ class ExactCounts:
             place += 1
         return residues
 
+    def about(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> int:
+        """Returns the sum of the counts to some digits: from the sweep that is there, whatever their size."""
+        cotangent = self._plain.cotangent(number)
+        if cotangent is None:
+            return 0
+        (part,) = cotangent.parts
+        wanted = [place for place, row in enumerate(cotangent.rows) if rows is None or row in rows]
+        values = in_numpy(part).reshape(len(cotangent.rows), -1)[wanted]
+        some = int((values if positions is None else values[:, positions]).sum())
+        return some << cotangent.exponent if cotangent.exponent >= 0 else some >> -cotangent.exponent
+
     def _bits(self, number: int) -> int:
         cotangent = self._plain.cotangent(number)
         assert cotangent is not None

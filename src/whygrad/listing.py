@@ -30,6 +30,10 @@ class Source(Protocol):
         """Returns a quantity's name as a terminal shows it."""
 
 
+# From so many paths on it takes a sweep for each 31 bits to count them exactly.
+LARGE = 10**18
+
+
 class NamedPath(NamedTuple):
     """A path with its quantities' names, from the quantity to the cost."""
 
@@ -101,18 +105,31 @@ class Paths:
         """The sum of the absolute contributions of all paths."""
         return self._over_all("total")
 
+    def _counters(self) -> tuple[ExactCounts, ExactCounts]:
+        return ExactCounts(self.source.graph, "count"), ExactCounts(self.source.graph, "live")
+
+    def _counted(self, counter: ExactCounts) -> int:
+        return sum(int(counter.joined(node, self._rows, at).sum()) for node, at in self._starts)
+
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        whole, live = (self._counted(semiring) for semiring in ("count", "live"))
+        whole, live = map(self._counted, self._counters())
         return whole, live
 
-    def _counted(self, semiring: str) -> int:
-        exact = ExactCounts(self.source.graph, semiring)
-        many = 0
-        for node, positions in self._starts:
-            flat = np.ravel(exact.joined(node, self._rows))
-            many += int((flat if positions is None else flat[positions]).sum())
-        return many
+    @cached_property
+    def about(self) -> tuple[int, int]:
+        """How many paths there are, and how many are live: from 10^18 on to some digits, which takes one sweep each.
+
+        Their difference is right to some digits too.
+        """
+        counters = self._counters()
+        whole, live = (
+            sum(counter.about(node, self._rows, at) for node, at in self._starts) for counter in counters
+        )
+        # sums that were rounded say nothing of a small difference
+        if whole < LARGE or (whole - live) * 10**6 < whole:
+            whole, live = self._counts = self._counted(counters[0]), self._counted(counters[1])
+        return whole, live
 
     @property
     def count(self) -> int:

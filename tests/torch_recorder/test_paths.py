@@ -116,3 +116,21 @@ def test_attention() -> None:
             edge(edges, ("out", s, d), END, 1.0)
     for name in "qkv":
         agrees(record, f"{name}[1, 0]", every_path(edges, (name, 1, 0), {END}))
+
+
+@pytest.mark.parametrize(("bend", "layers"), [(nn.ReLU, 20), (nn.Tanh, 20), (nn.ReLU, 3)])
+def test_very_many_paths_are_told_about(bend: type[nn.Module], layers: int) -> None:
+    """Where some are dead; a difference that rounding could have made is counted exactly, and so are few paths."""
+    parts = [part for _ in range(layers) for part in (nn.Linear(16, 16), bend())]
+    paths = wg.record(nn.Sequential(*parts), torch.randn(2, 16), lambda m, x: {"c": m(x).sum()}).paths(
+        "0.weight"
+    )
+    whole, live = paths.about
+    text = str(paths)
+    assert (paths.count > 10**18) == (layers == 20)
+    assert whole == pytest.approx(paths.count, rel=1e-12)
+    assert whole - live == pytest.approx(paths.count - paths.live, rel=1e-6)
+    if bend is nn.Tanh or layers == 3:
+        assert (whole, live) == (paths.count, paths.live)
+    digits = str(paths.count - len(paths))
+    assert (f"about {digits[0]}.{digits[1]}e{len(digits) - 1} others" in text) == (layers == 20)

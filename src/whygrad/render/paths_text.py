@@ -52,7 +52,8 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
             Text(share, FAINT),
         )
     console.print(table)
-    left = paths.count - len(paths)
+    whole, live = paths.about
+    left = whole - len(paths)
     if left:
         noun = ("other" if len(paths) else "path") + "s" * (left > 1)
         said = f"{'and ' if len(paths) else ''}{_many(left)} {noun}"
@@ -60,8 +61,8 @@ def _print(paths: Paths, console: Console, style: Style) -> None:
             rest = paths.sum - sum(float(path.contribution) for path in paths)
             said += f"{', together' if left > 1 else ''} {number(rest)}"
         console.print(Text(said, FAINT))
-    if paths.live < paths.count:
-        console.print(Text(f"{_many(paths.count - paths.live)} of them have a factor that is 0", FAINT))
+    if live < whole:
+        console.print(Text(f"{_many(whole - live)} of them have a factor that is 0", FAINT))
     if paths.stops:
         console.print(Text(f"gradient {number(paths.sum)}; paths without signs {number(paths.total)}", VALUE))
         stops = listed(paths.stops, 4)

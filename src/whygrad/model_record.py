@@ -467,8 +467,8 @@ class Record:
         return self._names.path(path)
 
     def unicode(self, name: str) -> str:
-        """Returns a name as a terminal shows it."""
-        return name.replace("->", "→")
+        """Returns a name as a terminal shows it: as it is."""
+        return name  # an arrow in it (token 4 -> token 0) is none between the names of a path
 
     def __repr__(self) -> str:
         many = sum(prod(p.shape) for p in self.parameters.values())

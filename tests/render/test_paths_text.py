@@ -44,6 +44,20 @@ def test_long_paths_break_between_names(width: int, unicode: bool) -> None:
     assert sum(line.startswith("  ") for line in lines) >= 3
 
 
+def test_a_name_that_is_longer_than_a_line_breaks_between_words() -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = {"a" * 20: torch.nn.MultiheadAttention(4, 2, batch_first=True)}
+    record = wg.record(
+        model, torch.randn(2, 3, 4), lambda m, x: {"c": m["a" * 20](x, x, x)[0].square().sum()}
+    )
+    text = paths_text(record.paths("batch[1, 2, 3]", k=1), 60)
+    assert "token" in text
+    assert max(map(cell_len, text.splitlines())) <= 60
+    words = {word for name in record.paths("batch[1, 2, 3]", k=1)[0].quantities for word in name.split()}
+    assert words <= set(text.split())
+
+
 def test_what_is_long_is_told_in_short() -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)

@@ -87,9 +87,10 @@ def _folded(names: tuple[str, ...], dots: str) -> tuple[str, ...]:
 
 
 def _between_names(names: tuple[str, ...], arrow: str, width: int) -> str:
-    """Returns the names with arrows between them on lines of some width, which break before arrows alone."""
+    """Returns the names with arrows between them on lines of some width, which break before arrows alone, unless a name
+    is longer than a line."""
     # wrap() breaks at plain blanks, and a no-break space is none
     steps = [names[0], *(f"{arrow} {name}" for name in names[1:])]
-    text = " ".join(step.replace(" ", "\u00a0") for step in steps)
+    text = " ".join(step if len(step) + 2 > width else step.replace(" ", "\u00a0") for step in steps)
     lines = wrap(text, width, break_on_hyphens=False, subsequent_indent="  ")
     return "\n".join(lines).replace("\u00a0", " ")

@@ -61,7 +61,7 @@ def recorded_still(record: Record, report: Report | None = None) -> str:
     paths = record.paths(k=STILL_PATHS)
     rows = "".join(
         f"<tr><td class='n'>{path.contribution:+.3g}</td>"
-        f"<td>{' → '.join(escape(record.unicode(name)) for name in path.quantities)}</td></tr>"
+        f"<td>{' → '.join(escape(name) for name in path.quantities)}</td></tr>"
         for path in paths
     ).replace("<td class='n'>-", "<td class='n'>−")
     if not rows:

@@ -87,8 +87,8 @@ class StrongestPaths:
         for path in self._walkers[k].strongest(self.record.graph_sweep("strongest"), starts, self.k):
             if not np.isfinite(path.contribution):
                 continue
-            quantities = map(self.record.unicode, self.record.path_names(path))
-            named = [self.names.setdefault(each, len(self.names)) for each in quantities]
+            names = self.record.path_names(path)
+            named = [self.names.setdefault(each, len(self.names)) for each in names]
             made.append(len(self.found))
             self.found.append([float(f"{path.contribution:.6g}"), k, named])
         return made
@@ -130,7 +130,7 @@ def paths_of(record: Record, quantity: str, row: int | None, k: int) -> dict[str
         [
             float(f"{path.contribution:.6g}"),
             record.cost_names.index(path.quantities[-1]),
-            [names.setdefault(record.unicode(name), len(names)) for name in path.quantities],
+            [names.setdefault(name, len(names)) for name in path.quantities],
         ]
         for path in listed
         if np.isfinite(path.contribution)

@@ -501,6 +501,18 @@ def test_what_is_multiplied_trains_something_with_what_dominates_it() -> None:
     assert "error" not in finding.tries[0]
 
 
+def test_a_regulariser_alone_beside_a_cost_may_be_meant_to_be_small() -> None:
+    made = report(
+        nn.Linear(3, 2),
+        torch.randn(8, 3),
+        lambda m, x: {"fit": m(x).square().mean(), "z": 1e-4 * m(x).square().mean()},
+    )
+    (tried,) = only(made, "domination").tries
+    assert tried.startswith(
+        "nothing, if `z` is meant to be small, as a regulariser is; otherwise multiply `z` by 10000"
+    )
+
+
 def to_itself(model: Any, x: Tensor) -> Tensor:
     scores = model(x)
     return nn.functional.kl_div(scores.log_softmax(1), scores.detach().softmax(1), reduction="batchmean")

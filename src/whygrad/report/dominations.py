@@ -98,6 +98,7 @@ def _beside(model: Part, top: int) -> dict[int, float]:
 
 
 def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str:
+    """Returns by how much to multiply costs so that they pull as hard as the one that dominates, and when not to."""
     near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
     factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
     multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
@@ -115,7 +116,8 @@ def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str
             "it lengthens their gradients, and with them SGD's steps: mind the learning rate; to Adam only the ratios "
             "of the costs matter"
         )
-    return (
-        f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps}); or leave it so, "
-        f"if {quoted(names[top])} is meant to come first"
-    )
+    equally = f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps})"
+    if near:
+        return f"{equally}; or leave it so, if {quoted(names[top])} is meant to come first"
+    some = f"{named(tuple(factors), 4)} {'is' if len(factors) == 1 else 'are'}"
+    return f"nothing, if {some} meant to be small, as a regulariser is; otherwise {equally}"

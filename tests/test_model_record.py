@@ -261,6 +261,30 @@ def test_heads_are_named_where_they_lie_side_by_side_and_not_for_an_axis_of_exam
     assert any("head" in name for name in names) != one_by_one
 
 
+@pytest.mark.parametrize("use", ["flat", "wider", "left"])
+def test_a_softmax_that_is_used_otherwise_is_no_attention(use: str) -> None:
+    class Weighs(nn.Module):
+        num_heads = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = nn.Parameter(torch.randn(18))
+            self.many = nn.Parameter(torch.randn(5, 1, 1, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            weights = x.softmax(-1)
+            if use == "flat":
+                return weights.flatten() @ self.one
+            if use == "wider":
+                return (weights * self.many) @ x
+            return x @ weights
+
+    record = wg.record({"a": Weighs()}, torch.randn(1, 2, 3, 3), lambda m, b: {"c": m["a"](b).sum()})
+    names = [name for path in record.paths("batch", k=30) for name in path.quantities]
+    assert not any("value" in name for name in names)
+    assert all(record.at(name) for name in names)
+
+
 def test_a_head_or_token_that_is_not_there_is_refused() -> None:
     model = {"a": nn.MultiheadAttention(4, 2, batch_first=True)}
     record = wg.record(model, torch.randn(1, 3, 4), lambda m, b: {"c": m["a"](b, b, b)[0].sum()})

@@ -9,6 +9,9 @@ from whygrad.arrays import Array, in_numpy
 from whygrad.graph import Graph
 from whygrad.structures import Contraction, Selection
 
+# Attention weights are followed one by one through views that turn them round where there are so many.
+MOST_PLACES = 2**24
+
 
 class Attention(NamedTuple):
     """One use of attention: the softmax whose entries are its weights, and their product with the values.
@@ -70,7 +73,10 @@ def product_with(
             assert op is not None
             if isinstance(op.structure, Contraction) and len(graph.nodes[user].inputs) == 2:
                 return (*way, user)
-            if graph.whole_selection(user) or op.name in ("mul", "dropout", "native_dropout"):
+            scaled = op.name in ("mul", "dropout", "native_dropout") and graph.size(user) == graph.size(
+                way[-1]
+            )
+            if scaled or graph.whole_selection(user):
                 waiting.append((*way, user))
     return None
 
@@ -118,13 +124,31 @@ def _by_rows(graph: Graph, way: Sequence[int]) -> bool:
     *between, product = way
     structure = graph.structure(product)
     assert isinstance(structure, Contraction)
-    (*front, asking, asked), values, out = structure.labels
-    if graph.nodes[product].inputs[0] != between[-1] or values[:-1] != (*front, asked):
+    weights, values, out = structure.labels
+    if graph.nodes[product].inputs[0] != between[-1] or len(weights) < 2:
         return False
-    if out != (*front, asking, values[-1]):
+    *front, asking, asked = weights
+    matrices = values[:-1] == (*front, asked) and out == (*front, asking, values[-1])
+    return matrices and _in_order(graph, between)
+
+
+def _in_order(graph: Graph, way: Sequence[int]) -> bool:
+    """Returns whether the last node has the entries of the first in their order; not where that takes long to say."""
+    if all(_keeps_places(graph, number) for number in way[1:]):
+        return True
+    if graph.size(way[0]) > MOST_PLACES:
         return False
-    places = in_numpy(places_along(graph, between)).reshape(-1)
+    places = in_numpy(places_along(graph, way)).reshape(-1)
     return bool((places == np.arange(len(places))).all())
+
+
+def _keeps_places(graph: Graph, number: int) -> bool:
+    """Returns whether a node has its input's entries in their order: a reshape, or an elementwise operation."""
+    structure = graph.structure(number)
+    if not isinstance(structure, Selection):
+        return True
+    window = structure.window(graph.local(number))
+    return window is not None and window.whole(graph.size(number))
 
 
 def places_along(graph: Graph, way: Sequence[int]) -> Array:

@@ -332,6 +332,26 @@ def test_heads_against_autograd_with_the_other_heads_cut(many: int) -> None:
     np.testing.assert_allclose(found.whole[0], float(sum(sent).norm()), rtol=1e-10)
 
 
+def test_heads_of_a_whole_model_of_tokens() -> None:
+    """Nothing comes in that has a derivative: what each head sends back to the rows that the tokens look up."""
+
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.attend = nn.Embedding(5, 4), nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            h = self.table(ids)
+            return self.attend(h, h, h, need_weights=False)[0]
+
+    model, ids = double(Tokens()), torch.tensor([[0, 3, 1], [4, 4, 2]])
+    (found,) = wg.record(model, ids, lambda m, x: {"c": m(x).square().sum()}).heads("")
+    assert found.place == "table"
+    h = model.table(ids).detach().requires_grad_()
+    (wanted,) = torch.autograd.grad(model.attend(h, h, h, need_weights=False)[0].square().sum(), h)
+    np.testing.assert_allclose(found.whole, [float(wanted.norm())])
+
+
 class Cached(nn.Module):
     """Attention in two heads that remembers the keys and values of earlier calls."""
 

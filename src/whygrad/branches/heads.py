@@ -51,7 +51,7 @@ def heads(record: Record, module: str) -> tuple[Parts, ...]:
 
 def _incoming(record: Record, module: str, end: int) -> list[int]:
     """Returns the nodes that a node was made from in a module, parameters and constants aside: what others made, what
-    the computation was given, and what the module had returned in earlier calls."""
+    the computation was given, and what the module had returned in earlier calls; else what it looked up (tokens)."""
     nodes = record.graph.nodes
     calls = {
         number: output.call
@@ -62,6 +62,8 @@ def _incoming(record: Record, module: str, end: int) -> list[int]:
     now = min((call for number, call in calls.items() if number >= end), default=0)
     known = {leaf.node for leaf in record.leaves.values() if leaf.kind == "input"}
     found: set[int] = set()
+    looked_up: set[int] = set()
+    embedded = {n for n, node in enumerate(nodes) if node.op is not None and node.op.name == "embedding"}
     seen, waiting = {end}, [end]
     while waiting:
         for source in nodes[waiting.pop()].inputs:
@@ -73,8 +75,9 @@ def _incoming(record: Record, module: str, end: int) -> list[int]:
             elif calls.get(source, now) < now or not is_inside(record.modules[source], module):
                 found.add(source)
             else:
+                looked_up |= {source} & embedded
                 waiting.append(source)
-    return sorted(found)
+    return sorted(found or looked_up)
 
 
 def _parts(record: Record, module: str, number: int, many: int) -> Parts:

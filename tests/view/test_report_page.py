@@ -1,6 +1,7 @@
 """The report as a page, in a real browser: all its columns are in sight at every width."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 import whygrad as wg
 from whygrad.report import Report
@@ -22,6 +23,28 @@ def made(costs: int) -> Report:
         }
 
     return wg.record(model, torch.rand(6, 3), named).report(semirings=("entropy",))
+
+
+def test_axe_finds_nothing_in_a_report_but_that_its_heading_may_stand_within_others(opened, tmp_path):
+    block = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())
+
+    def costs(m, x):
+        h = m[0](x)
+        h = h + m[1](h)
+        return {f"loss {k}": (m[2](h) - k).square().mean() for k in range(5)}
+
+    torch.manual_seed(0)
+    model = torch.nn.ModuleList([torch.nn.Linear(3, 4), block, torch.nn.Linear(4, 2)])
+    report = wg.record(model, torch.rand(6, 3), costs).report(semirings=("entropy", "spectrum"))
+    path = tmp_path / "report.html"
+    path.write_text(report.to_html(), encoding="utf-8")
+    page = opened(path.as_uri())
+    for width in (360, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        found = Axe().run(page, None, {"resultTypes": ["violations"]}).response["violations"]
+        assert [
+            (each["id"], each["nodes"][0]["html"]) for each in found if each["id"] != "page-has-heading-one"
+        ] == []
 
 
 @pytest.mark.parametrize("costs", [2, 4, 5])

@@ -90,7 +90,7 @@ def document(body: str, title: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>body {{ margin: 0; background: #ffffff; }} "
         f"@media (prefers-color-scheme: dark) {{ body {{ background: #14171d; }} }}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>"
     )
 
 

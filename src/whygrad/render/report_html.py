@@ -8,7 +8,7 @@ from whygrad.render import report_words as words
 from whygrad.render.as_html import document
 from whygrad.render.branches_text import SPECTRUM
 from whygrad.render.report_html_depth import depth
-from whygrad.render.report_html_look import css_class, number, sentence, style, swatch
+from whygrad.render.report_html_look import css_class, number, sentence, style, swatch, wide
 from whygrad.render.report_html_tree import tree
 from whygrad.report.conflicts import CONFLICT
 from whygrad.report.record import Finding, Report
@@ -38,7 +38,7 @@ def report_html(report: Report) -> str:
         if text
     )
     if rows:
-        parts.append(f"<h3>Activation functions</h3><div class='wide'><table>{rows}</table></div>")
+        parts.append(f"<h3>Activation functions</h3>{wide(f'<table>{rows}</table>', 'Activation functions')}")
     if report.spectrum is not None:
         parts.append(_spectrum(report))
     parts.append(_notes(report))
@@ -67,10 +67,11 @@ def _costs(report: Report) -> str:
             f"<td class='n'>{number(value)}</td><td class='n'>{number(float(numbers.norms[k]))}</td>{cell}</tr>"
         )
     last = "<th class='n'>cosine with the sum</th>" if several else ""
-    return (
-        "<div class='wide'><table class='costs'><thead><tr><th>cost</th><th class='n'>value</th>"
-        f"<th class='n'>norm of the gradient</th>{last}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    table = (
+        "<table class='costs'><thead><tr><th>cost</th><th class='n'>value</th>"
+        f"<th class='n'>norm of the gradient</th>{last}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
+    return wide(table, "The costs")
 
 
 def _finding(finding: Finding) -> str:
@@ -97,9 +98,10 @@ def _matrix(report: Report) -> str:
             for j in range(k)
         )
         rows.append(f"<tr><td class='n faint'>{k + 1}</td><th scope='row'>{escape(name)}</th>{cells}</tr>")
-    return (
-        "<h3>Cosines between the costs, over the shared weights</h3><div class='wide'><table class='cosines'><thead>"
-        f"<tr><th></th><th></th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    return "<h3>Cosines between the costs, over the shared weights</h3>" + wide(
+        f"<table class='cosines'><thead><tr><td></td><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
+        "</table>",
+        "Cosines between the costs",
     )
 
 
@@ -116,16 +118,18 @@ def _spectrum(report: Report) -> str:
     if shown <= last:
         parts.append((f"{shown} to {words.blocks(last)}", "≤ ", every[:, shown:].max(axis=1)))
     bars = words.block_bars(np.stack([norms for _, _, norms in parts], axis=1))
-    table = "".join(
-        f"<tr><th scope='row'>{label if not k else ''}</th><td>{escape(cost)}</td><td class='bar'>"
-        f"{_bar(k, float(bars[k, row]))}</td>"
-        f"<td class='n'>{most}{words.norm(float(norms[k])).replace('-', '−')}</td></tr>"
-        for row, (label, most, norms) in enumerate(parts)
-        for k, cost in enumerate(split.costs)
-    )
+    rows = []
+    for row, (label, most, norms) in enumerate(parts):
+        head = f"<th scope='rowgroup' rowspan='{len(split.costs)}'>{label}</th>"
+        for k, cost in enumerate(split.costs):
+            rows.append(
+                f"<tr>{'' if k else head}<td>{escape(cost)}</td><td class='bar'>{_bar(k, float(bars[k, row]))}</td>"
+                f"<td class='n'>{most}{number(float(norms[k]))}</td></tr>"
+            )
+    table = "".join(rows)
     sums = "".join(
         f"<br>{escape(cost)}: norm of the sum {words.norm(float(whole[k]))}, sum of the norms "
         f"{words.norm(float(every[k].sum()))}"
         for k, cost in enumerate(split.costs)
     ).removeprefix("<br>")
-    return f"<h3>{SPECTRUM}</h3><div class='wide'><table>{table}</table></div><p class='why sums'>{sums}</p>"
+    return f"<h3>{SPECTRUM}</h3>{wide(f'<table>{table}</table>', SPECTRUM)}<p class='why sums'>{sums}</p>"

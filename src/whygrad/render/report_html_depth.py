@@ -9,7 +9,7 @@ import numpy as np
 
 from whygrad.arrays import Array
 from whygrad.render import report_words as words
-from whygrad.render.report_html_look import colour, dash, swatch
+from whygrad.render.report_html_look import colour, dash, swatch, wide
 from whygrad.report.phrases import OWN
 from whygrad.report.record import Report
 
@@ -33,11 +33,14 @@ def depth(report: Report) -> str:
     legend = "".join(
         f"<span class='key'>{swatch(k)}{escape(name)}</span>" for k, name in enumerate(report.costs)
     )
+    drawing = (
+        f"<svg viewBox='0 0 {WIDTH} {plot.bottom + names.below:.0f}' width='100%' "
+        "style='min-width:30rem;max-width:46rem' role='img' aria-label='norm of the derivative by layer'>"
+        f"{drawn}</svg>"
+    )
     return (
         "<h3>Layer by layer: norm of each cost’s derivative by the layers’ outputs</h3>"
-        f"<p class='why'>{legend}</p><div class='wide'><svg viewBox='0 0 {WIDTH} {plot.bottom + names.below:.0f}' "
-        "width='100%' style='min-width:30rem;max-width:46rem' role='img' "
-        f"aria-label='norm of the derivative by layer'>{drawn}</svg></div>"
+        f"<p class='why'>{legend}</p>{wide(drawing, 'Layer by layer')}"
     )
 
 

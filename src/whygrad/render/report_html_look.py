@@ -66,6 +66,11 @@ def sentence(text: str) -> str:
     )
 
 
+def wide(inside: str, name: str) -> str:
+    """Returns what may be wider than the page, so that it can be scrolled with the keys as well."""
+    return f"<div class='wide' tabindex='0' role='region' aria-label='{escape(name)}'>{inside}</div>"
+
+
 def number(value: float) -> str:
     """Returns a norm or a cost; what is not finite stands out."""
     bad = "" if np.isfinite(value) else " bad"

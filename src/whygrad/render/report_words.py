@@ -212,7 +212,8 @@ def meanings(report: Report) -> list[tuple[str, str]]:
             (
                 "blocks",
                 "a path takes the skip h or the block f at each residual add h + f(h); where the norm of the sum is "
-                "less than the sum of the norms, paths through more and fewer blocks cancel",
+                "less than the sum of the norms, paths through more and fewer blocks cancel; each cost's bars have a "
+                "scale of their own",
             )
         )
     if any(unit_words(units) for units in report.units):

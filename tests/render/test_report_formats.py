@@ -127,6 +127,11 @@ def test_figures_have_what_they_promise() -> None:
     assert len(spectrum.patches) == 2 * 3
     with pytest.raises(wg.NotSupportedError, match="one cost"):
         made(2, 1).plot_cosines()
+    alone = wg.record(
+        nn.Linear(2, 2), torch.ones(1, 2), lambda m, x: {"decay": m.weight.square().sum()}
+    ).report()
+    with pytest.raises(wg.NotSupportedError, match="no layer has an output"):
+        alone.plot_depth()
     pyplot.close("all")
 
 

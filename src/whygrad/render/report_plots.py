@@ -66,6 +66,8 @@ def _plain(axes: Any) -> None:
 def plot_depth(report: Report, axes: Any = None) -> Any:
     """Returns axes with the norm of each cost's derivative by each layer's output, in the order of the forward pass."""
     layers = [layer.name for layer in report.layers]
+    if not layers:
+        raise NotSupportedError("plot_depth: no layer has an output: the weights meet costs alone")
     axes = _axes(axes, 7.5, 3.0 + _below(layers))
     norms = np.array([layer.norms for layer in report.layers]).reshape(-1, len(report.costs))
     for k, name in enumerate(report.costs):

@@ -74,7 +74,7 @@ class ModelGradients(Mapping[str, Array]):
         return len(self._nodes)
 
     def __getitem__(self, name: str) -> Array:
-        name = self._aliases.get(name, name)
+        name = self._first(name)
         if name not in self._nodes:
             raise self._unknown("a parameter", name)
         if name not in self._arrays:
@@ -179,7 +179,7 @@ class ModelGradients(Mapping[str, Array]):
             )
         if of is None or of == "":
             return list(self._nodes)
-        of = self._aliases.get(of, of)
+        of = self._first(of)
         if of in self._nodes:
             return [of]
         held = {name: name for name in self._nodes} | dict(self._aliases)
@@ -187,6 +187,12 @@ class ModelGradients(Mapping[str, Array]):
         if not inside:
             raise self._unknown("a parameter or a module", of)
         return inside
+
+    def _first(self, name: str) -> str:
+        """Returns the name under which a tied parameter is listed; other names as they are."""
+        if not isinstance(name, str):
+            raise self._unknown("the name of a parameter", name)
+        return self._aliases.get(name, name)
 
     def _unknown(self, what: str, found: Any) -> QuantityError:
         """Returns the error for a name that no parameter has, or one that isn't trained."""

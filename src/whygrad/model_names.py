@@ -168,8 +168,8 @@ class Names:
     def _meant(self, text: str) -> str:
         """Returns the question whether something similar was meant: of the name before an index, or of all."""
         name, bracket, _ = text.partition("[")
-        meant = near(name, (*self._graph.cost_names, *self._numbers))
-        return meant if meant and bracket else near(text, self._graph.cost_names) or meant
+        costs = self._graph.cost_names
+        return (bracket and near(text, costs)) or near(name, (*costs, *self._numbers))
 
     def entry(self, entry: Entry) -> str:
         """Returns the name of one entry of a node."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from whygrad.errors import NotSupportedError, NotYetError, need_known
+from whygrad.errors import NotSupportedError, NotYetError, near, need_known
 
 if TYPE_CHECKING:
     from whygrad.model_record import Record
@@ -15,7 +15,12 @@ OPAQUE = ("forbid", "allow")
 
 
 def record(
-    model: Any, batch: Any = None, costs: Callable[[Any, Any], Any] | None = None, *, opaque: str = "forbid"
+    model: Any,
+    batch: Any = None,
+    costs: Callable[[Any, Any], Any] | None = None,
+    *,
+    opaque: str = "forbid",
+    **arrays: Any,
 ) -> "Record":
     """Returns the computation of one run of a PyTorch model and its losses, as a graph with values.
 
@@ -31,8 +36,10 @@ def record(
             single tensor is the cost ``cost``.
         opaque: ``"allow"`` lets operations without a declaration through by PyTorch's own derivative: the plain
             gradient is then complete, and every other result says where it stops.
+        arrays: Those of a person's own NumPy function in the place of a model, which can't be recorded yet.
 
     Raises:
+        NotYetError: It is a NumPy function.
         NotSupportedError: An operation has no declaration (the message says which, in which module, and what to
             write), or PyTorch isn't installed.
         ShapeError: What ``costs`` returned isn't a mapping of names to floating-point tensors.
@@ -53,12 +60,16 @@ def record(
         >>> rec.gradient("weight[0, 1]", cost="second")
         0.0
     """
+    if costs is None and callable(model) and not hasattr(model, "named_parameters"):
+        raise NotYetError(
+            "record: a NumPy function can't be recorded yet; expected a torch.nn.Module, a batch and costs=, found "
+            f"{model!r}"
+        )
+    if arrays:
+        known = ("model", "batch", "costs", "opaque")
+        name = next(iter(arrays))
+        raise NotSupportedError(f"record: expected {', '.join(known)}, found {name!r}{near(name, known)}")
     if costs is None:
-        if callable(model) and not hasattr(model, "named_parameters"):
-            raise NotYetError(
-                "record: a NumPy function can't be recorded yet; expected a torch.nn.Module, a batch and costs=, found "
-                f"{model!r}"
-            )
         raise NotSupportedError(
             "record: costs is missing; expected a function costs(model, batch) that returns named losses, "
             'such as costs=lambda model, batch: {"size": model(batch).square().mean()}'

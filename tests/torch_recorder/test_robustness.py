@@ -389,3 +389,74 @@ def test_a_record_that_is_copied_or_pickled_says_what_can_be() -> None:
             copied(record)
     report = pickle.loads(pickle.dumps(record.report()))
     assert report.to_text() == record.report().to_text()
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind", "words"),
+    [
+        (lambda r: r.spectrum([]), wg.QuantityError, "expected patterns of module paths, such as"),
+        (lambda r: r.spectrum(3), wg.QuantityError, "found 3"),
+        (lambda r: r.spectrum(["inner1"]), wg.QuantityError, "did you mean 'inner'?"),
+        (lambda r: r.branches("iner"), wg.QuantityError, "did you mean 'inner'?"),
+        (lambda r: r.report(3), wg.NotSupportedError, "expected some of total, entropy, spectrum, found 3"),
+        (lambda r: r.report("entropi"), wg.NotSupportedError, "did you mean 'entropy'?"),
+        (lambda r: r.sweep("strongst"), wg.NotSupportedError, "did you mean 'strongest'?"),
+        (lambda r: r.gradients()[["inner.bias"]], wg.QuantityError, "found ['inner.bias']"),
+        (lambda r: r.gradients()["inner.bais"], wg.QuantityError, "did you mean 'inner.bias'?"),
+        (lambda r: r.gradients().gramian(0), wg.QuantityError, "expected the name of a parameter"),
+        (lambda r: r.paths("inner.bias", cost="smal"), wg.QuantityError, "did you mean 'small'?"),
+        (lambda r: r.gradient("inner.bis"), wg.QuantityError, "did you mean 'inner.bias'?"),
+        (lambda r: r.gradient("many[2"), wg.QuantityError, "did you mean 'many[2]'?"),
+        (lambda r: r.save_html("x", chosen="iner"), wg.QuantityError, "did you mean 'inner'?"),
+        (lambda r: r.save_html("x", semirings="totl"), wg.NotSupportedError, "did you mean 'total'?"),
+    ],
+)
+def test_what_is_not_there_is_met_with_what_was_meant(ask: Any, kind: type[Exception], words: str) -> None:
+    def costs(model: Any, x: Tensor) -> dict[str, Tensor]:
+        return {"small": model["inner"](x).square().sum(), "many": model["inner"](x).sum(0)}
+
+    record = wg.record(nn.ModuleDict({"inner": nn.Linear(4, 3)}), torch.ones(2, 4), costs)
+    with pytest.raises(kind) as refused:
+        ask(record)
+    assert words in str(refused.value)
+
+
+def test_arguments_that_are_not_there_are_refused_by_name() -> None:
+    with pytest.raises(wg.NotYetError, match="a NumPy function can't be recorded yet"):
+        wg.record(lambda W1: W1.sum(), W1=np.ones((2, 2)))
+    with pytest.raises(wg.NotSupportedError, match=r"found 'cost'; did you mean 'costs'\?"):
+        wg.record(nn.Linear(2, 1), torch.ones(1, 2), cost=size)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_every_module_s_output_is_found_by_the_module_s_name(training: bool) -> None:
+    layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.3, batch_first=True)
+    model = nn.ModuleDict(
+        {
+            "conv": nn.Sequential(
+                nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4), nn.ReLU(inplace=True), nn.Identity()
+            ),
+            "encode": nn.TransformerEncoder(layer, 2),
+            "past": nn.GRU(4, 4, batch_first=True),
+        }
+    ).train(training)
+
+    def costs(model: Any, x: Tensor) -> dict[str, Tensor]:
+        h = model["encode"](model["conv"](x).mT)
+        return {"a": model["past"](h)[0].sum(), "b": model["encode"](h).square().sum()}
+
+    wanted: dict[str, list[Tensor]] = {}
+    for path, module in model.named_modules():
+
+        def keep(module: nn.Module, given: Any, out: Any, path: str = path) -> None:
+            first = out[0] if isinstance(out, tuple) else out
+            wanted.setdefault(path, []).append(first.detach().clone())
+
+        module.register_forward_hook(keep)
+    x = torch.randn(2, 3, 5)
+    record = wg.record(model, x, costs)
+    assert len(wanted) > 20
+    for path, outputs in wanted.items():
+        for call, out in enumerate(outputs, 1):
+            node, _ = record.at(path if call == 1 else f"{path} (call {call})")
+            torch.testing.assert_close(record.graph.nodes[node].value, out)

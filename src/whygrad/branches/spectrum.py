@@ -125,11 +125,21 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
 def _given(
     record: Record, known: Sequence[Residual], patterns: Sequence[str]
 ) -> tuple[tuple[str, ...], set[tuple[int, int]]]:
+    patterns = (patterns,) if isinstance(patterns, str) else patterns
+    if (
+        not isinstance(patterns, Sequence)
+        or not patterns
+        or not all(isinstance(each, str) for each in patterns)
+    ):
+        raise QuantityError(
+            f"spectrum: blocks: expected patterns of module paths, such as ['layers.*'], found {patterns!r}\n"
+            "try:      nothing, and every residual add counts"
+        )
     paths = list(dict.fromkeys(_modules(record)))
     names: list[str] = []
     edges: set[tuple[int, int]] = set()
     users = record.graph.users()
-    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+    for pattern in patterns:
         fitting = [path for path in paths if fnmatchcase(path, pattern) and _depth(path) == _depth(pattern)]
         if not fitting:
             ran = [path for path in paths if path]

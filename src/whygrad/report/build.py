@@ -1,6 +1,6 @@
 """Makes a report: sweeps, sums by parameter, the tree of modules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -137,7 +137,11 @@ def _asked(record: Record, semirings: Sequence[str] | None) -> tuple[tuple[str, 
                 'it takes long; `report(semirings=("entropy",))` finds it.'
             )
         return ("total", "entropy"), ""
-    chosen = (semirings,) if isinstance(semirings, str) else tuple(semirings)
+    chosen = (
+        tuple(semirings)
+        if isinstance(semirings, Iterable) and not isinstance(semirings, str)
+        else (semirings,)
+    )
     for name in chosen:
         if name not in SEMIRINGS:
             raise NotSupportedError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from whygrad.arrays import Array, in_numpy
 from whygrad.branches import residuals
-from whygrad.errors import NotSupportedError, QuantityError
+from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.model_record import Record
 from whygrad.render import report_words as words
 from whygrad.report.conflicts import in_conflict, worst_pair
@@ -71,9 +71,12 @@ def recorded_document(
         QuantityError: There is no such module, parameter or cost.
         NotSupportedError: There is no such semiring.
     """
+    semirings = (semirings,) if isinstance(semirings, str) else semirings
     for name in semirings or ():
         if name not in MEASURES:
-            raise NotSupportedError(f"view: expected some of {', '.join(MEASURES)}, found {name!r}")
+            raise NotSupportedError(
+                f"view: expected some of {', '.join(MEASURES)}, found {name!r}{near(name, MEASURES)}"
+            )
     if paths is not None and (isinstance(paths, bool) or not isinstance(paths, int) or paths < 0):
         raise QuantityError(f"view: paths must be a whole number from 0, found {paths!r}")
     row = None if of is None else record.cost_row(of)
@@ -190,8 +193,10 @@ class _Document:
         for n, place in enumerate(self.modules.places):
             if place.name == chosen:
                 return n
-        some = ", ".join([place.name for place in self.modules.places if place.name][:6])
-        raise QuantityError(f"view: expected a module or a parameter (such as {some}), found {chosen!r}")
+        known = [place.name for place in self.modules.places if place.name]
+        raise QuantityError(
+            f"view: expected a module or a parameter (such as {some(known)}), found {chosen!r}{near(chosen, known)}"
+        )
 
     def _open(self) -> list[int]:
         """Returns the modules that are open at first, level by level, those first where the costs disagree most."""

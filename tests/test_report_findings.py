@@ -777,6 +777,17 @@ def test_what_is_said_of_the_steps_of_sgd_and_adam_is_so() -> None:
     torch.testing.assert_close(moved["Adam", 0], moved["Adam", 1])
 
 
+def test_beside_a_third_cost_dividing_is_not_multiplying() -> None:
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out = m(x).sum()
+        return {"large": 400 * out, "small": 20 * out, "tiny": 0.01 * out}
+
+    (tries,) = only(report(nn.Linear(3, 1), torch.rand(8, 3), costs), "domination").tries
+    assert tries.startswith("multiply `small` by 20 (`tiny`, shorter by far, may be meant to be so), to let")
+    assert "divide" not in tries
+    assert "it lengthens its gradient, and with it SGD's steps" in tries
+
+
 def test_what_was_looked_for_and_not_found_is_said() -> None:
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
     x = torch.randn(64, 3)

@@ -45,9 +45,7 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
         yield Finding(
             "domination",
             f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
-            (_weights(names, ratios, k),)
-            if (ratios := _beside(model, k)) and min(ratios.values()) >= DOMINANCE
-            else (),
+            (_weights(names, ratios, k),) if ratios and min(ratios.values()) >= DOMINANCE else (),
             tuple(name for _, name in places),
             (names[k],),
         )
@@ -104,7 +102,8 @@ def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str
     multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
     far = [names[k] for k in ratios if near and k not in near]
     apart = f" ({named(far)}, shorter by far, may be meant to be so)" if far else ""
-    if len(factors) == 1:
+    if len(names) == 2:
+        # Of more costs the others would be left behind: no longer one common factor.
         (by,) = factors.values()
         multiplied += f", or divide {quoted(names[top])} by {by}"
         steps = (
@@ -112,10 +111,8 @@ def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str
             "are the same by both"
         )
     else:
-        steps = (
-            "it lengthens their gradients, and with them SGD's steps: mind the learning rate; to Adam only the ratios "
-            "of the costs matter"
-        )
+        longer = "its gradient, and with it" if len(factors) == 1 else "their gradients, and with them"
+        steps = f"it lengthens {longer} SGD's steps: mind the learning rate; to Adam only the ratios of the costs matter"
     equally = f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps})"
     if near:
         return f"{equally}; or leave it so, if {quoted(names[top])} is meant to come first"

@@ -785,7 +785,7 @@ def test_beside_a_third_cost_dividing_is_not_multiplying() -> None:
     (tries,) = only(report(nn.Linear(3, 1), torch.rand(8, 3), costs), "domination").tries
     assert tries.startswith("multiply `small` by 20 (`tiny`, shorter by far, may be meant to be so), to let")
     assert "divide" not in tries
-    assert "it lengthens its gradient, and with it SGD's steps" in tries
+    assert "it lengthens its gradient and with it SGD's steps" in tries
 
 
 def test_what_was_looked_for_and_not_found_is_said() -> None:

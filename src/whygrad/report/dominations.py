@@ -42,10 +42,11 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     top, ratio = _top(whole)
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
         ratios = _beside(model, k)
+        alone = len(ratios) == 1 and all(set(_beside(model, other)) == {k} for other in ratios)
         yield Finding(
             "domination",
             f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
-            (_weights(names, ratios, k),) if ratios and min(ratios.values()) >= DOMINANCE else (),
+            (_weights(names, ratios, k, alone),) if ratios and min(ratios.values()) >= DOMINANCE else (),
             tuple(name for _, name in places),
             (names[k],),
         )
@@ -95,15 +96,17 @@ def _beside(model: Part, top: int) -> dict[int, float]:
     return {k: float(np.sqrt(own / other)) for k, (own, other) in sorted(squares.items()) if k != top}
 
 
-def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str:
-    """Returns by how much to multiply costs so that they pull as hard as the one that dominates, and when not to."""
+def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int, alone: bool) -> str:
+    """Returns by how much to multiply costs so that they pull as hard as the one that dominates, and when not to.
+
+    Of two that train their weights alone, to multiply one and to divide the other are the same but for a common factor.
+    """
     near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
     factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
     multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
     far = [names[k] for k in ratios if near and k not in near]
     apart = f" ({named(far)}, shorter by far, may be meant to be so)" if far else ""
-    if len(names) == 2:
-        # Of more costs the others would be left behind: no longer one common factor.
+    if alone:
         (by,) = factors.values()
         multiplied += f", or divide {quoted(names[top])} by {by}"
         steps = (
@@ -111,8 +114,8 @@ def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int) -> str
             "are the same by both"
         )
     else:
-        longer = "its gradient, and with it" if len(factors) == 1 else "their gradients, and with them"
-        steps = f"it lengthens {longer} SGD's steps: mind the learning rate; to Adam only the ratios of the costs matter"
+        longer = "its gradient and with it" if len(factors) == 1 else "their gradients and with them"
+        steps = f"it lengthens {longer} SGD's steps: mind the learning rate; to Adam only the costs' ratios matter"
     equally = f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps})"
     if near:
         return f"{equally}; or leave it so, if {quoted(names[top])} is meant to come first"

@@ -777,6 +777,18 @@ def test_what_is_said_of_the_steps_of_sgd_and_adam_is_so() -> None:
     torch.testing.assert_close(moved["Adam", 0], moved["Adam", 1])
 
 
+@pytest.mark.parametrize(("cosine_", "weighed"), [(-0.9, False), (-0.55, False), (-0.45, True), (0.2, True)])
+def test_costs_that_would_stop_each_other_are_not_to_be_weighed_alike(cosine_: float, weighed: bool) -> None:
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        a, b = m.weight[0, 0], m.weight[0, 1]
+        return {"large": 10 * a, "small": cosine_ * a + (1 - cosine_**2) ** 0.5 * b}
+
+    finding = only(report(nn.Linear(2, 1, bias=False).double(), torch.ones(1), costs), "domination")
+    assert finding.problem == weighed
+    # of equally long ones the sum is shorter than either
+    assert (np.hypot(1 + cosine_, (1 - cosine_**2) ** 0.5) > 1) == weighed
+
+
 def test_beside_a_third_cost_dividing_is_not_multiplying() -> None:
     def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
         out = m(x).sum()

@@ -11,6 +11,8 @@ from whygrad.report.record import Finding, Numbers, Part
 DOMINANCE = 3.0
 # A cost that is this many times shorter is hardly meant to pull equally.
 REGULARISER = 100.0
+# Two equally long gradients with a smaller cosine add up to a shorter one than either: to weigh them alike stops both.
+OPPOSED = -0.5
 # So many costs are told by how much to multiply them.
 FACTORS_TOLD = 8
 
@@ -43,10 +45,12 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
         ratios = _beside(model, k)
         alone = len(ratios) == 1 and all(set(_beside(model, other)) == {k} for other in ratios)
+        opposed = any(whole.cosines[k, other] < OPPOSED for other in ratios)
+        weigh = ratios and min(ratios.values()) >= DOMINANCE and not opposed
         yield Finding(
             "domination",
             f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
-            (_weights(names, ratios, k, alone),) if ratios and min(ratios.values()) >= DOMINANCE else (),
+            (_weights(names, ratios, k, alone),) if weigh else (),
             tuple(name for _, name in places),
             (names[k],),
         )

@@ -55,6 +55,24 @@ def weights_stepped(m: Any, x: torch.Tensor) -> Any:
     return m.net(x)
 
 
+def weights_stepped_together(m: Any, x: torch.Tensor) -> Any:
+    slopes = torch.autograd.grad(m.net(x).square().mean(), list(m.parameters()))
+    with torch.no_grad():
+        torch._foreach_add_(list(m.parameters()), slopes, alpha=0.05)
+    return m.net(x)
+
+
+def weights_stepped_by_an_optimiser(m: Any, x: torch.Tensor) -> Any:
+    before = m.net(x)
+    optimiser = torch.optim.Adam(m.parameters(), lr=0.05, foreach=True)
+    slopes = torch.autograd.grad(before.square().mean(), list(m.parameters()))
+    for parameter, slope in zip(m.parameters(), slopes, strict=True):
+        parameter.grad = slope
+    optimiser.step()
+    optimiser.zero_grad()
+    return m.net(x)
+
+
 def output_clipped(m: Any, x: torch.Tensor) -> Any:
     h = m.net(x)
     h.data.clamp_(-0.1, 0.1)
@@ -141,6 +159,8 @@ def detached_in_place(m: Any, x: torch.Tensor) -> Any:
         weight_replaced,
         weight_clipped,
         weights_stepped,
+        weights_stepped_together,
+        weights_stepped_by_an_optimiser,
         output_clipped,
         output_replaced,
         seen_through_a_view,
@@ -156,6 +176,25 @@ def detached_in_place(m: Any, x: torch.Tensor) -> Any:
 )
 def test_paths_stay_with_new_values(run: Run) -> None:
     recorded(two_layers(run), torch.randn(5, 3), squares)
+
+
+def test_an_averaged_model_stays_as_it_was() -> None:
+    """PyTorch's own moving average writes to lists of tensors at once."""
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    net = nn.Linear(3, 2)
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    average.update_parameters(net)
+    with torch.no_grad():
+        net.weight.add_(0.3)
+
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        m["average"].update_parameters(m["net"])
+        with torch.no_grad():
+            taught = m["average"](x)
+        return {"teacher": (m["net"](x) - taught).square().mean()}
+
+    recorded(nn.ModuleDict({"net": net, "average": average}), torch.randn(4, 3), costs)
 
 
 def test_data_of_another_shape_is_refused() -> None:

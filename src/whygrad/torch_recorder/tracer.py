@@ -163,7 +163,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
     def _plain(self, func: Any, known: Info, given: Any, there: list[Tensor], args: Any, kwargs: Any) -> Any:
         """Runs an operation through which no path goes."""
         ledger = self.ledger
-        targets = [given[name] for name in known.writes if isinstance(given[name], Tensor)]
+        targets = tensors([given[name] for name in known.writes])
         if torch.is_grad_enabled():
             ledger.known(targets)
         for target in targets:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.exact_counts import Count, ExactCounts, _prime_below, counts
+from whygrad.exact_counts import Count, Counts, ExactCounts, _prime_below
 from whygrad.graph import Entry, Recording
 from whygrad.ops import OPS
+from whygrad.sweep import Sweep
 
 
 def test_counts_are_integers() -> None:
@@ -24,7 +25,7 @@ def test_counts_are_integers() -> None:
 @pytest.mark.parametrize("depth", [1, 30, 60])
 def test_counts_are_exact_at_any_size(width: int, depth: int) -> None:
     run = wg.Network([width] * (depth + 1), seed=1).run(np.ones(width), np.zeros(width))
-    found = counts(run.recorded.graph, run.recorded.nodes["w", 1])
+    found = Counts(run.recorded.graph).joined(run.recorded.nodes["w", 1])
     assert found.dtype == object
     assert all(type(c) is Count for c in found.ravel())
     assert set(found.ravel()) == {width ** (depth - 1)}
@@ -36,8 +37,8 @@ def test_counts_near_the_edge_of_floats() -> None:
     for depth in range(50, 57):
         run = wg.Network([2] * (depth + 1), seed=1).run(np.ones(2), np.zeros(2))
         number = run.recorded.nodes["a", 0]
-        assert set(counts(run.recorded.graph, number).ravel()) == {2**depth}
-        assert set(counts(run.recorded.graph, number, (0,)).ravel()) == {2 ** (depth - 1)}
+        assert set(Counts(run.recorded.graph).joined(number).ravel()) == {2**depth}
+        assert set(Counts(run.recorded.graph).joined(number, (0,)).ravel()) == {2 ** (depth - 1)}
 
 
 def test_odd_counts_above_the_edge() -> None:
@@ -52,10 +53,29 @@ def test_odd_counts_above_the_edge() -> None:
         node = recording.apply(f"narrow{layer}", OPS["linear"], (wide, back))
     node = recording.apply("beside", OPS["add"], (node, x))
     graph = recording.graph((Entry(node, 0),))
-    assert counts(graph, x)[0, 0] == 3**40 + 1
+    assert Counts(graph).joined(x)[0, 0] == 3**40 + 1
     assert ExactCounts(graph, "count").joined(x)[0, 0] == 3**40 + 1
 
 
 def test_primes_of_residues_are_primes() -> None:
     assert _prime_below(2**31) == 2**31 - 1
     assert [_prime_below(n) for n in (100, 97, 90, 50_000)] == [97, 89, 89, 49_999]
+
+
+def test_what_was_swept_for_one_entry_answers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = wg.Network([8] * 24, seed=0)  # more paths than 2**53: modulo several primes
+    values = net.run().sweep("count")
+    made = []
+    start = Sweep.__init__
+
+    def counted(self: Sweep, *given: Any, **named: Any) -> None:
+        made.append(given)
+        start(self, *given, **named)
+
+    monkeypatch.setattr(Sweep, "__init__", counted)
+    assert values["w^0_{0,1}"] == 8**22
+    swept = len(made)
+    assert swept >= 4
+    assert values["w^3_{5,1}"] == 8**22
+    assert values["w^3_{5,1}"].live == 8**22
+    assert len(made) == swept

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from whygrad.exact_counts import counts
+from whygrad.exact_counts import Counts
 from whygrad.graph import Entry, Graph, Recording
 from whygrad.ops import OPS
 from whygrad.semirings import SEMIRINGS
@@ -91,14 +91,14 @@ def test_a_cost_at_a_leaf_that_is_used() -> None:
     graph, n = two_costs()
     with_leaf = graph._replace(costs=(*graph.costs, Entry(n["x"], 0)))
     np.testing.assert_array_equal(Sweep(with_leaf, "gradient").values(n["x"]), [[-4], [12], [1]])
-    assert counts(with_leaf, n["x"])[0] == 3
+    assert Counts(with_leaf).joined(n["x"])[0] == 3
 
 
 def test_without_costs_there_is_nothing() -> None:
     graph, n = two_costs()
     none = graph._replace(costs=())
     assert Sweep(none, "gradient").values(n["x"]).shape == (0, 1)
-    assert counts(none, n["x"])[0] == 0
+    assert Counts(none).joined(n["x"])[0] == 0
 
 
 def test_restarts_need_examples_that_stay_apart() -> None:

@@ -29,26 +29,6 @@ class Count(int):
         return self
 
 
-def counts(graph: Graph, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
-    """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
-
-    Exact at any size: below 2**53 float64 counts exactly at the speed of matrix products. Above, the sweep is run
-    modulo enough primes, and the Chinese remainder theorem puts the whole numbers together.
-
-    Args:
-        graph: What was computed.
-        number: The node.
-        rows: The costs that paths may lead to; all of them where there is nothing.
-        positions: The flat positions of the entries that are asked about; the whole array where there is nothing.
-    """
-    structural = ExactCounts(graph, "count").joined(number, rows, positions)
-    live = ExactCounts(graph, "live").joined(number, rows, positions)
-    made = np.empty(structural.shape, dtype=object)
-    for place in np.ndindex(structural.shape):
-        made[place] = Count(structural[place], live[place])
-    return made
-
-
 class ExactCounts:
     """Counts of paths as exact integers, for the ``count`` or the ``live`` semiring."""
 
@@ -111,6 +91,35 @@ class ExactCounts:
             sweep = Sweep(self._graph, _modulo(self._semiring, prime), restart=False)
             self._residues.append((prime, sweep))
         return self._residues[place]
+
+
+class Counts:
+    """The numbers of paths from the entries of a graph's nodes; what was swept for one answers for all.
+
+    Exact at any size: below 2**53 float64 counts exactly at the speed of matrix products. Above, the sweep is run
+    modulo enough primes, and the Chinese remainder theorem puts the whole numbers together.
+
+    Args:
+        graph: What was computed.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._structural, self._live = ExactCounts(graph, "count"), ExactCounts(graph, "live")
+
+    def joined(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
+        """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
+
+        Args:
+            number: The node.
+            rows: The costs that paths may lead to; all of them where there is nothing.
+            positions: The flat positions of the entries that are asked about; the whole array where there is nothing.
+        """
+        structural = self._structural.joined(number, rows, positions)
+        live = self._live.joined(number, rows, positions)
+        made = np.empty(structural.shape, dtype=object)
+        for place in np.ndindex(structural.shape):
+            made[place] = Count(structural[place], live[place])
+        return made
 
 
 def _modulo(semiring: str, prime: int) -> SumSemiring:

@@ -1,11 +1,12 @@
 """The values of one semiring at the quantities of a recorded model."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy
-from whygrad.exact_counts import counts
+from whygrad.exact_counts import Counts
 from whygrad.semirings import SEMIRINGS
 from whygrad.sweep import Sweep
 
@@ -23,6 +24,10 @@ class RecordValues:
     def sweep(self) -> Sweep:
         """The backward sweep over the graph."""
         return self._record.graph_sweep(self._semiring)
+
+    @cached_property
+    def _counts(self) -> Counts:
+        return Counts(self._record.graph)
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -48,11 +53,15 @@ class RecordValues:
         record = self._record
         node, position = record.at(quantity)
         rows = None if cost is None else (record.cost_row(cost),)
-        if self._semiring == "count":
-            made = counts(record.graph, node, rows)
-            return made if position is None else np.ravel(made)[position]
         if position is None:
-            return self.sweep.joined(node, rows)
+            return (
+                self._counts.joined(node, rows)
+                if self._semiring == "count"
+                else self.sweep.joined(node, rows)
+            )
+        if self._semiring in ("count", "live"):
+            (count,) = self._counts.joined(node, rows, [position])
+            return count if self._semiring == "count" else count.live
         joined = self.sweep.joined_in_double(node, rows)  # a single number has the range that Python's have
         shape = tuple(record.graph.nodes[node].value.shape)
         return plain(in_numpy(joined).reshape((-1, *joined.shape[len(shape) :]))[position], self._semiring)

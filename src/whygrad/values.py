@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.arrays import Array
-from whygrad.exact_counts import counts
+from whygrad.exact_counts import Counts
 from whygrad.model_values import plain
 from whygrad.notation import Quantity
 from whygrad.semirings import SEMIRINGS
@@ -28,6 +28,10 @@ class Values:
         """The backward sweep over the run's graph."""
         return Sweep(self._run.recorded.graph, self._semiring)
 
+    @cached_property
+    def _counts(self) -> Counts:
+        return Counts(self._run.recorded.graph)
+
     def value(self, quantity: str | Quantity, cost: int | None = None) -> Any:
         """Returns the value at a quantity over the paths to all costs, or to one.
 
@@ -45,7 +49,7 @@ class Values:
         entries = [run.entry(q, example) for example in range(run.examples if per_example else 1)]
         node, positions = entries[0].node, [entry.position for entry in entries]
         if self._semiring in ("count", "live"):
-            values = np.ravel(counts(run.recorded.graph, node, rows))[positions]
+            values = self._counts.joined(node, rows, positions)
             if self._semiring == "live":
                 values = np.array([count.live for count in values], dtype=object)
         else:

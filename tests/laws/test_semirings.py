@@ -9,7 +9,7 @@ import pytest
 
 import whygrad as wg
 from laws.enumeration import Contribution, Edge, Edges, every_path, network_edges
-from whygrad.exact_counts import counts
+from whygrad.exact_counts import Counts
 from whygrad.graph import Entry, Graph, Recording
 from whygrad.ops import OPS
 from whygrad.semirings import SEMIRINGS
@@ -547,7 +547,7 @@ def test_graphs_agree_with_enumeration(seed: int) -> None:
     ends = {tuple(cost): row for row, cost in enumerate(graph.costs)}
     sweeps = {name: Sweep(graph, name) for name in NAMES}
     for number, node in enumerate(graph.nodes):
-        exact = counts(graph, number)
+        exact = Counts(graph).joined(number)
         values = {name: np.asarray(sweep.values(number)) for name, sweep in sweeps.items()}
         joined = {name: np.asarray(sweep.joined(number)) for name, sweep in sweeps.items()}
         for position, place in enumerate(np.ndindex(np.shape(node.value))):
@@ -584,7 +584,7 @@ def test_live_counts_are_exact_where_paths_are_dead() -> None:
     ahead = [1] * 3  # Python integers
     for W in reversed(live[1:]):
         ahead = [sum(row[i] * n for row, n in zip(W, ahead, strict=True)) for i in range(len(W[0]))]
-    found = counts(run.recorded.graph, run.recorded.nodes["w", 1])
+    found = Counts(run.recorded.graph).joined(run.recorded.nodes["w", 1])
     assert max(ahead) > 2**53
     for j in range(9):
         for i, x in enumerate((1.0, 2.0, 0.0, -1.0)):

@@ -9,7 +9,7 @@ import numpy as np
 from whygrad.derive.derivation import Groups, PathRow, PathTable
 from whygrad.derive.links import TOTAL, Link, Links, kept
 from whygrad.derive.spelling import Spelling
-from whygrad.exact_counts import Count, ExactCounts, counts
+from whygrad.exact_counts import Counts
 from whygrad.graph import Entry, Graph
 from whygrad.notation import Quantity
 from whygrad.paths import Path, Walker
@@ -98,11 +98,8 @@ class Traced:
     def _counts(self, of: Quantity, positions: Any) -> Any:
         """Returns the numbers of paths from entries of the quantity's array."""
         graph = self.run.graph_of(of)
-        pair = kept(
-            self.run, ("counts", of), lambda: (ExactCounts(graph, "count"), ExactCounts(graph, "live"))
-        )
-        every, live = (each.joined(self.entries[0].node, None, positions) for each in pair)
-        return [Count(*both) for both in zip(every, live, strict=True)]
+        known: Counts = kept(self.run, ("counts", of), lambda: Counts(graph))
+        return known.joined(self.entries[0].node, None, positions)
 
     def _walker(self) -> Walker:
         made: Walker = kept(self.run, ("walker", self.of), lambda: Walker(self.graph))
@@ -197,7 +194,7 @@ class Traced:
         node = self.run.recorded.nodes["a", layer]
         above = np.ravel(np.asarray(self.sweep("gradient").joined(node)))
         above_count = kept(
-            self.run, ("counts from", self.of, node), lambda: np.ravel(counts(self.graph, node))
+            self.run, ("counts from", self.of, node), lambda: np.ravel(Counts(self.graph).joined(node))
         )
         place = self.entries[0]
         rows = []

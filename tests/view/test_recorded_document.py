@@ -11,6 +11,7 @@ from tests.view.recorded_models import EVIL, TwoHeads, deep, linear, named_badly
 from whygrad.errors import NotSupportedError, QuantityError
 from whygrad.view.recorded import recorded_document
 from whygrad.view.recorded_page import recorded_still
+from whygrad.view.strongest import paths_of
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +268,28 @@ def test_the_gradient_by_number_of_blocks_comes_by_itself_where_it_is_quick(reco
     assert recorded_document(linear(), paths=0)["spectrum"] is None
     monkeypatch.setattr("whygrad.view.recorded.MOST_IN_SPECTRUM", 10)
     assert recorded_document(record, paths=0)["spectrum"] is None
+
+
+def test_sums_over_paths_say_at_which_operations_paths_end():
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, *grads):
+            return 2 * grads[0]
+
+    def costs(model, x):
+        h = model["first"](x)
+        return {"plain": (h + h.tanh()).sum(), "own": model["last"](Scaled.apply(h)).square().sum()}
+
+    model = torch.nn.ModuleDict({"first": torch.nn.Linear(3, 3), "last": torch.nn.Linear(3, 1)})
+    record = wg.record(model, torch.ones(2, 3), costs, opaque="allow")
+    made = recorded_document(record)
+    at = {place["name"]: made["paths"]["at"].get(str(n)) for n, place in enumerate(made["places"])}
+    says = "What goes through `Scaled`, without a declaration, is in no path."
+    assert [way["stops"] for way in at["first.weight"]] == ["", says, says]
+    assert [way["stops"] for way in at["last.weight"]] == ["", "", ""]
+    assert paths_of(record, "first.weight[0, 0]", 1, 3)["stops"] == says
+    assert paths_of(record, "first.weight[0, 0]", 0, 3)["stops"] == ""

@@ -5,9 +5,11 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
+import whygrad as wg
 from tests.view.recorded_models import (
     CLOSING,
     EVIL,
@@ -438,6 +440,29 @@ def test_a_page_without_paths_says_why(opened, record, tmp_path, monkeypatch):
         "sum without signs",
         "number of paths",
     ]
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 1 * x
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return -grads[0]
+
+
+def test_a_page_says_what_no_path_goes_through(opened, tmp_path):
+    def costs(model, x):
+        h = model(x)
+        return {"plain": (h + model(h).tanh()).sum(), "own": Reversed.apply(h).square().sum()}
+
+    record = wg.record(torch.nn.Linear(3, 3), torch.ones(2, 3), costs, opaque="allow")
+    page = opened(record.save_html(tmp_path / "page.html").as_uri() + "#at=weight", width=1600)
+    expect(page.locator(".paths-here")).to_contain_text("The gradient adds up to")
+    expect(page.locator(".paths-here")).to_contain_text(
+        "What goes through Reversed, without a declaration, is in no path."
+    )
 
 
 def test_the_untouched_page_has_the_gradient_by_number_of_blocks(page, record):

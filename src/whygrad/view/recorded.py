@@ -17,7 +17,7 @@ from whygrad.report.record import Report
 from whygrad.structures import DenseAlongAxis
 from whygrad.view.modules import Modules, modules
 from whygrad.view.place_words import says, short, sides
-from whygrad.view.strongest import StrongestPaths
+from whygrad.view.strongest import StrongestPaths, stopped
 
 Progress: TypeAlias = Callable[[str, float], None]
 
@@ -366,4 +366,5 @@ class _Document:
         return {
             "parts": [[short(value) for value in row] for row in split.all_parts],
             "whole": [short(value) for value in split.all_whole],
+            "stops": stopped(split.stops),
         }

@@ -5,6 +5,7 @@ import { costClass } from "./recorded_tree.js";
 
 // Paths with more stops are folded.
 const MOST_STOPS = 14;
+const NONE = "There is no path with a contribution. ";
 
 function signedCosine(value) {
   return value === null || value === undefined ? "" : value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
@@ -195,25 +196,30 @@ function strongestTable(view) {
   if (state.entry) {
     const { way, found, names, says, wrong, part } = view.entry.paths(state);
     if (says) return section(field, html("p", { class: wrong ? "wrong" : "faint", role: wrong ? "alert" : null }, says));
-    if (!way.top.length) return section(field, html("p", { class: "faint" }, "There is no path with a contribution."));
+    if (!way.top.length) return section(field, html("p", { class: "faint" }, NONE, stopped(way)));
     const told = part ? `Those of the strongest paths of ${place.name} that begin at this entry.` : summed(view, way, `Its ${counted(way)}`);
-    return section(field, html("p", { class: "faint" }, told), pathList(way, found, names));
+    return section(field, html("p", { class: "faint" }, told, stopped(way)), pathList(way, found, names));
   }
   const ways = given.paths.at[state.chosen];
   if (!ways) return section(field, html("p", { class: "faint" }, "Not in this page: it holds the paths of the parameters with the longest gradients. In Python: ", html("code", {}, "rec.paths(…)"), "."));
   const way = state.of === null ? ways.at(-1) : ways.slice(0, -1)[state.of];
-  if (!way || !way.top.length) return section(field, html("p", { class: "faint" }, way ? "There is no path with a contribution." : "Paths of this cost are not in this page."));
-  return section(field, html("p", { class: "faint" }, summed(view, way, `The ${counted(way)} from its weights`)), pathList(way, given.paths.found, given.paths.names));
+  if (!way || !way.top.length) return section(field, html("p", { class: "faint" }, way ? [NONE, stopped(way)] : "Paths of this cost are not in this page."));
+  return section(field, html("p", { class: "faint" }, summed(view, way, `The ${counted(way)} from its weights`), stopped(way)), pathList(way, given.paths.found, given.paths.names));
 }
 
 function counted(way) {
   return way.top.length === 1 && way.count === "1" ? "only path" : `${way.top.length} strongest of ${way.count.replace(/[\d.]+e\+?\d+/, figures)} paths`;
 }
 
+/** Returns what is said of operations at which paths end. */
+function stopped(way) {
+  return way.stops ? sentence(way.stops) : null;
+}
+
 function summed(view, way, beginning) {
   const { given, state } = view;
   const shares = way.total === null ? "" : `, without their signs to ${number(way.total, 4)}; a share is of the latter`;
-  return `${beginning} to ${state.of === null ? "the costs" : given.costs[state.of].name}${way.partly ? ", of the parameters that were searched" : ""}. Together all paths add up to ${number(way.sum, 4)}${shares}.`;
+  return `${beginning} to ${state.of === null ? "the costs" : given.costs[state.of].name}${way.partly ? ", of the parameters that were searched" : ""}. ${way.stops ? "The gradient adds up to" : "Together all paths add up to"} ${number(way.sum, 4)}${shares}. `;
 }
 
 function pathList(way, found, names) {

@@ -80,7 +80,7 @@ function spectrumTable({ spectrum, costs }) {
     "section",
     { class: "report-table" },
     html("h2", {}, "The gradient by the number of blocks that its paths pass"),
-    html("p", { class: "faint" }, "A path takes the skip or the block at each residual add: those that pass no block go by the skips alone. The parts add up to the gradient; where they point against each other, it is shorter than they are together."),
+    html("p", { class: "faint" }, "A path takes the skip or the block at each residual add: those that pass no block go by the skips alone. The parts add up to the gradient; where they point against each other, it is shorter than they are together. ", spectrum.stops ? sentence(spectrum.stops) : null),
     html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Spectrum" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "paths that pass"), columns, html("td", { class: "bar-cell" }))), html("tbody", {}, parts[0].map((_, blocks) => row(blocks)), sum))),
   );
 }

@@ -1,6 +1,6 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from whygrad.arrays import in_numpy
 from whygrad.model_record import Record
 from whygrad.paths import Walker
-from whygrad.report.phrases import grouped
+from whygrad.report.phrases import grouped, named
 from whygrad.report.record import Numbers
 from whygrad.view.modules import Modules
 
@@ -99,6 +99,7 @@ class StrongestPaths:
         rows = slice(None) if k is None else slice(k, k + 1)
         total = None if numbers.total is None else float(numbers.total[rows].sum())
         names = [self.modules.places[m].name for m in inside]
+        starts = [self.record.leaves[name].node for name in names]
         gradients = self.record.gradients()
         whole = sum(float(in_numpy(gradients[name][rows]).astype(np.float64).sum()) for name in names)
         many = sum(self._counted(name, rows) for name in names)
@@ -108,6 +109,7 @@ class StrongestPaths:
             "sum": float(f"{whole:.6g}") if np.isfinite(whole) else None,
             "total": float(f"{total:.6g}") if total is not None and np.isfinite(total) else None,
             "count": _many(many),
+            "stops": stopped(self.record.stops_between(starts, None if k is None else (k,))),
         }
 
     def _counted(self, name: str, rows: slice) -> float:
@@ -144,7 +146,13 @@ def paths_of(record: Record, quantity: str, row: int | None, k: int) -> dict[str
         "sum": float(f"{listed.sum:.6g}") if np.isfinite(listed.sum) else None,
         "total": float(f"{total:.6g}") if np.isfinite(total) else None,
         "count": _many(float(counted.sum() if position is None else counted[position])),
+        "stops": stopped(listed.stops),
     }
+
+
+def stopped(stops: Sequence[str]) -> str:
+    """Returns what becomes of what goes through operations without a declaration, as a sentence; mostly empty."""
+    return f"What goes through {named(stops, 4)}, without a declaration, is in no path." if stops else ""
 
 
 def _many(count: float) -> str:

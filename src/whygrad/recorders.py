@@ -25,7 +25,7 @@ def record(
     """Returns the computation of one run of a PyTorch model and its losses, as a graph with values.
 
     The run is an ordinary one: PyTorch's functions are called, its random numbers drawn, the branches of this run
-    taken. Afterwards the model, its gradients and buffers and the random state are as before.
+    taken. Afterwards the model, its gradients and buffers, what its modules hold and the random state are as before.
 
     Args:
         model: A ``torch.nn.Module``, unchanged; or a mapping of names to modules.

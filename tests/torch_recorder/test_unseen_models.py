@@ -1,6 +1,7 @@
 """Models as people write them in practice: unchanged, and recorded with autograd's gradients, or refused in words."""
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,53 @@ def test_what_the_model_writes_to_is_restored(run: Callable[..., Any]) -> None:
         record = wg.record(model, x, size)
     right = torch.autograd.grad(size(model, x)["size"], model.layer.weight)[0]
     torch.testing.assert_close(record.gradients()["layer.weight"][0], right)
+
+
+class Remembers(nn.Module):
+    """Counts its calls, keeps what it made, and makes parts of itself when it is first called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.steps, self.last, self.ready = nn.Linear(4, 4), 0, None, False
+        self.losses: list[torch.Tensor] = []
+        self.cache: dict[str, torch.Tensor] = {}
+        self.recent: deque[float] = deque([1.0, 2.0], maxlen=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.ready:
+            self.register_buffer("scale", torch.ones(4))
+            self.gain, self.ready = nn.Parameter(torch.full((4,), 2.0)), True
+        self.layer.weight = nn.Parameter(self.layer.weight.detach().clamp(-0.1, 0.1))
+        self.steps += 1
+        h = self.layer(x) * self.scale / self.steps + self.cache.get("before", 0)
+        self.cache["before"] = self.last = h
+        self.losses.append(h.square().mean())
+        self.recent.append(0.5)
+        return h
+
+
+def test_what_a_model_holds_is_as_before() -> None:
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        m(x)
+        m(x)
+        return {"all": sum(m.losses), "last": m.last.sum()}
+
+    model, x = Remembers(), torch.randn(3, 4)
+    known, layer = dict(vars(model)), dict(model.layer._parameters)
+    first, second = wg.record(model, x, costs), wg.record(model, x, costs)
+    assert first.costs == second.costs
+    assert vars(model) == known
+    assert (model.steps, model.last, model.losses, model.cache, list(model.recent)) == (
+        0,
+        None,
+        [],
+        {},
+        [1.0, 2.0],
+    )
+    assert list(model.state_dict()) == ["layer.weight", "layer.bias"]
+    assert all(model.layer._parameters[name] is parameter for name, parameter in layer.items())
+    right = torch.autograd.grad(costs(model, x)["all"], model.layer.bias)[0]
+    torch.testing.assert_close(second.gradients()["layer.bias"][0], right)
 
 
 def test_an_embedding_that_renormalises_its_weights() -> None:

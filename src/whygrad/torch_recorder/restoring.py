@@ -1,8 +1,11 @@
 """A run leaves no trace: what it wrote to a model, its batch and the random states is taken back."""
 
+import operator
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +14,9 @@ from torch import Tensor, nn
 from whygrad.model_names import Leaf
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
+
+# Of attributes of these types what is in them is restored as well.
+PLAIN = frozenset((dict, list, set, deque))
 
 
 @contextmanager
@@ -46,7 +52,7 @@ def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
 
 @contextmanager
 def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
-    """Restores buffers, gradients, which modules train and which parameters, every random state, and other tensors."""
+    """Restores buffers, gradients, what modules hold, which parameters train, every random state, and other tensors."""
     parameters = _once(module._parameters for module in modules)
     buffers = _once(module._buffers for module in modules)
     devices = sorted({t.device.index for t in (*parameters, *buffers) if t.is_cuda})
@@ -97,21 +103,32 @@ def _tensors_left(written: Iterable[Tensor], followed: Iterable[Tensor]) -> Iter
 
 @contextmanager
 def _modules_left(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Iterator[None]:
-    """Restores which modules train and which parameters, and which tensors are the modules' buffers."""
+    """Restores which parameters train, and what modules hold: modes, counters, caches, lists of losses.
+
+    What they hold is their attributes, and what is in those that are plain lists, mappings and sets.
+    """
     trained = [(p, p.requires_grad) for p in parameters]
-    buffers = [(module, dict(module._buffers)) for module in modules if module._buffers]
-    modes = [(module, module.training) for module in modules]
+    held: list[Any] = [vars(module) for module in modules]
+    held += [value for attributes in held for value in attributes.values() if type(value) in PLAIN]
+    kept = [(container, container.copy()) for container in held]
     try:
         yield
     finally:
-        for module, mode in modes:
-            if module.training != mode:
-                module.training = mode
+        for container, before in kept:
+            if not _is_as_before(container, before):
+                container.clear()
+                (container.extend if isinstance(container, (list, deque)) else container.update)(before)
         for parameter, train in trained:
             if parameter.requires_grad != train:
                 parameter.requires_grad_(train)
-        for module, there in buffers:
-            module._buffers.update(there)
+
+
+def _is_as_before(container: Any, before: Any) -> bool:
+    """Returns whether a container holds the very objects that it held, which may have no truth in being equal."""
+    same = len(container) == len(before) and all(map(operator.is_, container, before))
+    return same and (
+        not isinstance(container, dict) or all(map(operator.is_, container.values(), before.values()))
+    )
 
 
 def _once(tables: Iterable[Mapping[str, Tensor | None]]) -> list[Tensor]:

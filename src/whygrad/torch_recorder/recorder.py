@@ -33,8 +33,8 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
 
     The run is an ordinary one: the functions that are called, the random numbers that are drawn and the branches that
     are taken are PyTorch's. Afterwards the model, its gradients, its buffers, what its modules hold (counters, caches,
-    lists) and the random state are as before. Hooks on the backward pass are not run: what is recorded is the derivative
-    itself.
+    lists) and the random state are as before. Hooks on the backward pass are not run: what is recorded is the
+    derivative itself.
 
     Args:
         model: A module, unchanged (or a mapping of names to modules).

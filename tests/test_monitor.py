@@ -243,3 +243,25 @@ def test_the_cost_that_is_said_is_the_time_that_passed(tmp_path: Path) -> None:
     assert " ms each (the first " in watch.summary
     rows = list(csv.DictReader(io.StringIO((tmp_path / "run.csv").read_text())))
     assert all(float(row["milliseconds"]) >= 50 for row in rows)
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return 2 * grads[0]
+
+
+def test_what_has_no_declaration_is_said(tmp_path: Path) -> None:
+    def own(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"a": Doubled.apply(model(x)).square().mean(), "b": model(x).square().mean()}
+
+    watch = wg.monitor(model(), own, to=tmp_path / "run.csv", opaque="allow", says=None)
+    made = watch(torch.randn(6, 3))
+    assert made is not None
+    assert np.isnan(made["cancellation a"])
+    assert 0 <= made["cancellation b"] <= 1
+    assert watch.summary.endswith("; no cancellation of what goes through `Doubled`, without a declaration")

@@ -281,6 +281,26 @@ def test_progress_goes_from_nothing_to_all() -> None:
     assert told == sorted(told)
 
 
+def test_what_cancels_is_known_for_costs_that_have_a_declaration_all_the_way() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+    def plain(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"plain": model(x).square().mean()}
+
+    def both(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        h = model[0](x)
+        own = torch.igamma(torch.ones(4), h.abs()).square().mean()
+        return {"own": own, "plain": model[2](model[1](h)).square().mean()}
+
+    x = torch.randn(4, 3)
+    alone = wg.record(model, x, plain).report().model.numbers
+    beside = wg.record(model, x, both, opaque="allow").report().model.numbers
+    assert np.isnan([beside.cancellation[0], beside.entropy[0]]).all()
+    np.testing.assert_allclose(beside.cancellation[1], alone.cancellation[0], rtol=1e-5)
+    np.testing.assert_allclose(beside.entropy[1], alone.entropy[0], rtol=1e-5)
+
+
 def test_what_cancels_before_an_operation_without_a_declaration_is_not_known() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))

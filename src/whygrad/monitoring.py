@@ -18,6 +18,7 @@ from whygrad.errors import NotSupportedError, ShapeError, WhygradError, need_kno
 from whygrad.gradients import cosines_of
 from whygrad.recorders import OPAQUE, need_costs, record
 from whygrad.report.build import report
+from whygrad.report.phrases import named
 
 
 class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as watch
@@ -93,6 +94,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
         self.measured = 0
         self.seconds = 0.0
         self._first = 0.0
+        self._stops: tuple[str, ...] = ()
         self._started: float | None = None
         self._ended: float | None = None
 
@@ -144,6 +146,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             QuantityError: One of the modules has no parameter.
         """
         recorded = record(self._model, batch, self._costs, opaque=self._opaque)
+        self._stops = tuple(map(recorded.node_name, recorded.stops))
         made = {f"cost {name}": value for name, value in recorded.costs.items()}
         names = list(recorded.costs)
         for module in ("", *self._modules):
@@ -191,7 +194,12 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             each = 1000 * (self.seconds - self._first) / (self.measured - 1)
             times = f"{self.measured} measurements, {each:.1f} ms each (the first {first})"
         written = f"; written to {self._to}" if self._table else ""
-        return f"monitor: {times}, {self.overhead:.1%} of the loop{written}"
+        stopped = (
+            ""
+            if not (self._stops and self._cancellation)
+            else (f"; no cancellation of what goes through {named(self._stops, 4)}, without a declaration")
+        )
+        return f"monitor: {times}, {self.overhead:.1%} of the loop{written}{stopped}"
 
     def __enter__(self) -> "monitor":
         self._started, self._ended = time.perf_counter(), None

@@ -67,14 +67,14 @@ def report(
         if name != "spectrum":
             sweeps[name] = Sweep(record.graph, name)
     leaves: list[Part] = []
-    # Some paths end at an operation without a declaration: what these carry isn't known.
-    names, hidden = list(record.parameters), record.graph.leading_to(record.stops)
+    names, hidden = list(record.parameters), _before_stops(record)
     for place, name in enumerate(names):
         tell(name, 0.5 + 0.4 * place / len(names))
         shape = tuple(record.parameters[name].shape)
         made = numbers(record, name, sweeps)
-        if record.leaves[name].node in hidden and made.total is not None:
-            made = made._replace(total=np.full_like(made.total, np.nan))
+        if made.total is not None and record.stops:
+            there = [record.leaves[name].node in nodes for nodes in hidden]
+            made = made._replace(total=np.where(there, np.nan, made.total))
         leaves.append(Part(name, name, made, (), shape))
     model = _tree("", "", leaves, _ran(record))
     tell("layers", 0.9)
@@ -165,6 +165,18 @@ def _ran(record: Record) -> set[str]:
     """Returns the paths of the modules that were called, and of those around them."""
     parts = [path.split(".") for path in set(record.modules)]
     return {".".join(some[:end]) for some in parts for end in range(len(some) + 1)}
+
+
+def _before_stops(record: Record) -> list[set[int]]:
+    """Returns for each cost the nodes some of whose paths to it end at an operation without a declaration: what they
+    carry isn't known."""
+    graph = record.graph
+    if not record.stops:
+        return []
+    stops = set(record.stops)
+    ends = {cost.node for cost in graph.costs}
+    hidden = {end: graph.leading_to(stops & graph.leading_to((end,))) for end in ends}
+    return [hidden[cost.node] for cost in graph.costs]
 
 
 def _tree(name: str, label: str, leaves: Sequence[Part], ran: set[str]) -> Part:

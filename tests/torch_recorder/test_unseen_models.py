@@ -96,6 +96,28 @@ def test_what_a_model_holds_is_as_before() -> None:
     torch.testing.assert_close(second.gradients()["layer.bias"][0], right)
 
 
+def test_what_modules_outside_of_the_model_hold_is_as_before() -> None:
+    """A discriminator that only the costs know, with running statistics and its own count of calls."""
+
+    class Judge(nn.Sequential):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return super().forward(x)
+
+    judge = Judge(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.utils.spectral_norm(nn.Linear(3, 1))).requires_grad_(
+        False
+    )
+    model, x = nn.Linear(2, 4), torch.randn(5, 2)
+    with unchanged(judge, x):
+        record = wg.record(model, x, lambda m, x: {"fooled": judge(m(x)).mean()})
+    assert judge.calls == 0
+    assert judge[1].num_batches_tracked == 0
+    right = torch.autograd.grad(judge(model(x)).mean(), model.weight)[0]
+    torch.testing.assert_close(record.gradients()["weight"][0], right)
+
+
 def test_an_embedding_that_renormalises_its_weights() -> None:
     model, tokens = nn.Embedding(5, 3, max_norm=1.0), torch.tensor([0, 1, 1, 3])
     with unchanged(model):

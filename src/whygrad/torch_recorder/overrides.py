@@ -83,14 +83,18 @@ def in_pieces() -> Iterator[None]:
 
 
 @contextmanager
-def by_modules(tracer: Tracer, paths: Mapping[int, str]) -> Iterator[None]:
-    """Tells the ledger which module is running, and names what it returns after it."""
+def by_modules(
+    tracer: Tracer, paths: Mapping[int, str], others: Callable[[nn.Module], None]
+) -> Iterator[None]:
+    """Tells the ledger which module is running, and names what it returns after it; tells ``others`` of any other."""
     starts: list[int] = []
     within = tracer.ledger.within
 
     def before(module: nn.Module, inputs: Any) -> None:
         path = paths.get(id(module))
-        if path is not None:
+        if path is None:
+            others(module)
+        else:
             within.append(path)
             starts.append(len(tracer.ledger.recording.nodes))
 

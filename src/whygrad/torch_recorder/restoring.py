@@ -3,13 +3,14 @@
 import operator
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._mode_utils import no_dispatch
 
 from whygrad.model_names import Leaf
 from whygrad.torch_recorder.ledger import Ledger
@@ -81,7 +82,7 @@ def _draws_left(devices: Sequence[int]) -> Iterator[None]:
 @contextmanager
 def _tensors_left(written: Iterable[Tensor], followed: Iterable[Tensor]) -> Iterator[None]:
     """Restores the values of some tensors and the gradients of some."""
-    kept = [(t, t.data, t.detach().clone()) for t in written if t.layout == torch.strided]
+    kept = _values(written)
     grads = [(t, t.grad) for t in followed]
     for tensor, grad in grads:
         if grad is not None:
@@ -89,16 +90,25 @@ def _tensors_left(written: Iterable[Tensor], followed: Iterable[Tensor]) -> Iter
     try:
         yield
     finally:
-        with torch.no_grad():
-            for tensor, first, value in kept:
-                if Memory.place(tensor) != Memory.place(first):
-                    tensor.data = first
-                # A kernel that writes statistics needn't count it as a change, so that values are compared.
-                if not torch.equal(tensor, value):
-                    first.copy_(value)
-            for tensor, grad in grads:
-                if tensor.grad is not grad:
-                    tensor.grad = grad
+        _put_values_back(kept)
+        for tensor, grad in grads:
+            if tensor.grad is not grad:
+                tensor.grad = grad
+
+
+def _values(written: Iterable[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Returns tensors with the memory that they have and a copy of what is in it."""
+    return [(t, t.data, t.detach().clone()) for t in written if t.layout == torch.strided]
+
+
+def _put_values_back(kept: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+    with torch.no_grad():
+        for tensor, first, value in kept:
+            if Memory.place(tensor) != Memory.place(first):
+                tensor.data = first
+            # A kernel that writes statistics needn't count it as a change, so that values are compared.
+            if not torch.equal(tensor, value):
+                first.copy_(value)
 
 
 @contextmanager
@@ -108,19 +118,52 @@ def _modules_left(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) ->
     What they hold is their attributes, and what is in those that are plain lists, mappings and sets.
     """
     trained = [(p, p.requires_grad) for p in parameters]
-    held: list[Any] = [vars(module) for module in modules]
-    held += [value for attributes in held for value in attributes.values() if type(value) in PLAIN]
-    kept = [(container, container.copy()) for container in held]
+    kept = _contents(modules)
     try:
         yield
     finally:
-        for container, before in kept:
-            if not _is_as_before(container, before):
-                container.clear()
-                (container.extend if isinstance(container, (list, deque)) else container.update)(before)
+        _put_contents_back(kept)
         for parameter, train in trained:
             if parameter.requires_grad != train:
                 parameter.requires_grad_(train)
+
+
+@contextmanager
+def others_left() -> Iterator[Callable[[nn.Module], None]]:
+    """Yields what is told of modules that run and are no part of the model; restores their buffers and what they hold.
+
+    A discriminator or a teacher that only the function of the costs knows has running statistics too.
+    """
+    known: set[int] = set()
+    contents: list[tuple[Any, Any]] = []
+    values: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def met(module: nn.Module) -> None:
+        if id(module) not in known:
+            known.add(id(module))
+            with no_dispatch():
+                contents.extend(_contents([module]))
+                values.extend(_values(buffer for buffer in module._buffers.values() if buffer is not None))
+
+    try:
+        yield met
+    finally:
+        _put_contents_back(contents)
+        _put_values_back(values)
+
+
+def _contents(modules: Iterable[nn.Module]) -> list[tuple[Any, Any]]:
+    """Returns containers in modules, with copies that hold the same objects."""
+    held: list[Any] = [vars(module) for module in modules]
+    held += [value for attributes in held for value in attributes.values() if type(value) in PLAIN]
+    return [(container, container.copy()) for container in held]
+
+
+def _put_contents_back(kept: Iterable[tuple[Any, Any]]) -> None:
+    for container, before in kept:
+        if not _is_as_before(container, before):
+            container.clear()
+            (container.extend if isinstance(container, (list, deque)) else container.update)(before)
 
 
 def _is_as_before(container: Any, before: Any) -> bool:

@@ -261,6 +261,33 @@ def test_heads_are_named_where_they_lie_side_by_side_and_not_for_an_axis_of_exam
     assert any("head" in name for name in names) != one_by_one
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv1d(2, 3, 3, stride=2, padding=1), (4, 2, 9)),
+        (nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=(2, 0), dilation=(2, 1), bias=False), (4, 2, 7, 6)),
+        (nn.Conv2d(2, 3, 3, padding="same", padding_mode="circular"), (4, 2, 5, 6)),
+        (nn.Conv3d(1, 2, 2), (2, 1, 3, 4, 3)),
+        (nn.Conv2d(2, 4, 3, groups=2), (2, 2, 5, 5)),
+        (nn.ConvTranspose2d(2, 3, 3), (2, 2, 5, 5)),
+    ],
+    ids=repr,
+)
+def test_gradients_of_a_convolution_are_products_of_its_factors(
+    layer: nn.Module, shape: tuple[int, ...]
+) -> None:
+    def costs(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        out = model(x)
+        return {"a": out.square().sum(), "b": out.sin().sum()}
+
+    gradients = wg.record(layer.double(), torch.randn(shape), costs).gradients()
+    whole = isinstance(layer, nn.ConvTranspose2d) or layer.groups > 1
+    assert list(gradients.factors) == ([] if whole else ["weight"])
+    for name, factors in gradients.factors.items():
+        formed = torch.einsum("kno,ni->koi", factors.cotangent, factors.input)
+        torch.testing.assert_close(formed.reshape(gradients[name].shape), gradients[name])
+
+
 @pytest.mark.parametrize("use", ["flat", "wider", "left"])
 def test_a_softmax_that_is_used_otherwise_is_no_attention(use: str) -> None:
     class Weighs(nn.Module):

@@ -8,7 +8,7 @@ products of such gradients need no gradient:
 Which form is cheaper hangs on the sizes, and is counted for each parameter.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,14 +16,15 @@ from whygrad.arrays import Array, in_range, inner_products, unrounded
 from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
-from whygrad.structures import Affine, Contraction, room
+from whygrad.structures import Affine, Contraction, Convolution, room
 from whygrad.sweep import Sweep, Sweeps
 
 
 class Factored(NamedTuple):
     """A weight's per-cost gradients as a product, summed over rows: cotangent (costs, rows, out), input (rows, in).
 
-    ``turned`` weights are (in, out) in memory.
+    ``turned`` weights are (in, out) in memory. A convolution's weight is (out, in) with its channels in and its kernel
+    as one axis; its rows are all places of all examples.
     """
 
     cotangent: Array
@@ -129,19 +130,54 @@ class ModelGradients(Mapping[str, Array]):
         """The gradient of the sum of all costs by each parameter."""
         return {name: self._sweep.joined(node) for name, node in self._nodes.items()}
 
+    @property
+    def factors(self) -> Mapping[str, Factored]:
+        """The weights that enter one matrix product or one convolution, with their gradients' factors.
+
+        A convolution's are made when they are asked for: its input are the windows of all places, which take as many
+        times the memory as the kernel has entries. Those of groups, and transposed ones, aren't one product.
+        """
+        windows = {name: use for name, use in self._used_once.items() if self._is_convolved(*use)}
+        return _Factors(self._nodes, self._products, windows, self._convolved)
+
     @cached_property
-    def factors(self) -> dict[str, Factored]:
-        """The parameters that enter one matrix product, with their gradients' factors."""
+    def _used_once(self) -> dict[str, tuple[int, int]]:
+        """The parameters that lead to the costs by one use, and which."""
         users = self._graph.users()
         found = {}
         for name, node in self._nodes.items():
             # a transposition that products read through has no cotangent
             live = [use for use in users[node] if self._sweep.cotangent(use[0]) is not None]
             if len(live) == 1:
-                made = self._factored(*live[0])
-                if made is not None:
-                    found[name] = made
+                found[name] = live[0]
         return found
+
+    @cached_property
+    def _products(self) -> dict[str, Factored]:
+        """The parameters that enter one matrix product, with their gradients' factors."""
+        made = {name: self._factored(*use) for name, use in self._used_once.items()}
+        return {name: factored for name, factored in made.items() if factored is not None}
+
+    def _is_convolved(self, user: int, which: int) -> bool:
+        structure, above = self._graph.structure(user), self._sweep.cotangent(user)
+        product = structure.product if isinstance(structure, Affine) else structure
+        if not isinstance(product, Convolution) or which != 1 or above is None or above.exponent:
+            return False
+        local = self._graph.local(user)
+        return product.is_one_product(local) and len(above.rows) == len(self._graph.costs)
+
+    def _convolved(self, user: int, which: int) -> Factored:
+        """Returns the factors of a weight's gradients where it is convolved with something."""
+        structure, above = self._graph.structure(user), self._sweep.cotangent(user)
+        product = structure.product if isinstance(structure, Affine) else structure
+        assert isinstance(product, Convolution)
+        assert above is not None
+        local = self._graph.local(user)
+        (part,) = above.parts
+        axes = 1 + len(local.output.shape)
+        part = self._graph.xp.permute_dims(part, (0, 1, *range(3, axes), 2))
+        rows = product.windows_as_rows(local._replace(inputs=local.inputs[:2]))
+        return Factored(part.reshape((part.shape[0], -1, part.shape[-1])), rows, turned=False)
 
     def _factored(self, user: int, which: int) -> Factored | None:
         made, structure = self._graph.nodes[user], self._graph.structure(user)
@@ -232,12 +268,12 @@ class ModelGradients(Mapping[str, Array]):
         def there() -> Array:
             if examples is not None:
                 return examples.carried(self._nodes[name])
-            return xp.any(self.factors[name].cotangent != 0, axis=(1, 2))
+            return xp.any(self._products[name].cotangent != 0, axis=(1, 2))
 
         if examples is not None:
             made = examples.gramian(self._nodes[name])
         elif name not in self._arrays and not self._cheap:
-            factors = self.factors.get(name)
+            factors = self._products.get(name)
             if factors is not None and factors.cotangent.itemsize >= 4:
                 made = _unformed(factors)
         if made is not None and in_range(made, xp, there):
@@ -279,6 +315,34 @@ class ModelGradients(Mapping[str, Array]):
             f"{name}: {tuple(self._graph.nodes[node].value.shape)}" for name, node in self._nodes.items()
         )
         return f"Gradients({some(shapes)}; costs {some(self._graph.cost_names)})"
+
+
+class _Factors(Mapping[str, Factored]):
+    """The factors by name: those of products, which are there, and those of convolutions, which are made."""
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        products: Mapping[str, Factored],
+        convolved: Mapping[str, tuple[int, int]],
+        made: Callable[[int, int], Factored],
+    ) -> None:
+        self._names = [name for name in names if name in products or name in convolved]
+        self._products, self._convolved, self._made = products, convolved, made
+
+    def __getitem__(self, name: str) -> Factored:
+        if name in self._convolved:
+            return self._made(*self._convolved[name])
+        return self._products[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"Factors({some(self._names)})"
 
 
 def _unformed(factors: Factored) -> Array | None:

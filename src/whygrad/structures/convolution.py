@@ -170,6 +170,21 @@ class Convolution(NamedTuple):
         (joined,) = windows.joined((open_windows,), (0.0,), lambda a, b: (a[0] + b[0],), xp)
         return joined
 
+    def is_one_product(self, local: Local) -> bool:
+        """Returns whether it is a product of all windows with the weights: not of groups, nor transposed."""
+        settings = kernel_settings(local.settings, len(local.inputs[1].shape) - 2)
+        return not settings.transposed and settings.groups == 1
+
+    def windows_as_rows(self, local: Local) -> Array:
+        """Returns (examples * places, channels in * kernel): what each place of the output sees of the input."""
+        (x, _), xp = local.inputs, local.xp
+        windows = self._of(local)
+        spatial = len(windows.kernel)
+        seen = windows.of(x, 0.0, xp)  # the example, the channels, the kernel, the places
+        places = range(2 + spatial, 2 + 2 * spatial)
+        seen = xp.permute_dims(seen, (0, *places, *range(1, 2 + spatial)))
+        return xp.reshape(seen, (-1, x.shape[1] * prod(windows.kernel)))
+
     def formula(self, which: int, settings: Settings) -> Tree:
         """Returns the name of the other input."""
         return parse(self.arguments[1 - which])

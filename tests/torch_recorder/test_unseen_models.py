@@ -192,6 +192,25 @@ def test_what_is_drawn_from_numpy_is_drawn_again_afterwards(generator: Any) -> N
         np.random.set_bit_generator(own)
 
 
+def test_what_is_drawn_from_a_generator_of_its_own_is_drawn_again_afterwards() -> None:
+    own = torch.Generator().manual_seed(3)
+
+    def costs(m: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        h = m(x) * torch.randn(4, 2, generator=own)
+        with torch.no_grad():
+            noise = torch.empty(4, 2).uniform_(generator=own)
+        return {"size": (h * noise).square().sum(), "mixed": h[torch.randperm(4, generator=own)].sum(0)[0]}
+
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    before = own.get_state()
+    first, second = wg.record(model, x, costs), wg.record(model, x, costs)
+    assert torch.equal(own.get_state(), before)
+    assert first.costs == second.costs
+    own.set_state(before)
+    right = torch.autograd.grad(costs(model, x)["size"], model.weight)[0]
+    torch.testing.assert_close(first.gradients()["weight"][0], right)
+
+
 def test_a_record_stays_what_it_was_when_the_model_is_trained_on() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1))
     data = torch.randn(50, 3)

@@ -44,6 +44,7 @@ class Ledger:
         # By identity: autograd follows them, and they are constants here.
         self.strangers: dict[int, Tensor] = {}
         self.sparse: dict[int, tuple[Tensor, Entries]] = {}  # by identity: those through which paths go
+        self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}  # with the states that they had
         self.refusal: NotSupportedError | None = None
         self.raised: tuple[BaseException, str] | None = (
             None  # the last error in a module, and the innermost module
@@ -171,6 +172,11 @@ class Ledger:
         else:
             self.memory.hold(tensor, number)
             self.protect(tensor, number)
+
+    def draws_from(self, generator: torch.Generator) -> None:
+        """Notes a generator of random numbers that is the caller's own, and the state that it had at first."""
+        if id(generator) not in self.generators:
+            self.generators[id(generator)] = generator, generator.get_state()
 
     def hold_sparse(self, tensor: Tensor, entries: Entries) -> None:
         """Notes that a sparse tensor that was just made has entries with paths."""

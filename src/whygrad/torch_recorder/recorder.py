@@ -20,7 +20,13 @@ from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
-from whygrad.torch_recorder.restoring import others_left, state_left, values_left, versions_left
+from whygrad.torch_recorder.restoring import (
+    generators_left,
+    others_left,
+    state_left,
+    values_left,
+    versions_left,
+)
 from whygrad.torch_recorder.rules import COMPLEX_RULES, RULES, SPARSE_RULES
 from whygrad.torch_recorder.tracer import Tracer
 from whygrad.torch_recorder.whole import Unseen
@@ -94,6 +100,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
         state_left([module for _, module in modules], others),
         values_left(ledger, leaves.values()),
         others_left() as met,
+        generators_left(ledger),
         torch.enable_grad(),
         in_pieces(),
         as_written(),

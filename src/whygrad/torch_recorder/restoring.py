@@ -52,6 +52,16 @@ def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
 
 
 @contextmanager
+def generators_left(ledger: Ledger) -> Iterator[None]:
+    """Restores the states of generators that the run drew from, which are its caller's own."""
+    try:
+        yield
+    finally:
+        for generator, state in ledger.generators.values():
+            generator.set_state(state)
+
+
+@contextmanager
 def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
     """Restores buffers, gradients, what modules hold, which parameters train, every random state, and other tensors."""
     parameters = _once(module._parameters for module in modules)

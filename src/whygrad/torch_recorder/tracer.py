@@ -138,6 +138,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             self.ledger.refuse(f"torch.{func.__name__} (control flow as an operation)", PLAIN)
         known = info(func)
         given = known.named(args, kwargs)
+        if given.get("generator") is not None:
+            self.ledger.draws_from(given["generator"])
         there = known.tensors(given)
         if not follows or not self._carry(there):
             return self._plain(func, known, given, there, args, kwargs)

@@ -288,6 +288,25 @@ def test_gradients_of_a_convolution_are_products_of_its_factors(
         torch.testing.assert_close(formed.reshape(gradients[name].shape), gradients[name])
 
 
+def test_norms_of_a_module_are_those_of_all_its_parameters_together() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), nn.Linear(3, 2))
+    record = wg.record(
+        model, torch.randn(5, 4), lambda m, b: {"a": m(b).square().sum(), "b": m(b).sin().sum()}
+    )
+    gradients = record.gradients()
+    each = {name: gradients[name].reshape(2, -1) for name in gradients}
+    for module in ("0", "0.0", "1", ""):
+        inside = torch.cat(
+            [rows for name, rows in each.items() if not module or name.startswith(f"{module}.")], 1
+        )
+        torch.testing.assert_close(gradients.norms(module), inside.norm(dim=1))
+    for name, rows in each.items():
+        torch.testing.assert_close(gradients.norms(name), rows.norm(dim=1))
+        assert torch.equal(gradients.norms()[name], gradients.norms(name))
+    with pytest.raises(wg.QuantityError, match=r"did you mean '0\.0\.bias'"):
+        gradients.norms("0.0.bas")
+
+
 @pytest.mark.parametrize("use", ["flat", "wider", "left"])
 def test_a_softmax_that_is_used_otherwise_is_no_attention(use: str) -> None:
     class Weighs(nn.Module):

@@ -10,7 +10,7 @@ Which form is cheaper hangs on the sizes, and is counted for each parameter.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from whygrad.arrays import Array, in_range, inner_products, unrounded
 from whygrad.errors import NotSupportedError, QuantityError, near, some
@@ -285,24 +285,39 @@ class ModelGradients(Mapping[str, Array]):
         """Whether forming gradients costs next to nothing, while their factors would keep every cotangent."""
         return self._small and self._parameters * 8 < self._between
 
-    def norms(self) -> dict[str, Array]:
-        """Returns the Euclidean norm of each cost's gradient by each parameter: name -> (costs,)."""
+    @overload
+    def norms(self, of: None = None) -> dict[str, Array]: ...
+
+    @overload
+    def norms(self, of: str) -> Array: ...
+
+    def norms(self, of: str | None = None) -> Array | dict[str, Array]:
+        """Returns the Euclidean norm of each cost's gradient, (costs,): by each parameter, name -> (costs,), or by one.
+
+        Args:
+            of: A parameter, or a module for all parameters in it together (``""`` for the model); each parameter by
+                itself where there is nothing.
+
+        Raises:
+            QuantityError: There is no such parameter or module.
+        """
+        if of is None:
+            return {name: self.norms(name) for name in self._nodes}
         xp = self._graph.xp
-        made = {}
-        for name in self._nodes:
-            squares = self.gramian(name).diagonal()
-            made[name] = xp.sqrt(xp.clip(squares, 0, None))
-        return made
+        return xp.sqrt(xp.clip(self.gramian(of).diagonal(), 0, None))
 
     def cosines(self, of: str | None = None) -> Array:
         """Returns the cosines between the costs' gradients, (costs, costs); NaN where one of them is zero.
 
         Args:
             of: A parameter, or a module for all parameters in it; all of the model where there is nothing.
+
+        Raises:
+            QuantityError: There is no such parameter or module.
+            NotSupportedError: No parameter is trained.
         """
         xp = self._graph.xp
-        gramian = self.gramian(of)
-        norms = xp.sqrt(xp.clip(gramian.diagonal(), 0, None))
+        gramian, norms = self.gramian(of), self.norms(of or "")
         apart = norms[:, None] * norms[None, :]
         none = xp.full_like(apart, float("nan"))
         return xp.where(apart > 0, xp.clip(gramian / xp.where(apart > 0, apart, 1), -1, 1), none)

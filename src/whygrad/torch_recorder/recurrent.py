@@ -222,12 +222,14 @@ def _layer(following: Sequence[Tracer], step: Step | None, plain: Callable[..., 
         if not following:
             return plain(*args, **kwargs)
         if step is None or kwargs or not _of_one_length(*args) or not _simple(following, args):
-            fused = torch._C._get_mkldnn_enabled()  # oneDNN has a kernel for all of a layer
-            torch._C._set_mkldnn_enabled(False)
+            fused = torch._C._get_mkldnn_enabled(), torch._C._get_cudnn_enabled()
+            torch._C._set_mkldnn_enabled(False)  # oneDNN and cuDNN have a kernel for all of a layer
+            torch._C._set_cudnn_enabled(False)
             try:
                 return plain(*args, **kwargs)
             finally:
-                torch._C._set_mkldnn_enabled(fused)
+                torch._C._set_mkldnn_enabled(fused[0])
+                torch._C._set_cudnn_enabled(fused[1])
         _, hx, _, biases, layers, _, _, both, batch_first = args
         many = len(_every(hx))
 

@@ -29,6 +29,18 @@ def _straight_through(call: Call) -> Any:
     return [apply(call, OPS["mul"], [call.given["self"], inside.to(out.dtype)]), None]
 
 
+@rule("native_dropout")
+def _dropped(call: Call) -> Any:
+    """Entries that were left out and others made larger, as one kernel does it on accelerators."""
+    (out, kept), p = call.out, call.given["p"]
+    if call.given["train"] is False:
+        return [apply(call, OPS["identity"], [call.given["input"]]), None]
+    return [
+        apply(call, OPS["mul"], [call.given["input"], kept.to(out.dtype) * (1 / (1 - p) if p < 1 else 0)]),
+        None,
+    ]
+
+
 @rule("_standard_gamma")
 def _drawn(call: Call) -> Any:
     """A random number that moves with the shape of its distribution."""

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whygrad.torch_recorder.rules.entry import rule, written
+from whygrad.torch_recorder.rules.entry import as_made, rule, written
 from whygrad.torch_recorder.rules.moves import by_indices
-from whygrad.torch_recorder.sampling import sampled_volume
+from whygrad.torch_recorder.sampling import sampled, sampled_volume
 from whygrad.torch_recorder.tracer import UNTOLD, Call
 from whygrad.torch_recorder.whole import Unseen
 
@@ -129,6 +129,46 @@ def _own_distances(call: Call) -> Any:
     x = call.given["self"]
     one, other = torch.triu_indices(len(x), len(x), 1, device=x.device)
     return written(call, lambda: torch.linalg.vector_norm(x[one] - x[other], call.given["p"], dim=-1))
+
+
+# Cells of recurrent layers, and grids that are looked at, in kernels that accelerators have
+
+
+def _gates(call: Call) -> tuple[Tensor, Tensor]:
+    """Returns what comes from the input and what from the state, each with its bias."""
+    sides = ("input_gates", "input_bias"), ("hidden_gates", "hidden_bias")
+    of_input, of_state = (
+        call.given[gates] if call.given[bias] is None else call.given[gates] + call.given[bias]
+        for gates, bias in sides
+    )
+    return of_input, of_state
+
+
+@rule("_thnn_fused_lstm_cell")
+def _lstm_cell(call: Call) -> Any:
+    with call.tracer:
+        of_input, of_state = _gates(call)
+        i, f, g, o = (of_input + of_state).chunk(4, 1)
+        c = torch.sigmoid(f) * call.given["cx"] + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+    return [as_made(call, h), as_made(call._replace(out=call.out[1]), c), None]
+
+
+@rule("_thnn_fused_gru_cell")
+def _gru_cell(call: Call) -> Any:
+    def make() -> Tensor:
+        of_input, of_state = _gates(call)
+        (r, z, n), (from_r, from_z, from_n) = of_input.chunk(3, 1), of_state.chunk(3, 1)
+        new = torch.tanh(n + torch.sigmoid(r + from_r) * from_n)
+        made: Tensor = (call.given["hx"] - new) * torch.sigmoid(z + from_z) + new
+        return made
+
+    return [written(call, make), None]
+
+
+@rule("cudnn_grid_sampler")
+def _sampled_by_cudnn(call: Call) -> Any:
+    return written(call, lambda: sampled(call.given["self"], call.given["grid"], 0, 0, True))
 
 
 # Attention in one kernel, where the model asks for that kernel itself

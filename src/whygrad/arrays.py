@@ -54,6 +54,17 @@ def on_host(array: Array) -> bool:
     return str(array.device) == "cpu"
 
 
+def beside(array: Array, other: Array) -> Array:
+    """Returns an array on the device of another; the array itself where it is there.
+
+    Example:
+        >>> one = np.array([1.0])
+        >>> beside(one, np.array([2.0])) is one
+        True
+    """
+    return array if array.device == other.device else array.to(other.device)
+
+
 def cast(array: Array, dtype: Any) -> Array:
     """Returns the array with another type of numbers; the array itself where it has that type."""
     if isinstance(array, (np.ndarray, np.generic)):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
-from whygrad.arrays import Array, in_range, inner_products, unrounded
+from whygrad.arrays import Array, beside, in_range, inner_products, unrounded
 from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
@@ -258,7 +258,8 @@ class ModelGradients(Mapping[str, Array]):
             if name not in self._squares:
                 with unrounded(self._graph.xp):
                     self._squares[name] = self._gramian_of(name)
-            made = self._squares[name] if made is None else made + self._squares[name]
+            squares = self._squares[name]
+            made = squares if made is None else made + beside(squares, made)
         return made
 
     def _gramian_of(self, name: str) -> Array:

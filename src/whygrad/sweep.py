@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from whygrad.arrays import Array, cast, extremes, keep_memory, largest_exponent
+from whygrad.arrays import Array, beside, cast, extremes, keep_memory, largest_exponent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
@@ -182,6 +182,8 @@ class Sweep:
             # a cast in the computation is one on the way back
             dtype = self._dtype(node.inputs[which])
             parts = tuple(None if part is None else cast(part, dtype) for part in parts)
+        if value.device != node.value.device:  # and so is a step to another device
+            parts = tuple(None if part is None else beside(part, value) for part in parts)
         exponent = cotangent.exponent
         grows = isinstance(node.op.structure, (Affine, Contraction, Convolution, DenseAlongAxis))
         # A leaf is the end of all paths: nothing is multiplied onto it any more.

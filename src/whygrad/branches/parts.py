@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import Array, in_numpy, inner_products
+from whygrad.arrays import Array, beside, in_numpy, inner_products
 from whygrad.errors import QuantityError, near, some
 from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
@@ -93,7 +93,7 @@ class Parts(NamedTuple):
 
 def gramian_of(sent: Sequence[Array], xp: Any) -> Array:
     """Returns the inner products (rows, senders, senders) of arrays (rows, …)."""
-    flat = xp.stack([part.reshape(part.shape[0], -1) for part in sent], axis=1)
+    flat = xp.stack([beside(part, sent[0]).reshape(part.shape[0], -1) for part in sent], axis=1)
     return in_numpy(inner_products(flat, xp)).astype(np.float64)
 
 

@@ -9,6 +9,7 @@ import torch
 from whygrad.formula import Number, Tree
 from whygrad.ops import Op, application
 from whygrad.structures import Column, Local
+from whygrad.torch_recorder.draws import Draws
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
@@ -53,12 +54,11 @@ class Opaque(NamedTuple):
         return Column(np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
-def drawn_again(run: Callable[..., Any], drawn: torch.Tensor) -> Callable[..., Any]:
-    """Returns a function that draws the same random numbers each time: those from a random state on."""
+def drawn_again(run: Callable[..., Any], drawn: Draws) -> Callable[..., Any]:
+    """Returns a function that draws the same random numbers each time."""
 
     def same(*inputs: Any) -> Any:
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(drawn)
+        with drawn.again():
             return run(*inputs)
 
     return same

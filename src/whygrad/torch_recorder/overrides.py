@@ -18,6 +18,7 @@ from torch.utils.checkpoint import CheckpointFunction
 from whygrad.ops import application
 from whygrad.torch_recorder import recurrent
 from whygrad.torch_recorder.batches import named_tensors
+from whygrad.torch_recorder.draws import Draws
 from whygrad.torch_recorder.matrix_function import MatrixFunction
 from whygrad.torch_recorder.opaque import drawn_again
 from whygrad.torch_recorder.sampling import sampled
@@ -231,7 +232,7 @@ def _custom_functions(tracer: Tracer) -> _Stand:
             logits = functional.linear(x, matrix, bias)
             loss = functional.cross_entropy(logits, target, weight, ignore_index=ignored, reduction=reduction)
             return loss if whole else (loss, *(loss.new_empty(0) for _ in range(3)))
-        drawn, run = torch.get_rng_state(), plain(cls)
+        drawn, run = Draws.now(tensors(args)), plain(cls)
         if cls is _Dirichlet:  # what Dirichlet and Beta draw
             (x,) = args
             out = run(x)

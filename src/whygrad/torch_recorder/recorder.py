@@ -21,6 +21,7 @@ from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
 from whygrad.torch_recorder.restoring import (
+    draws_left,
     generators_left,
     others_left,
     state_left,
@@ -97,6 +98,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     with (
         alone(),
         versions_left([*outside, *others]),
+        draws_left([*outside, *others]),
         state_left([module for _, module in modules], others),
         values_left(ledger, leaves.values()),
         others_left() as met,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils._mode_utils import no_dispatch
 
 from whygrad.model_names import Leaf
+from whygrad.torch_recorder.draws import Draws
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
 
@@ -63,12 +64,10 @@ def generators_left(ledger: Ledger) -> Iterator[None]:
 
 @contextmanager
 def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
-    """Restores buffers, gradients, what modules hold, which parameters train, every random state, and other tensors."""
+    """Restores buffers, gradients, what modules hold, which parameters train, and other tensors."""
     parameters = _once(module._parameters for module in modules)
     buffers = _once(module._buffers for module in modules)
-    devices = sorted({t.device.index for t in (*parameters, *buffers) if t.is_cuda})
     with (
-        _draws_left(devices),
         _tensors_left([*buffers, *others], [*parameters, *buffers]),
         _modules_left(modules, parameters),
     ):
@@ -76,17 +75,17 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
 
 
 @contextmanager
-def _draws_left(devices: Sequence[int]) -> Iterator[None]:
-    """Restores every random state."""
-    python, state = random.getstate(), np.random.get_state(legacy=False)
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            if state["bit_generator"] == "MT19937":  # a list is read in a tenth of the time
-                state["state"]["key"] = state["state"]["key"].tolist()
-            np.random.set_state(state)
+def draws_left(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Restores every random state: Python's, NumPy's, and PyTorch's of the devices that tensors lie on."""
+    python, state, draws = random.getstate(), np.random.get_state(legacy=False), Draws.now(tensors)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        if state["bit_generator"] == "MT19937":  # a list is read in a tenth of the time
+            state["state"]["key"] = state["state"]["key"].tolist()
+        np.random.set_state(state)
+        draws.restore()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from whygrad.torch_recorder.again import again
 from whygrad.torch_recorder.decompositions import decomposition
+from whygrad.torch_recorder.draws import Draws
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.opaque import drawn_again, opaque
 from whygrad.torch_recorder.pairs import carries, of_pairs, paired
@@ -293,7 +294,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             if of_complex:
                 self.ledger.refuse(f"{name} (of complex numbers)", REAL)
             self._refuse(func)
-        drawn = torch.get_rng_state()
+        drawn = Draws.now(there)
         out = func(*args, **kwargs)
         self.note_opaque(name, func, given, out, drawn)
         return out
@@ -340,7 +341,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
         self._hold(name, out, self._rules[name](Call(self, func, name, given, out)))
 
     def note_opaque(
-        self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Tensor
+        self, name: str, func: Callable[..., Any], given: Mapping[str, Any], out: Any, drawn: Draws
     ) -> None:
         """Notes an operation that nobody declared: PyTorch's own derivative goes through it.
 
@@ -349,7 +350,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch say
             func: The operation.
             given: Its arguments by their names.
             out: What it made.
-            drawn: The random state that it began with.
+            drawn: The random states that it began with.
         """
         ledger = self.ledger
         if any(id(value) in ledger.sparse for value in tensors(given)):

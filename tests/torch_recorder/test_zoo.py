@@ -231,6 +231,13 @@ def test_normalisations(name: str, mode: str) -> None:
 DROPOUTS = [nn.Dropout(0.4), nn.Dropout1d(0.4), nn.AlphaDropout(0.4), nn.FeatureAlphaDropout(0.4)]
 
 
+@pytest.mark.parametrize(("p", "train"), [(0.4, True), (0.4, False), (1.0, True)])
+def test_dropout_in_the_kernel_of_accelerators(p: float, train: bool) -> None:
+    recorded(
+        Of(lambda m, x: torch.native_dropout(m.w * x, p, train)[0], w=normal(4, 3)), normal(4, 3), two_costs
+    )
+
+
 @pytest.mark.parametrize("layer", DROPOUTS, ids=lambda layer: type(layer).__name__)
 @pytest.mark.parametrize("mode", ["training", "evaluation"])
 def test_dropout(layer: nn.Module, mode: str) -> None:

@@ -177,6 +177,8 @@ def _put_contents_back(kept: Iterable[tuple[Any, Any]]) -> None:
 
 def _is_as_before(container: Any, before: Any) -> bool:
     """Returns whether a container holds the very objects that it held, which may have no truth in being equal."""
+    if not before:  # most are empty, and small models have as many of them as operations
+        return not container
     same = len(container) == len(before) and all(map(operator.is_, container, before))
     return same and (
         not isinstance(container, dict) or all(map(operator.is_, container.values(), before.values()))

@@ -265,6 +265,24 @@ def test_statistics_that_another_call_changes() -> None:
         torch.testing.assert_close(record.gradients()["0.weight"][row], right["0.weight"][0])
 
 
+def test_a_batch_has_what_is_taken_out_of_it() -> None:
+    def costs(m: Any, b: Any) -> dict[str, torch.Tensor]:
+        labels, weight = b.pop("labels"), b["more"].kept.pop()
+        b["seen"], b["more"].seen = True, True
+        b["masks"].append(labels > 0)
+        return {"kind": weight * nn.functional.cross_entropy(m(b["x"]), labels)}
+
+    made = {"x": torch.randn(3, 2), "labels": torch.tensor([0, 1, 1]), "masks": []}
+    for batch in (made, UserDict(made)):
+        batch["more"] = SimpleNamespace(kept=[1.0, 2.0])
+        before, model = dict(batch), nn.Linear(2, 2)
+        first, second = wg.record(model, batch, costs), wg.record(model, batch, costs)
+        assert first.costs == second.costs
+        assert list(batch) == list(before)
+        assert all(batch[name] is value for name, value in before.items())
+        assert (batch["masks"], vars(batch["more"])) == ([], {"kept": [1.0, 2.0]})
+
+
 def test_a_backward_pass_of_before_still_runs_after_a_record() -> None:
     model, x = (
         nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 2)),

@@ -1,12 +1,16 @@
 """The tensors that a batch holds, whatever holds them, with their names."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor
 from torch.utils._pytree import keystr, tree_flatten_with_path
+
+# What can be emptied and filled again with what it held.
+PLAIN = frozenset((dict, list, set, deque))
 
 
 def named_tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
@@ -37,3 +41,28 @@ def named_tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
             elif dataclasses.is_dataclass(value) and not isinstance(value, type):
                 for field in dataclasses.fields(value):
                     yield from named_tensors(getattr(value, field.name, None), f"{name}.{field.name}")
+
+
+def containers(value: Any) -> Iterator[Any]:
+    """Yields the lists, mappings, sets and attributes that a nest of them is made of.
+
+    Example:
+        >>> held = {"x": 1, "more": [SimpleNamespace(mask=2), (3, {4})]}
+        >>> list(containers(held))[1:]
+        [[namespace(mask=2), (3, {4})], {'mask': 2}, {4}]
+    """
+    inner: Iterable[Any] = ()
+    if isinstance(value, dict):
+        yield value
+        inner = list(value.values())
+    elif type(value) in PLAIN:
+        yield value
+        inner = list(value)
+    elif isinstance(value, tuple):
+        inner = value
+    elif isinstance(value, (Mapping, SimpleNamespace)) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    ):
+        inner = [vars(value)] if hasattr(value, "__dict__") else ()
+    for each in inner:
+        yield from containers(each)

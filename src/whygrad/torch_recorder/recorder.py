@@ -21,6 +21,7 @@ from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.overrides import all_seen, alone, as_written, by_modules, in_pieces
 from whygrad.torch_recorder.pairs import carries
 from whygrad.torch_recorder.restoring import (
+    batch_left,
     draws_left,
     generators_left,
     others_left,
@@ -101,6 +102,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
         draws_left([*outside, *others]),
         state_left([module for _, module in modules], others),
         values_left(ledger, leaves.values()),
+        batch_left(batch),
         others_left() as met,
         generators_left(ledger),
         torch.enable_grad(),

@@ -13,12 +13,10 @@ from torch import Tensor, nn
 from torch.utils._mode_utils import no_dispatch
 
 from whygrad.model_names import Leaf
+from whygrad.torch_recorder.batches import PLAIN, containers
 from whygrad.torch_recorder.draws import Draws
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
-
-# Of attributes of these types what is in them is restored as well.
-PLAIN = frozenset((dict, list, set, deque))
 
 
 @contextmanager
@@ -166,6 +164,17 @@ def _contents(modules: Iterable[nn.Module]) -> list[tuple[Any, Any]]:
     held: list[Any] = [vars(module) for module in modules]
     held += [value for attributes in held for value in attributes.values() if type(value) in PLAIN]
     return [(container, container.copy()) for container in held]
+
+
+@contextmanager
+def batch_left(batch: Any) -> Iterator[None]:
+    """Restores what the lists and mappings of a batch hold: labels that are taken out of it, and what is added."""
+    # a class of its own may copy itself in ways of its own
+    kept = [(each, dict(each) if isinstance(each, dict) else each.copy()) for each in containers(batch)]
+    try:
+        yield
+    finally:
+        _put_contents_back(kept)
 
 
 def _put_contents_back(kept: Iterable[tuple[Any, Any]]) -> None:

@@ -285,6 +285,20 @@ def test_a_value_has_the_name_of_the_module_that_returned_a_view_of_it() -> None
     assert [parts.place for parts in record.branches()] == ["0"]
 
 
+def test_uses_in_several_calls_of_a_module_are_named_by_the_call() -> None:
+    model = nn.ModuleDict({"cell": nn.Linear(3, 3), "out": nn.Linear(3, 1)})
+
+    def costs(model: Any, x: Tensor) -> dict[str, Tensor]:
+        h = torch.tanh(model["cell"](x))
+        _ = model["cell"](h)  # nothing comes of it
+        return {"c": model["out"](model["cell"](h + x)).sum()}
+
+    record = wg.record(model, torch.randn(2, 3), costs)
+    (weight,) = (parts for parts in record.branches() if parts.place == "cell.weight")
+    assert weight.senders == ("cell", "cell (call 3)")
+    assert record.paths("cell.weight[0, 0]", k=1)[0].quantities[1].startswith("cell")
+
+
 def test_a_module_counts_that_returns_what_a_module_in_it_returns() -> None:
     def block() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 3), nn.Tanh())

@@ -150,11 +150,22 @@ def _sender(record: Record, users: Users, sweep: Sweep, use: Use, side: str) -> 
         number = users[number][0][0]
     op, module = graph.nodes[number].op, record.modules[number]
     assert op is not None
-    name = module if _leaf_module(record, number) else f"{module} ({op.name})" if module else op.name
+    leaf = _leaf_module(record, number)
+    name = _called(record, number) if leaf else f"{module} ({op.name})" if module else op.name
     cotangent = sweep.cotangent(number)
     if not module and cotangent is not None and len(cotangent.rows) == 1 < len(graph.costs):
         name = f"{op.name}, to {graph.cost_names[cotangent.rows[0]]}"
     return f"skip: {name}" if side == "skip" else name
+
+
+def _called(record: Record, number: int) -> str:
+    """Returns the name of a node's module and of the call in which it was made, as names of outputs have it."""
+    module = record.modules[number]
+    for made in record.made[number:]:
+        for output in made.returned_by:
+            if output.module == module:
+                return output._replace(place=0).name
+    return module
 
 
 def _leaf_module(record: Record, number: int) -> bool:

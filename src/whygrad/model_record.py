@@ -194,8 +194,8 @@ class Record:
         """Returns the values of a semiring at every quantity: what comes of adding up its paths in that way.
 
         Args:
-            semiring: ``gradient``, ``total``, ``strongest``, ``extremes``, ``count``, ``reach``, ``entropy`` or
-                ``spectrum``.
+            semiring: ``gradient``, ``total``, ``strongest``, ``extremes``, ``count``, ``live``, ``reach``, ``entropy``
+                or ``spectrum`` (by the number of blocks: :meth:`spectrum`).
 
         Raises:
             NotSupportedError: There is no such semiring.

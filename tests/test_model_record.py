@@ -288,6 +288,19 @@ def test_gradients_of_a_convolution_are_products_of_its_factors(
         torch.testing.assert_close(formed.reshape(gradients[name].shape), gradients[name])
 
 
+def test_a_cost_by_itself_keeps_its_name() -> None:
+    model = nn.Linear(3, 2)
+
+    def costs(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        out = model(x)
+        return {"size": out.square().mean(), "each": out.sum(0)}
+
+    record = wg.record(model, torch.randn(4, 3), costs)
+    assert record.of("size").cost_names == ("size",)
+    assert record.of("each[1]").cost_names == ("each[1]",)
+    np.testing.assert_array_equal(record.of("size").gradients()["weight"][0], record.gradients()["weight"][0])
+
+
 def test_norms_of_a_module_are_those_of_all_its_parameters_together() -> None:
     model = nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.Tanh()), nn.Linear(3, 2))
     record = wg.record(

@@ -135,7 +135,9 @@ class Record:
         plain = self.graph._replace(costs=(), cost_names=())
         leaves = tuple(self.leaves.values())
         names = Names(plain, leaves, self.made)
-        graph = self.graph._replace(costs=entries, cost_names=tuple(map(names.entry, entries)))
+        known = dict(zip(self.graph.costs, self.cost_names, strict=True))
+        called = tuple(known.get(entry) or names.entry(entry) for entry in entries)
+        graph = self.graph._replace(costs=entries, cost_names=called)
         return Record(graph, leaves, self.made, self.stops)
 
     # Gradients and sweeps

@@ -67,7 +67,7 @@ def parts_text(parts: "Parts", width: int = WIDTH) -> str:
     if len(parts.senders) > 2 and apart.min() < 0:
         at, *pair = np.unravel_index(np.argmin(apart), apart.shape)
         of = f", of {quoted(parts.costs[at])}" if len(parts.costs) > 1 else ""
-        between = f"    {named([parts.senders[place] for place in pair])}{of}"
+        between = f"    {named([parts.senders[place] for place in sorted(pair)])}{of}"
         lines += wrap(between, width, subsequent_indent="    ")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy
+from whygrad.errors import QuantityError
 from whygrad.exact_counts import Counts
 from whygrad.semirings import SEMIRINGS
 from whygrad.sweep import Sweep
@@ -75,7 +76,11 @@ class RecordValues:
         Raises:
             QuantityError: There is no such array.
         """
-        node, _ = self._record.at(name)
+        node, position = self._record.at(name)
+        if position is not None:
+            raise QuantityError(
+                f"array: expected the name of a whole array, found {name!r}, which is one entry"
+            )
         return self.sweep.values(node)
 
     def _ipython_key_completions_(self) -> list[str]:

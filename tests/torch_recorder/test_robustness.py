@@ -407,6 +407,7 @@ def test_a_record_that_is_copied_or_pickled_says_what_can_be() -> None:
         (lambda r: r.paths("inner.bias", cost="smal"), wg.QuantityError, "did you mean 'small'?"),
         (lambda r: r.gradient("inner.bis"), wg.QuantityError, "did you mean 'inner.bias'?"),
         (lambda r: r.gradient("many[2"), wg.QuantityError, "did you mean 'many[2]'?"),
+        (lambda r: r.sweep("total").array("inner.bias[1]"), wg.QuantityError, "which is one entry"),
         (lambda r: r.save_html("x", chosen="iner"), wg.QuantityError, "did you mean 'inner'?"),
         (lambda r: r.save_html("x", semirings="totl"), wg.NotSupportedError, "did you mean 'total'?"),
     ],

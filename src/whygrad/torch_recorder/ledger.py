@@ -46,9 +46,8 @@ class Ledger:
         self.sparse: dict[int, tuple[Tensor, Entries]] = {}  # by identity: those through which paths go
         self.generators: dict[int, tuple[torch.Generator, Tensor]] = {}  # with the states that they had
         self.refusal: NotSupportedError | None = None
-        self.raised: tuple[BaseException, str] | None = (
-            None  # the last error in a module, and the innermost module
-        )
+        # The last error in a module, and the innermost such module.
+        self.raised: tuple[BaseException, str] | None = None
         self.paused = False  # while another record is made within this one
         self._otherwise = otherwise
         self._trained: set[int] = set()

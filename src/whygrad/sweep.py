@@ -38,6 +38,10 @@ class Cotangent(NamedTuple):
     alone: bool = False
 
 
+# Sums of many products: what is pulled back through several of them may leave the range of its numbers.
+GROWING = (Affine, Contraction, Convolution, DenseAlongAxis)
+
+
 class _Block(NamedTuple):
     """A restart: the cotangent that the node had when the sweep went on with its identity."""
 
@@ -55,6 +59,15 @@ def _size(parts: Element, xp: Any) -> float:
                 low, high = extremes(xp.where(xp.isnan(part), xp.zeros_like(part), part))
             size = max(size, high, -low)
     return size
+
+
+def _growing_on(graph: Graph) -> list[bool]:
+    """Returns for each node whether sums of products are still to come on the way back from it, to inner nodes."""
+    nodes, found = graph.nodes, list[bool]()
+    for node in nodes:
+        grows = node.op is not None and isinstance(node.op.structure, GROWING)
+        found.append(any(found[source] or (grows and nodes[source].op is not None) for source in node.inputs))
+    return found
 
 
 class Sweep:
@@ -98,6 +111,7 @@ class Sweep:
         rows: dict[int, list[int]] = {}
         for row, cost in enumerate(graph.costs):
             rows.setdefault(cost.node, []).append(row)
+        self._grows_on = _growing_on(graph)
         keep_memory()
         self._run({number: self._seed(number, here) for number, here in rows.items()})
 
@@ -185,10 +199,8 @@ class Sweep:
         if value.device != node.value.device:  # and so is a step to another device
             parts = tuple(None if part is None else beside(part, value) for part in parts)
         exponent = cotangent.exponent
-        grows = isinstance(node.op.structure, (Affine, Contraction, Convolution, DenseAlongAxis))
-        # A leaf is the end of all paths: nothing is multiplied onto it any more.
-        inner = self.graph.nodes[node.inputs[which]].op is not None
-        if self.semiring.rescale is not None and grows and inner:
+        on = self._grows_on[node.inputs[which]]
+        if self.semiring.rescale is not None and on and isinstance(node.op.structure, GROWING):
             parts, exponent = self._rescaled(parts, exponent)
         return Cotangent(cotangent.rows, parts, exponent, cotangent.block)
 

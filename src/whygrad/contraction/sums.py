@@ -24,9 +24,9 @@ def contract_sum(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     axes = plan(labels)
     if layout.maybe_single:
         columns = _single_columns(first, xp)
-        # 0 times what isn't finite is NaN, here as elsewhere
-        if columns is not None and all(map(math.isfinite, extremes(second))):
-            return _of_single_columns(first, second, columns, labels, xp)
+        made = None if columns is None else _of_single_columns(first, second, columns, labels, xp)
+        if made is not None:
+            return made
     a = arranged(first, labels[0], axes.both + axes.left + axes.joined, xp)
     b = arranged(second, labels[1], axes.both + axes.joined + axes.right, xp)
     made = xp.matmul(xp.reshape(a, layout.first), xp.reshape(b, layout.second))
@@ -101,12 +101,17 @@ def _single_columns(first: Any, xp: Any) -> Any:
 
 
 def _of_single_columns(first: Any, second: Any, columns: Any, labels: Labels, xp: Any) -> Any:
-    """Returns the contraction where each row of the first has entries in one column alone."""
+    """Returns the contraction where each row of the first has entries in one column alone.
+
+    Nothing where not all is finite: 0 times that is NaN in the other columns, here as elsewhere.
+    """
     axes, rows = plan(labels), xp.arange(first.shape[0], device=first.device)
     column = labels[0][-1]
     inner = labels[0][1:-1]
     alone = first[rows, ..., columns]  # (rows, *inner)
     if axes.joined == (column,):
+        if not _finite(second):
+            return None
         chosen = arranged(second, labels[1], (column, *axes.right), xp)[columns]
         made = xp.reshape(alone, (*alone.shape, *(1,) * len(axes.right))) * xp.reshape(
             chosen, (chosen.shape[0], *(1,) * len(inner), *chosen.shape[1:])
@@ -115,7 +120,13 @@ def _of_single_columns(first: Any, second: Any, columns: Any, labels: Labels, xp
     b = arranged(second, labels[1], (*inner, *axes.right), xp)
     width = prod(alone.shape[1:])
     products = xp.matmul(xp.reshape(alone, (-1, width)), xp.reshape(b, (width, -1)))
+    if not _finite(products):  # a sum with something that isn't, times 0 too, is neither
+        return None
     shape = (first.shape[0], first.shape[-1], *b.shape[len(inner) :])
     made = xp.zeros(shape, dtype=products.dtype, device=products.device)
     made[rows, columns] = xp.reshape(products, (shape[0], *shape[2:]))
     return arranged(made, (labels[0][0], column, *axes.right), labels[2], xp)
+
+
+def _finite(array: Any) -> bool:
+    return all(map(math.isfinite, extremes(array)))

@@ -236,12 +236,15 @@ def test_sizes(pages):
 
 
 @pytest.fixture
-def served(record):
+def served(record, windows):
     made = recorded_document(record)
     with Server.of(RecordedSession(record, made), made, recorded_still(record), "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.address
+        for window in windows:
+            if not window.page.is_closed():
+                window.page.goto("about:blank")  # or questions that are on their way find the server gone
         server.shutdown()
         thread.join()
 

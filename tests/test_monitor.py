@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
+from tests.torch_recorder.agreement import Doubled
 
 
 def model() -> nn.Module:
@@ -243,16 +244,6 @@ def test_the_cost_that_is_said_is_the_time_that_passed(tmp_path: Path) -> None:
     assert " ms each (the first " in watch.summary
     rows = list(csv.DictReader(io.StringIO((tmp_path / "run.csv").read_text())))
     assert all(float(row["milliseconds"]) >= 50 for row in rows)
-
-
-class Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return 2 * x
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return 2 * grads[0]
 
 
 def test_what_has_no_declaration_is_said(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import recorded
+from tests.torch_recorder.agreement import Doubled, recorded
 
 
 class TwoHeads(nn.Module):
@@ -217,16 +217,6 @@ def test_two_models_in_one_record() -> None:
 
 
 # What isn't declared
-
-
-class Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return 2 * x
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return 2 * grads[0]
 
 
 class WithFunction(nn.Module):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import recorded
+from tests.torch_recorder.agreement import Doubled, recorded
 
 
 def size(model: Any, batch: Any) -> dict[str, torch.Tensor]:
@@ -198,21 +198,12 @@ for _ in range(2):
 
 @pytest.mark.parametrize("opaque", ["forbid", "allow"])
 def test_a_record_and_the_run_that_it_is_of_are_freed_at_once(opaque: str) -> None:
-    class Odd(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Tensor) -> Tensor:
-            return 2 * x
-
-        @staticmethod
-        def backward(ctx: Any, *grads: Tensor) -> Tensor:
-            return 2 * grads[0]
-
     model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.GroupNorm(2, 12), nn.Linear(12, 2))
     outs = []
 
     def costs(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
         out = model(x.clone().transpose(1, 2)[:, :1])
-        out = Odd.apply(out) if opaque == "allow" else torch.cat([out, out.flip(0)])
+        out = Doubled.apply(out) if opaque == "allow" else torch.cat([out, out.flip(0)])
         outs.append(weakref.ref(out))
         return {"each": out.square().sum(0), "all": out.mean()}
 

@@ -40,7 +40,7 @@ class OrderSemiring(NamedTuple):
             return (left[0] * right[0],)  # type: ignore[operator]  # of an order every component is there
         results = []
         for pairs, kept in self.tracks:
-            first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]  # likewise
+            first, *others = (left[i] * right[j] for i, j in pairs)  # type: ignore[operator]  # of an order every component is there
             for other in others:
                 first = best(kept, xp)(first, other)
             results.append(first)
@@ -90,7 +90,7 @@ class OrderSemiring(NamedTuple):
 
     def _before(self, element: Element, xp: Any) -> Element:
         """Returns, at each place of the last axis, the best of the places before it."""
-        size = element[0].shape[-1]  # type: ignore[union-attr]  # likewise
+        size = element[0].shape[-1]  # type: ignore[union-attr]  # of an order it is there
 
         def moved(step: int) -> Element:
             parts = zip(element, self.none, strict=True)

@@ -73,6 +73,10 @@ def _polynomial(left: int, right: int, marked: bool) -> tuple[tuple[int, int, in
     return tuple((i + j + marked, i, j) for i in range(left) for j in range(right))
 
 
+def _first(element: Element, exponent: int, xp: Any) -> Array:
+    return ldexp(element[0], exponent, xp)
+
+
 def _stacked(element: Element, exponent: int, xp: Any) -> Array:
     known = next(part for part in element if part is not None)
     parts = [xp.zeros_like(known) if part is None else ldexp(part, exponent, xp) for part in element]
@@ -90,7 +94,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (p,),
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            read=_first,
             linear=True,
         ),
         SumSemiring(
@@ -99,7 +103,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (xp.abs(p),),
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            read=_first,
             absolute=True,
         ),
         OrderSemiring(
@@ -108,7 +112,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=lambda p, xp: (p,),
             tracks=SIGNED_LARGEST,
             finish=_signed_largest,
-            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            read=_first,
             one=(1.0,),
             none=(0.0,),
             rescale=_scaled,
@@ -131,7 +135,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=_live,
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            read=_first,
             exact=True,
             live=True,
         ),
@@ -141,7 +145,7 @@ SEMIRINGS: dict[str, Semiring] = {
             lift=_exists,
             products=_single,
             rescale=_scaled,
-            read=lambda e, exponent, xp: ldexp(e[0], exponent, xp),
+            read=_first,
             unit=True,
             exact=True,
         ),

@@ -36,9 +36,8 @@ class Ledger:
         self.within = [""]
         self.modules: list[str] = []  # for each node, the module that made it
         self.outputs: dict[int, Output] = {}  # by node
-        self.around: dict[
-            int, list[Output]
-        ] = {}  # by node: of modules that returned what another had returned
+        # By node: of modules that returned what another had returned.
+        self.around: dict[int, list[Output]] = {}
         self.by_costs: set[int] = set()  # nodes that were made outside of all modules
         self.rescued: set[int] = set()  # nodes whose values were copied, since their memory was written to
         # By identity: autograd follows them, and they are constants here.

@@ -131,8 +131,8 @@ class _Storage:
         return Source(tuple(nodes[constants:].tolist()), which - constants, self._place[at])
 
 
-# What tells one storage from another (it is missing in PyTorch's stubs).
-_storage_id: Callable[[Tensor], int] = torch._C._storage_id  # type: ignore[attr-defined]
+# What tells one storage from another.
+_storage_id: Callable[[Tensor], int] = torch._C._storage_id  # type: ignore[attr-defined]  # missing in its stubs
 
 
 class Memory:

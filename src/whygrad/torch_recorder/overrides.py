@@ -26,10 +26,10 @@ from whygrad.torch_recorder.schema import tensors
 from whygrad.torch_recorder.tracer import Tracer
 from whygrad.torch_recorder.whole import normalisation_in_pieces, whole_normalisation
 
-# What torch.nn.functional.linear_cross_entropy applies with options.
-CHUNKED = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked"
-# And what an operation of torch.library with a backward pass of its own does.
+# What an operation of torch.library with a backward pass of its own applies.
 GENERATED = "GeneratedBackwardFor_"
+# And what torch.nn.functional.linear_cross_entropy does with options.
+CHUNKED = f"{GENERATED}torch_nn__linear_cross_entropy_batch_chunked"
 FUNCTION = (
     'record with opaque="allow", where its own backward pass is called for the plain gradient and every other result '
     "stops; or write it as g(x) + (f(x) - g(x)).detach(), which has the value of f and the derivative of g (g(x) = x "

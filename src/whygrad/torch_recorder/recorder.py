@@ -21,7 +21,6 @@ from whygrad.torch_recorder.pairs import carries
 from whygrad.torch_recorder.restoring import (
     batch_left,
     draws_left,
-    generators_left,
     others_left,
     state_left,
     values_left,
@@ -97,12 +96,11 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
     with (
         alone(),
         versions_left([*outside, *others]),
-        draws_left([*outside, *others]),
+        draws_left(ledger, [*outside, *others]),
         state_left([module for _, module in modules], others),
         values_left(ledger, leaves.values()),
         batch_left(batch),
         others_left() as met,
-        generators_left(ledger),
         torch.enable_grad(),
         in_pieces(),
         as_written(),

@@ -51,16 +51,6 @@ def values_left(ledger: Ledger, leaves: Iterable[tuple[Tensor, Leaf]]) -> Iterat
 
 
 @contextmanager
-def generators_left(ledger: Ledger) -> Iterator[None]:
-    """Restores the states of generators that the run drew from, which are its caller's own."""
-    try:
-        yield
-    finally:
-        for generator, state in ledger.generators.values():
-            generator.set_state(state)
-
-
-@contextmanager
 def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterator[None]:
     """Restores buffers, gradients, what modules hold, which parameters train, and other tensors."""
     parameters = _once(module._parameters for module in modules)
@@ -73,8 +63,9 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
 
 
 @contextmanager
-def draws_left(tensors: Iterable[Tensor]) -> Iterator[None]:
-    """Restores every random state: Python's, NumPy's, and PyTorch's of the devices that tensors lie on."""
+def draws_left(ledger: Ledger, tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Restores every random state: Python's, NumPy's, PyTorch's of the devices that tensors lie on, and those of
+    generators that the run drew from, which are its caller's own."""
     python, state, draws = random.getstate(), np.random.get_state(legacy=False), Draws.now(tensors)
     try:
         yield
@@ -84,6 +75,8 @@ def draws_left(tensors: Iterable[Tensor]) -> Iterator[None]:
             state["state"]["key"] = state["state"]["key"].tolist()
         np.random.set_state(state)
         draws.restore()
+        for generator, before in ledger.generators.values():
+            generator.set_state(before)
 
 
 @contextmanager

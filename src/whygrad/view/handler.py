@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         if self._asked() is not None:
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "expected GET or POST", Allow="GET, HEAD, POST")
 
-    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _other  # noqa: N815 - likewise
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _other  # noqa: N815 - these too
 
     def _asked(self) -> str | None:
         """Returns what is asked for behind the token; nothing (and 403) where somebody else asks."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import whygrad as wg
 from whygrad.branches import branches, heads, residuals, spectrum
+from whygrad.branches.users import uses_of
 
 torch.manual_seed(0)
 
@@ -447,3 +448,21 @@ def test_no_heads_where_there_is_no_attention() -> None:
     rec = wg.record(double(Net(1)), torch.randn(2, 3, dtype=torch.float64), costs)
     with pytest.raises(wg.NotSupportedError, match="no attention with several heads"):
         heads(rec, "layers.0")
+
+
+def test_what_uses_send_back_in_mixed_precision_adds_up_to_what_arrives() -> None:
+    model = nn.ModuleDict({"first": nn.Linear(3, 8), "more": nn.Linear(8, 8)})
+
+    def mixed(model: Any, x: Tensor) -> dict[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            h = model["first"](x)  # in half precision; what follows isn't
+            return {"a": h.float().exp().sum() + h.view(-1).float().sin().sum(), "b": model["more"](h).sum()}
+
+    record = wg.record(model, torch.randn(4, 3), mixed)
+    sweep = record.graph_sweep("gradient")
+    (uses,) = [uses for value, uses in uses_of(record.graph).items() if record.node_name(value) == "first"]
+    sent = [sweep.sent(use.way) for use in uses]
+    whole = sweep.values(record.at("first")[0])
+    assert len(sent) == 3
+    assert {part.dtype for part in sent} == {whole.dtype} == {torch.bfloat16}
+    assert torch.equal(sum(sent[:-1], sent[-1]), whole)

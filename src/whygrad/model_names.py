@@ -73,6 +73,22 @@ class Made(NamedTuple):
         return (self.output, *self.around) if self.output else self.around
 
 
+def told_apart(name: str, seen: Counter[str]) -> str:
+    """Returns a name, numbered from the second of its kind on, and notes it among those that were seen.
+
+    Example:
+        >>> seen = Counter(["sum", "sum#2"])
+        >>> told_apart("sum", seen), told_apart("sum", seen), told_apart("cos", seen)
+        ('sum#3', 'sum#4', 'cos')
+    """
+    seen[name] += 1
+    if seen[name] == 1:
+        return name
+    while f"{name}#{seen[name]}" in seen:
+        seen[name] += 1
+    return told_apart(f"{name}#{seen[name]}", seen)
+
+
 class Names:
     """What each node of a recorded computation is called, and what a name stands for.
 
@@ -88,12 +104,9 @@ class Names:
     @cached_property
     def _numbers(self) -> dict[str, int]:
         """Name -> node: leaves and their other names, then outputs of modules and operations."""
-        found: dict[str, int] = {}
-        for leaf in self._leaves:
-            for name in (leaf.name, *leaf.aliases):
-                found[name] = leaf.node
-        for number in range(len(self._graph.nodes)):
-            found.setdefault(self.node(number), number)
+        found = {name: leaf.node for leaf in self._leaves for name in (leaf.name, *leaf.aliases)}
+        for number, name in self._called.items():
+            found.setdefault(name, number)
         for number, made in enumerate(self._made):
             for output in made.around:
                 found.setdefault(output.name, number)
@@ -103,22 +116,21 @@ class Names:
         return found
 
     @cached_property
-    def _doubles(self) -> dict[int, int]:
-        """For each node whose name others have too: which of them it is, from 2 on.
+    def _called(self) -> dict[int, str]:
+        """The name of each node, no two of them alike.
 
         Leaves come first, then what modules returned: an operation that is called like a module doesn't take its name.
         """
-        leaves = {leaf.node for leaf in self._leaves}
+        called = {leaf.node: leaf.name for leaf in self._leaves}
         seen = Counter(name for leaf in self._leaves for name in (leaf.name, *leaf.aliases))
-        places: dict[int, int] = {}
-        for number in sorted(range(len(self._made)), key=lambda number: self._made[number].output is None):
-            if number in leaves:
-                continue
-            name = self._plain_name(number)
-            seen[name] += 1
-            if seen[name] > 1:
-                places[number] = seen[name]
-        return places
+        returned = [number for number, made in enumerate(self._made) if made.output]
+        for number in returned:
+            called[number] = told_apart(self._plain_name(number), seen)
+        seen.update(output.name for made in self._made for output in made.around)
+        for number in range(len(self._made)):
+            if number not in called:
+                called[number] = told_apart(self._plain_name(number), seen)
+        return called
 
     def _plain_name(self, number: int) -> str:
         node, made = self._graph.nodes[number], self._made[number]
@@ -126,8 +138,7 @@ class Names:
 
     def node(self, number: int) -> str:
         """Returns the name of a node: a parameter's, a module's, or an operation's inside a module."""
-        name = self._plain_name(number)
-        return f"{name}#{self._doubles[number]}" if number in self._doubles else name
+        return self._apart(number, "")
 
     def at(self, quantity: str) -> tuple[int, int | None]:
         """Returns the node and the flat position that a name stands for; no position for a whole array.
@@ -178,18 +189,20 @@ class Names:
         node = self._graph.nodes[entry.node]
         shape = tuple(node.value.shape)
         if prod(shape) == 1:
-            return self._apart(self.node(entry.node), "")
+            return self.node(entry.node)
         index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
         if entry.node in self._attention:
             attention = self._attention[entry.node]
             *front, asking, asked = index
             return self._through(attention, front, asking, asked)
-        return self._apart(self.node(entry.node), f"[{', '.join(map(str, index))}]")
+        return self._apart(entry.node, f"[{', '.join(map(str, index))}]")
 
-    def _apart(self, array: str, index: str) -> str:
-        """Returns the name of an array's entry, with the dots that tell it from a cost of that name."""
+    def _apart(self, number: int, index: str) -> str:
+        """Returns the name of an array, or its entry, with the dots that tell it from a cost or a module called so."""
+        array = self._called[number]
         name = array + index
-        return f"{array}{ARRAY}{index}" if name in self._graph.cost_names else name
+        taken = name in self._graph.cost_names or (index and name in self._numbers)
+        return f"{array}{ARRAY}{index}" if taken else name
 
     @cached_property
     def _attention(self) -> dict[int, Attention]:

@@ -308,14 +308,28 @@ class Sweep:
 
         Costs that the node doesn't reach have the value of an empty sum of paths.
         """
-        every = tuple(range(len(self.graph.costs)))
+        return self._read(self.cotangent(number), number)
+
+    def sent(self, way: Sequence[tuple[int, int]]) -> Array:
+        """Returns the values that come back along one way: an array (costs, *shape of what it begins with).
+
+        Args:
+            way: Nodes and which of their inputs, each of which is the node after it.
+        """
+        (number, which), *_ = way
         cotangent = self.cotangent(number)
-        shape = self.graph.nodes[number].value.shape
+        for number, which in way:
+            cotangent = None if cotangent is None else self._pulled(cotangent, number, which)
+        return self._read(cotangent, self.graph.nodes[number].inputs[which])
+
+    def _read(self, cotangent: Cotangent | None, number: int) -> Array:
+        """Returns a cotangent's values, with a row for every cost."""
+        every = tuple(range(len(self.graph.costs)))
         if cotangent is None:
-            parts: Element = tuple(
-                self._full((len(every), *shape), none, number) for none in self.semiring.absent()
+            shape = (len(every), *self.graph.nodes[number].value.shape)
+            cotangent = Cotangent(
+                every, tuple(self._full(shape, none, number) for none in self.semiring.absent())
             )
-            return self.semiring.read(parts, 0, self.graph.xp)
         parts = self._spread(cotangent.parts, cotangent.rows, every)
         return self.semiring.read(parts, cotangent.exponent, self.graph.xp)
 

@@ -8,7 +8,6 @@ another's, one use of a shared weight against the next.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from whygrad.arrays import Array
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
 from whygrad.branches.residuals import Residual, residuals
 from whygrad.graph import Graph
@@ -38,26 +37,26 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
     at_forks: dict[int, list[Residual]] = {}
     for residual in residuals(record):
         at_forks.setdefault(residual.fork, []).append(residual)
-    names = {leaf.node: name for name, leaf in record.leaves.items()}
+    leaves = {leaf.node for leaf in record.leaves.values()}
     users = record.graph.users()
     found = []
     for value, uses in uses_of(record.graph).items():
         node = record.graph.nodes[value]
-        if len(uses) < 2 or (node.op is None and value not in names):
+        if len(uses) < 2 or (node.op is None and value not in leaves):
             continue
         uses = [use for use in uses if sweep.cotangent(use.user) is not None]
         if module is not None and not any(is_inside(record.modules[use.user], module) for use in uses):
             continue
         if len(uses) < 2:
             continue
-        sent = [sent_by(record.graph, sweep, use) for use in uses]
+        sent = [sweep.sent(use.way) for use in uses]
         sides = tuple(_side(record.graph, use, at_forks.get(value, ())) for use in uses)
         called = tuple(
             _sender(record, users, sweep, use, side) for use, side in zip(uses, sides, strict=True)
         )
         found.append(
             Parts(
-                names.get(value) or _place(record, value, uses),
+                _place(record, value, uses),
                 record.graph.cost_names,
                 _apart(called),
                 gramian_of(sent, record.graph.xp),
@@ -67,13 +66,13 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
     return tuple(found)
 
 
-def _place(record: Record, value: int, uses: Iterable["Use"]) -> str:
-    """Returns the name of a value: of its view that a module returned, where that is the only one with its name."""
+def _place(record: Record, value: int, uses: Sequence["Use"]) -> str:
+    """Returns the name of a value: of its view that a module returned, where all uses are of that view."""
     if record.made[value].output is None:
-        for use in uses:
-            for view in reversed(use.views):
-                if record.made[view].output is not None and record.modules[view] == record.modules[value]:
-                    return record.node_name(view)
+        for view in reversed(uses[0].views):
+            returned = record.made[view].output is not None and record.modules[view] == record.modules[value]
+            if returned and all(view in use.views for use in uses):
+                return record.node_name(view)
     return record.node_name(value)
 
 
@@ -83,6 +82,11 @@ class Use(NamedTuple):
     user: int
     which: int
     views: tuple[int, ...]
+
+    @property
+    def way(self) -> tuple[tuple[int, int], ...]:
+        """The steps back from the user to the value: nodes, and which of their inputs."""
+        return ((self.user, self.which), *((view, 0) for view in self.views))
 
 
 def uses_of(graph: Graph) -> dict[int, list[Use]]:
@@ -101,19 +105,6 @@ def uses_of(graph: Graph) -> dict[int, list[Use]]:
         for which, source in enumerate(node.inputs):
             found.setdefault(root[source], []).append(Use(number, which, views[source]))
     return dict(sorted(found.items()))
-
-
-def sent_by(graph: Graph, sweep: Sweep, use: Use) -> Array:
-    """Returns what one use sends back: (costs, *shape of the value)."""
-    cotangent = sweep.cotangent(use.user)
-    assert cotangent is not None
-    parts = cotangent.parts
-    for number, which in ((use.user, use.which), *((view, 0) for view in use.views)):
-        parts = graph.structure(number).pull(sweep.semiring, parts, graph.local(number), which, False)
-    rows = sweep.semiring.read(parts, cotangent.exponent, graph.xp)
-    made = graph.xp.zeros((len(graph.costs), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
-    made[list(cotangent.rows)] = rows
-    return made
 
 
 def _side(graph: Graph, use: Use, at_fork: Iterable[Residual]) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from whygrad.errors import ShapeError
 from whygrad.graph import Entry
+from whygrad.model_names import ARRAY
 from whygrad.ops import OPS
 from whygrad.torch_recorder.ledger import Ledger
 
@@ -62,6 +63,12 @@ def cost_entries(ledger: Ledger, losses: Any) -> tuple[list[Entry], list[str]]:
         raise ShapeError(
             f"costs: expected another name for each cost, found {twice[0]!r} twice (names are texts: 1 is '1', and the "
             "entries of 'a' are 'a[0]', 'a[1]', …)"
+        )
+    dotted = [name for name in names if ARRAY in name]
+    if dotted:
+        raise ShapeError(
+            f"costs: {dotted[0]!r}: expected a name without {ARRAY}, which stands behind the name of an array where a "
+            "cost is called like it"
         )
     return entries, names
 

@@ -1,6 +1,7 @@
 """One forward pass of a model and its losses, written down; the model is left as it was."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from whygrad.arrays import keep_memory
 from whygrad.errors import NotSupportedError, WhygradError, some
 from whygrad.graph import Graph
-from whygrad.model_names import Leaf, Made
+from whygrad.model_names import Leaf, Made, told_apart
 from whygrad.model_record import Record
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.cost_entries import cost_entries
@@ -229,11 +230,12 @@ def _leaves(
 ) -> dict[int, tuple[Tensor, Leaf]]:
     """Notes the parameters, and the floating-point tensors of the batch, by identity; tied parameters are one."""
     leaves: dict[int, tuple[Tensor, Leaf]] = {}
+    seen = Counter[str]()
     for path, module in named:
         for own, parameter in module._parameters.items():
             if parameter is None:
                 continue
-            name = f"{path}.{own}" if path else own
+            name = told_apart(f"{path}.{own}" if path else own, seen)
             if id(parameter) in leaves:
                 _, kept = leaves[id(parameter)]
                 leaves[id(parameter)] = parameter, kept._replace(aliases=(*kept.aliases, name))
@@ -242,6 +244,7 @@ def _leaves(
                 leaves[id(parameter)] = parameter, Leaf(name, ledger.leaf(name, parameter), kind)
     for name, value in batch.items():
         if carries(value) and id(value) not in leaves and _is_dense(name, value):
+            name = told_apart(name, seen)  # a module may be called as the batch is
             leaves[id(value)] = value, Leaf(name, ledger.leaf(name, value), "input")
     return leaves
 

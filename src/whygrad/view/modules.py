@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy
-from whygrad.branches.users import Use, sent_by, uses_of
+from whygrad.branches.users import Use, uses_of
 from whygrad.model_record import Record
 from whygrad.report.record import Part, Report
 
@@ -213,7 +213,7 @@ class _Finder:
         label = op.name.removesuffix("_scaled") if op is not None else name
         if own != path and own:
             label = own.removeprefix(f"{path}.")
-        elif name == own:
+        elif self.record.made[number].output is not None:
             label = f"{label} (output)"
         return self._add(name, label, "join", home, number)
 
@@ -253,7 +253,7 @@ class _Finder:
         return squares
 
     def _sent(self, use: Use) -> Array:
-        made = in_numpy(sent_by(self.graph, self.sweep, use)).astype(np.float64)
+        made = in_numpy(self.sweep.sent(use.way)).astype(np.float64)
         return made.reshape(made.shape[0], -1)
 
     def _ordered(self, squares: dict[tuple[int, int], Array]) -> Modules:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from whygrad.attention import Attention, attentions
+from whygrad.attention import Attention, attentions, parted, placed
 from whygrad.errors import QuantityError, near, some
 from whygrad.graph import Entry, Graph
 from whygrad.structures import Selection
@@ -193,8 +193,9 @@ class Names:
         index = tuple(int(i) for i in np.unravel_index(entry.position, shape))
         if entry.node in self._attention:
             attention = self._attention[entry.node]
-            *front, asking, asked = index
-            return self._through(attention, front, asking, asked)
+            return self._through(
+                attention, *parted(entry.position, shape, (attention.asking, attention.asked))
+            )
         return self._apart(entry.node, f"[{', '.join(map(str, index))}]")
 
     def _apart(self, number: int, index: str) -> str:
@@ -212,18 +213,23 @@ class Names:
         return {attention.weights: attention for attention in found}
 
     @cached_property
-    def _products(self) -> dict[int, Attention]:
+    def _weighings(self) -> dict[int, Attention]:
         """The uses of attention by the products of weights and values."""
-        return {a.product: a for a in self._attention.values() if a.product is not None}
+        return {a.weighing.product: a for a in self._attention.values() if a.weighing is not None}
+
+    def _examples(self, attention: Attention) -> int:
+        shape = self._graph.nodes[attention.weights].value.shape
+        return prod(shape) // (attention.heads * shape[attention.asking] * shape[attention.asked] or 1)
 
     def _through(
-        self, attention: Attention, front: Sequence[int], asking: int, asked: int, value: int | None = None
+        self, attention: Attention, front: int, asking: int, asked: int, value: int | None = None
     ) -> str:
         """Returns the name of an attention weight, or of a value's way through it: which token looks at which."""
-        # Examples and heads are one axis in MultiheadAttention, the example before the head.
-        example, head = front if len(front) == 2 else divmod(front[0], attention.heads)
-        shape = self._graph.nodes[attention.weights].value.shape
-        examples = shape[0] if len(shape) == 4 else shape[0] // attention.heads
+        examples = self._examples(attention)
+        if attention.inner:
+            example, head = divmod(front, attention.heads)
+        else:
+            head, example = divmod(front, examples)
         said = [
             f"{attention.name} head {head}, token {asking} -> token {asked}".lstrip(),
             f", value {value}" if value is not None else "",
@@ -233,13 +239,14 @@ class Names:
 
     def _weighed(self, before: Entry, entry: Entry) -> str | None:
         """Returns the name of a step from a value to its product with the attention weights; nothing for others."""
-        attention = self._products.get(entry.node)
-        if attention is None or before.node != self._graph.nodes[entry.node].inputs[1]:
+        attention = self._weighings.get(entry.node)
+        laid = attention and attention.weighing
+        node = self._graph.nodes[entry.node]
+        if attention is None or laid is None or before.node != node.inputs[laid.values]:
             return None
-        shape = self._graph.nodes[entry.node].value.shape
-        *front, asking, column = map(int, np.unravel_index(entry.position, shape))
-        *_, asked, _ = map(int, np.unravel_index(before.position, self._graph.nodes[before.node].value.shape))
-        return self._through(attention, front, asking, asked, column)
+        shared, asking, column = parted(entry.position, node.value.shape, (laid.asking, laid.column))
+        asked = np.unravel_index(before.position, self._graph.nodes[before.node].value.shape)[laid.asked]
+        return self._through(attention, laid.fronts[shared], asking, asked, column)
 
     def _at_attention(self, text: str) -> tuple[int, int] | None:
         """Returns the node and the position of what a name of an attention weight stands for; nothing for others."""
@@ -250,20 +257,24 @@ class Names:
         example, head, asking, asked = (
             int(found[part] or 0) for part in ("example", "head", "asking", "asked")
         )
-        *front, rows, columns = self._graph.nodes[attention.weights].value.shape
-        shape = (prod(front) // attention.heads, attention.heads, rows, columns)
-        entry = (example, head, asking, asked)
-        if found["value"] and attention.product is not None:
-            product = self._graph.nodes[attention.product].value
-            shape = (*shape[:3], product.shape[-1])
-            entry = (example, head, asking, int(found["value"]))
-        if asked >= columns or any(i >= size for i, size in zip(entry, shape, strict=True)):
+        examples, heads = self._examples(attention), attention.heads
+        front = example * heads + head if attention.inner else head * examples + example
+        number, axes, last = attention.weights, (attention.asking, attention.asked), asked
+        shape = self._graph.nodes[number].value.shape
+        rows, columns = (shape[axis] for axis in axes)
+        there = head < heads and example < examples and asking < rows and asked < columns
+        laid = attention.weighing
+        if there and found["value"] and laid is not None:
+            front = int(np.flatnonzero(laid.fronts == front)[0])
+            number, axes, last = laid.product, (laid.asking, laid.column), int(found["value"])
+            shape = self._graph.nodes[number].value.shape
+            there = last < shape[laid.column]
+        if not there:
             raise QuantityError(
-                f"{text!r}: expected a head below {shape[1]}, tokens below {rows} and {columns}, of one of "
-                f"{shape[0]} examples"
+                f"{text!r}: expected a head below {heads}, tokens below {rows} and {columns}, of one of "
+                f"{examples} examples"
             )
-        node = attention.product if found["value"] and attention.product is not None else attention.weights
-        return node, int(np.ravel_multi_index(entry, shape))
+        return number, placed((front, asking, last), shape, axes)
 
     def path(self, path: "Path") -> tuple[str, ...]:
         """Returns the names along a path: of each module without parts only the output, of moved entries the last."""

@@ -39,7 +39,7 @@ def heads(record: Record, module: str) -> tuple[Parts, ...]:
     for number in softmaxes:
         joined = joined_heads(record.graph, users, number)
         if joined is not None:
-            made.append(_parts(record, module, *joined))
+            made.append(_parts(record, module, joined.node, joined.heads))
     if not made:
         raise NotSupportedError(
             f"heads: {module or 'the model'} has no attention with several heads\n"

@@ -218,7 +218,7 @@ class Names:
         return {a.weighing.product: a for a in self._attention.values() if a.weighing is not None}
 
     def _examples(self, attention: Attention) -> int:
-        shape = self._graph.nodes[attention.weights].value.shape
+        shape: tuple[int, ...] = self._graph.nodes[attention.weights].value.shape
         return prod(shape) // (attention.heads * shape[attention.asking] * shape[attention.asked] or 1)
 
     def _through(
@@ -246,7 +246,7 @@ class Names:
             return None
         shared, asking, column = parted(entry.position, node.value.shape, (laid.asking, laid.column))
         asked = np.unravel_index(before.position, self._graph.nodes[before.node].value.shape)[laid.asked]
-        return self._through(attention, laid.fronts[shared], asking, asked, column)
+        return self._through(attention, int(laid.fronts[shared]), asking, int(asked), column)
 
     def _at_attention(self, text: str) -> tuple[int, int] | None:
         """Returns the node and the position of what a name of an attention weight stands for; nothing for others."""

@@ -1,5 +1,6 @@
 """The depth profile: what each layer puts out, whatever its module returns and whoever uses its parameters."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -281,3 +282,24 @@ def test_through_depth_goes_from_where_the_batch_comes_in_to_the_head_that_weigh
         1 / 5
     )  # five steps: from the first of five layers to the head
     assert finding.says.endswith(f"a factor of {each:.3g} a layer over 6 layers")
+
+
+@pytest.mark.parametrize(
+    ("scale", "where"), [(1e-5, (2,)), (1e5, (2,)), (0.05, (0, 1, 2, 3)), (20.0, (0, 1, 2, 3))]
+)
+def test_what_vanishes_or_explodes_at_one_step_is_told_where(scale: float, where: tuple[int, ...]) -> None:
+    model = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(5))).double()
+    for place, layer in enumerate(model):
+        nn.init.eye_(layer.weight)
+        layer.weight.data *= scale if place in where else 1.0
+    x = torch.randn(8, 4).double()
+    report = wg.record(model, x, lambda m, x: {"size": m(x).square().sum() / m(x).detach().norm()}).report()
+    (finding,) = (finding for finding in report.findings if finding.kind in ("vanishing", "exploding"))
+    assert finding.kind == ("vanishing" if scale < 1 else "exploding")
+    one = "and most of that lies in one step" in finding.says
+    assert one == (len(where) == 1) == finding.tries[0].startswith("look at what lies between the outputs")
+    if one:  # by the output of the layer before the one that is scaled
+        (told,) = re.findall(
+            r"by the output of layer `1` it is (\S+) times that by the output of layer `2`", finding.says
+        )
+        assert float(told) == pytest.approx(scale)

@@ -158,7 +158,26 @@ def test_a_cost_that_no_factor_helps_gets_none() -> None:
     finding = only(found, "conflict")
     assert "makes `down` worse" in finding.says
     assert not any("multiply" in one for one in finding.tries)
-    assert "gradient surgery" in finding.tries[0]
+    # PCGrad would leave nothing of either
+    assert finding.tries[0].startswith("to choose which of `up` and `down` is to train the weights")
+    assert not any("surgery" in one for one in finding.tries)
+
+
+@pytest.mark.parametrize("rest", [0.0, 0.01])
+def test_costs_that_add_up_to_nothing_make_no_cost_better(rest: float) -> None:
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(8, 3)
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        return {"up": m(x).mean(), "down": (rest - 1) * m(x).mean()}
+
+    made = report(model, x, costs)
+    finding, every = only(made, "conflict"), np.stack([g for _, g in by_cost(model, costs(model, x))])
+    short = np.linalg.norm(every.sum(axis=0)) < 1e-3 * np.linalg.norm(every, axis=1).sum()
+    assert short == (rest == 0)
+    assert ("a small step down the sum changes nothing" in finding.says) == short
+    assert ("makes `down` worse" in finding.says) == (not short)
+    assert "every cost better" not in finding.says
+    assert np.isnan(made.model.numbers.along).all() == short
 
 
 def test_costs_that_ask_for_the_opposite_have_no_factor_either() -> None:
@@ -798,6 +817,122 @@ def test_beside_a_third_cost_dividing_is_not_multiplying() -> None:
     assert tries.startswith("multiply `small` by 20 (`tiny`, shorter by far, may be meant to be so), to let")
     assert "divide" not in tries
     assert "it lengthens its gradient and with it SGD's steps" in tries
+
+
+def lengths(model: nn.ModuleDict, costs: Callable[..., dict[str, Tensor]], by: dict[str, float]) -> Any:
+    """Returns by layer how long each cost's gradient is, each cost multiplied by its factor, by plain autograd."""
+    losses = {name: by.get(name, 1.0) * loss for name, loss in costs(model, None).items()}
+    return {layer: np.linalg.norm(pair, axis=1) for layer, pair in rows(model, losses).items()}
+
+
+def told(tried: str) -> dict[str, float]:
+    return {name: float(by) for name, by in re.findall(r"`(\w+)` by ([\d.]+)", tried)}
+
+
+def test_only_costs_that_are_far_behind_are_to_be_multiplied() -> None:
+    model = nn.ModuleDict({name: nn.Linear(3, 1, bias=False) for name in ("one", "other")})
+
+    def costs(m: Any, _: Any) -> dict[str, Tensor]:
+        one, other = m["one"].weight[0], m["other"].weight[0]
+        return {
+            "long": 8 * one[0] + 8 * other[0],
+            "near": 5 * one[1] + 1 * other[1],
+            "short": 0.5 * one[2] + 0.4 * other[2],
+        }
+
+    (tried,) = only(report(model, torch.ones(1), costs), "domination").tries
+    whole = np.linalg.norm([*lengths(model, costs, {}).values()], axis=0)
+    assert told(tried) == {"short": pytest.approx(whole[0] / whole[2], rel=0.05)}
+    assert "to let it pull as hard as `long` on the shared weights" in tried
+
+
+@pytest.mark.parametrize("third", [1.0, 30.0])
+def test_factors_that_set_two_others_further_apart_are_not_told(third: float) -> None:
+    model = nn.ModuleDict({name: nn.Linear(3, 1, bias=False) for name in ("made", "judged")})
+
+    def costs(m: Any, _: Any) -> dict[str, Tensor]:
+        made, judged = m["made"].weight[0], m["judged"].weight[0]
+        return {
+            "prior": 12 * made[0],
+            "fool": made[1] + 2 * judged[1],
+            "judge": third * judged[2],
+        }
+
+    found = [
+        finding for finding in report(model, torch.ones(1), costs).findings if finding.costs == ("prior",)
+    ]
+    (finding,) = (finding for finding in found if finding.kind == "domination")
+    after = lengths(model, costs, {"fool": 12.0})["judged"]
+    assert finding.problem == (third == 30.0) == bool(after[1] < 3 * after[2])
+    assert finding.problem or (
+        f"with them the gradient of `fool` would be {after[1] / after[2]:.0f} times as long as that of `judge`"
+        in finding.says
+    )
+
+
+@pytest.mark.parametrize("last", [0.5, 20.0])
+def test_factors_that_leave_the_layers_as_uneven_are_not_told(last: float) -> None:
+    model = nn.ModuleDict({f"l{k}": nn.Linear(2, 1, bias=False) for k in range(3)})
+    sizes = {"l0": (100.0, 4.0), "l1": (9.0, 1.0), "l2": (5.0, last)}
+
+    def costs(m: Any, _: Any) -> dict[str, Tensor]:
+        weights = [(m[layer].weight[0], by) for layer, by in sizes.items()]
+        return {"fit": sum(w[0] * by[0] for w, by in weights), "size": sum(w[1] * by[1] for w, by in weights)}
+
+    made = report(model, torch.ones(1), costs)
+    (finding,) = [one for one in made.findings if one.kind == "domination" and one.costs == ("fit",)]
+    whole = np.linalg.norm([*sizes.values()], axis=0)
+    after = lengths(model, costs, {"size": whole[0] / whole[1]}).values()
+    left = sum(1 for norms in after if norms.max() >= 3 * norms.min())
+    before = sum(1 for norms in sizes.values() if max(norms) >= 3 * min(norms))
+    assert finding.problem == (2 * left <= before) == (last == 0.5)
+    assert finding.problem or f"one cost would still dominate {left} of 3 shared layers" in finding.says
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("once_more", "says"),
+    [
+        (lambda a, b: a + b, "`sum` is the sum of `a` and `b`: they count twice"),
+        (lambda a, b: a + 0.125 * b, "`sum` is the sum of `a` and 0.125 × `b`: they count twice"),
+        (lambda a, b: 0.25 * b, "`b` is 4 × `sum`: one cost under two names"),
+        (lambda a, b: a + b + 0.1, ""),  # the gradient alone may be the same by chance
+        (lambda a, b: a - b, "`a` is the sum of `sum` and `b`: they count twice"),
+        (lambda a, b: a + b.square(), ""),  # the same direction, another factor in each batch
+    ],
+)
+def test_a_cost_that_is_others_once_more_is_named(dtype: torch.dtype, once_more: Any, says: str) -> None:
+    model, x = Trunk().to(dtype), torch.randn(20, 5, dtype=dtype)
+
+    def costs(m: Trunk, x: Tensor) -> dict[str, Tensor]:
+        a, b = (out.square().mean() for out in m(x))
+        return {"sum": once_more(a, b), "a": a, "b": b}
+
+    found = [finding for finding in report(model, x, costs).findings if finding.kind == "repeated"]
+    assert [finding.says[: len(says)] for finding in found] == [says] * bool(says)
+    assert all("leave" in finding.tries[0] for finding in found)
+    assert all(("these factors" in finding.tries[0]) == ("0.125" in says) for finding in found)
+
+
+def test_sums_of_sums_are_each_told_by_their_terms() -> None:
+    model, x = nn.Linear(6, 8), torch.randn(20, 6)
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        made = {f"t{k}": loss for k, loss in enumerate(m(x).square().mean(0))}
+        return {
+            **made,
+            "some": (made["t0"] + made["t1"]) / 2,
+            "all": sum(made.values()),
+            "again": 2 * made["t3"],
+        }
+
+    told = {f.costs[0]: f.costs[1:] for f in report(model, x, costs).findings if f.kind == "repeated"}
+    assert told == {"some": ("t0", "t1"), "all": tuple(f"t{k}" for k in range(8)), "again": ("t3",)}
+
+
+def test_examples_that_outnumber_the_weights_repeat_nothing() -> None:
+    found = report(nn.Linear(2, 1), torch.randn(6, 2), lambda m, x: m(x).square().mean(1))
+    assert "repeated" not in [finding.kind for finding in found.findings]
 
 
 def test_what_was_looked_for_and_not_found_is_said() -> None:

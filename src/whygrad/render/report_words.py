@@ -7,7 +7,7 @@ import numpy as np
 
 from whygrad.report import Report, Units
 from whygrad.report.conflicts import CONFLICT, worst_pair
-from whygrad.report.depth import courses, following
+from whygrad.report.depth import chain, courses
 from whygrad.report.dominations import DOMINANCE
 from whygrad.report.phrases import counted, grouped, listed, named, signed
 from whygrad.report.phrases import norm as norm
@@ -230,7 +230,7 @@ def sound(report: Report) -> str:
         return ""
     absent = []
     deep = any(
-        course is not None and following(report.layers, k, course) >= FEWEST_LAYERS
+        course is not None and len(chain(report.layers, k, course)) >= FEWEST_LAYERS
         for k, course in enumerate(courses(report.layers, len(report.costs)))
     )
     if deep and not kinds & {"vanishing", "exploding"}:

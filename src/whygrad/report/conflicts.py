@@ -15,6 +15,8 @@ CONFLICT = -0.1
 MILD = 0.95
 # So many pairs of costs have a finding of their own.
 PAIRS_TOLD = 3
+# Of gradients of which a projection would leave less than this part, surgery leaves next to nothing.
+HOPELESS = 0.1
 TRY_AS_ABOVE = "the same as for the pair above"
 
 
@@ -144,7 +146,7 @@ def _suffers(model: Part, clash: _Clash) -> list[int]:
 def _left(clash: _Clash) -> float:
     """Returns which part of a gradient a projection leaves: in the layer that weighs most, or in all if less."""
     cosine = clash.against[0][0] if clash.against else clash.overall
-    return float(np.sqrt(1 - min(cosine, clash.overall) ** 2))
+    return float(np.sqrt(max(1 - min(cosine, clash.overall) ** 2, 0.0)))
 
 
 def _mild(model: Part, clash: _Clash) -> bool:
@@ -158,6 +160,8 @@ def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
     says = f"{pair} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
     if suffers:
         says += f"; a small step down the sum of all costs makes {named([names[k] for k in suffers])} worse"
+    elif model.numbers.standstill:
+        says += "; the gradients of all costs add up to next to nothing: a small step down the sum changes nothing"
     elif not worse:
         says += "; a small step down the sum of all costs still makes every cost better"
     tries = list(_reweighted(names, model.numbers, worse[0])) if len(worse) == 1 and suffers else []
@@ -176,10 +180,17 @@ def _watched(clash: _Clash) -> str:
 def _surgery(pair: str, clash: _Clash) -> Iterator[str]:
     cosine, most = clash.against[0] if clash.against else (clash.overall, "")
     place = layer_named(most) if clash.against else "all layers together"
-    yield (
-        f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other "
-        f"({np.sqrt(1 - cosine**2):.0%} of its length is left in {place}); UPGrad (TorchJD) makes no cost worse"
-    )
+    left = float(np.sqrt(max(1 - cosine**2, 0.0)))
+    if left < HOPELESS:
+        yield (
+            f"to choose which of {pair} is to train the weights that they share: they ask for the opposite, and next "
+            f"to nothing of either gradient is left in {place} without what works against the other"
+        )
+    else:
+        yield (
+            f"gradient surgery: PCGrad, layer by layer, takes from each gradient what works against the other "
+            f"({left:.0%} of its length is left in {place}); UPGrad (TorchJD) makes no cost worse"
+        )
     if most:
         yield (
             f"a copy of {layer_named(most)} for each of the two (Recon, Shi et al. 2023), if they pull against each "

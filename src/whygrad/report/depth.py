@@ -86,14 +86,14 @@ def courses(layers: Sequence[Layer], costs: int) -> list[Course | None]:
     return made
 
 
-def following(layers: Sequence[Layer], cost: int, course: Course) -> int:
-    """Returns how many layers follow one another from the first of a course to its last, at most."""
-    steps = {course.first.name: 1}
+def chain(layers: Sequence[Layer], cost: int, course: Course) -> list[Layer]:
+    """Returns the layers from the first of a course to its last that follow one another, in the longest such row."""
+    rows = {course.first.name: [course.first]}
     for layer in sorted(layers, key=lambda layer: len(layer.behind)):
-        before = [steps[name] for name in layer.behind & steps.keys()] if layer.norms[cost] > 0 else ()
+        before = [rows[name] for name in layer.behind & rows.keys()] if layer.norms[cost] > 0 else ()
         if before:
-            steps[layer.name] = 1 + max(before)
-    return steps[course.last.name]
+            rows[layer.name] = [*max(before, key=len), layer]
+    return rows[course.last.name]
 
 
 def _fed(record: Record, outputs: set[int]) -> set[int]:

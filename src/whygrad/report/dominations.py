@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from whygrad.arrays import Array
 from whygrad.report.phrases import counted, factor, layer_named, listed, named, quoted, times
 from whygrad.report.record import Finding, Numbers, Part
 
@@ -42,15 +43,18 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
         if ratio >= DOMINANCE:
             by_cost.setdefault(top, []).append((ratio, layer.name))
     top, ratio = _top(whole)
+    beside = _beside(model)
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
-        ratios = _beside(model, k)
-        alone = len(ratios) == 1 and all(set(_beside(model, other)) == {k} for other in ratios)
-        opposed = any(whole.cosines[k, other] < OPPOSED for other in ratios)
-        weigh = ratios and min(ratios.values()) >= DOMINANCE and not opposed
+        ratios = {j: float(by) for j, by in enumerate(beside[k]) if j != k and np.isfinite(by)}
+        alone = len(ratios) == 1 and all(np.isfinite(beside[j]).sum() == 2 for j in ratios)
+        far = {j: by for j, by in ratios.items() if by >= DOMINANCE}
+        factors = {j: by for j, by in far.items() if by <= REGULARISER} or far
+        weigh = factors and all(whole.cosines[k, j] >= OPPOSED for j in ratios)
+        spoiled = _spoiled(names, beside, shared, k, factors) if weigh else ""
         yield Finding(
             "domination",
-            f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's",
-            (_weights(names, ratios, k, alone),) if weigh else (),
+            f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's{spoiled}",
+            (_weights(names, ratios, factors, k, alone),) if weigh and not spoiled else (),
             tuple(name for _, name in places),
             (names[k],),
         )
@@ -89,26 +93,70 @@ def _top(numbers: Numbers) -> tuple[int, float]:
     return first, float(numbers.norms[first] / numbers.norms[second])
 
 
-def _beside(model: Part, top: int) -> dict[int, float]:
-    """Returns how many times as long as another cost's a cost's gradient is, over all that both of them train."""
-    squares: dict[int, list[float]] = {}
+def _beside(model: Part) -> Array:
+    """Returns how many times as long as another cost's each cost's gradient is, over all that both of them train.
+
+    Returns:
+        (costs, costs), of a row's cost against a column's; NaN for two that train nothing together.
+    """
+    many = len(model.numbers.reached)
+    squares = np.zeros((many, many))
     for part in model.parameters:
-        sizes, live = part.numbers.norms**2, part.numbers.live
-        for k in live if top in live else ():
-            own, other = squares.setdefault(k, [0.0, 0.0])
-            squares[k] = [own + float(sizes[top]), other + float(sizes[k])]
-    return {k: float(np.sqrt(own / other)) for k, (own, other) in sorted(squares.items()) if k != top}
+        live = part.numbers.live
+        squares[np.ix_(live, live)] += part.numbers.norms[live, None] ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(squares / squares.T)
 
 
-def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int, alone: bool) -> str:
+def _spoiled(
+    names: Sequence[str], beside: Array, shared: Sequence[Part], top: int, factors: Mapping[int, float]
+) -> str:
+    """Returns what stands against multiplying costs by some factors, in words; nothing where nothing does.
+
+    They may set two others further apart (but for regularisers), or leave the layers as uneven as they are: where
+    several costs dominate, each in layers of its own, no factor helps.
+    """
+    by = np.ones(len(beside))
+    by[list(factors)] = list(factors.values())
+    after = beside * by[:, None] / by
+    with np.errstate(invalid="ignore"):
+        worse = (after >= DOMINANCE) & (by[:, None] > by) & (beside <= REGULARISER)
+    if worse.any():
+        first, second = divmod(int(np.argmax(np.where(worse, after, 0.0))), len(after))
+        return (
+            f"; no factors even this out: with them the gradient of {quoted(names[first])} would be "
+            f"{factor(float(after[first, second]))} times as long as that of {quoted(names[second])}"
+        )
+    weighed = [layer.numbers.norms[[top, *factors]] for layer in shared]
+    several = [norms for norms in weighed if (norms > 0).sum() > 1]
+    before, left = (
+        sum(1 for norms in several if _uneven(norms * scale)) for scale in (1.0, by[[top, *factors]])
+    )
+    if 2 * left > before:
+        return (
+            f"; no factors even this out: with them one cost would still dominate {left} of "
+            f"{counted(len(several), 'shared layer')}"
+        )
+    return ""
+
+
+def _uneven(norms: Array) -> bool:
+    """Returns whether the longest of some gradients dominates."""
+    *_, second, first = np.sort(norms)
+    return bool(first >= DOMINANCE * second)
+
+
+def _weights(
+    names: Sequence[str], ratios: Mapping[int, float], weighed: Mapping[int, float], top: int, alone: bool
+) -> str:
     """Returns by how much to multiply costs so that they pull as hard as the one that dominates, and when not to.
 
     Of two that train their weights alone, to multiply one and to divide the other are the same but for a common factor.
     """
-    near = {k: ratio for k, ratio in ratios.items() if ratio <= REGULARISER}
-    factors = {names[k]: factor(ratio) for k, ratio in (near or ratios).items()}
+    near = min(weighed.values()) <= REGULARISER
+    factors = {names[k]: factor(ratio) for k, ratio in weighed.items()}
     multiplied = listed([f"{quoted(name)} by {by}" for name, by in factors.items()], FACTORS_TOLD)
-    far = [names[k] for k in ratios if near and k not in near]
+    far = [names[k] for k, ratio in ratios.items() if ratio > REGULARISER and k not in weighed]
     apart = f" ({named(far)}, shorter by far, may be meant to be so)" if far else ""
     if alone:
         (by,) = factors.values()
@@ -120,7 +168,10 @@ def _weights(names: Sequence[str], ratios: Mapping[int, float], top: int, alone:
     else:
         longer = "its gradient and with it" if len(factors) == 1 else "their gradients and with them"
         steps = f"it lengthens {longer} SGD's steps: mind the learning rate; to Adam only the costs' ratios matter"
-    equally = f"multiply {multiplied}{apart}, to let the costs pull equally on the shared weights ({steps})"
+    every = len(factors) + len(far) == len(ratios)
+    they = "it" if len(factors) == 1 else "them"
+    pull = "the costs pull equally" if every else f"{they} pull as hard as {quoted(names[top])}"
+    equally = f"multiply {multiplied}{apart}, to let {pull} on the shared weights ({steps})"
     if near:
         return f"{equally}; or leave it so, if {quoted(names[top])} is meant to come first"
     some = f"{named(tuple(factors), 4)} {'is' if len(factors) == 1 else 'are'}"

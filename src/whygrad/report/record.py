@@ -10,6 +10,9 @@ from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
 from whygrad.gradients import cosines_of
 
+# Where the gradient of the sum is shorter than this part of all gradients' lengths together, it has no direction.
+STANDSTILL = 1e-3
+
 
 def _shares(lengths: Array) -> Array:
     whole = lengths.sum()
@@ -87,10 +90,18 @@ class Numbers(NamedTuple):
 
         Where it is negative, a small step down the sum of the costs makes that cost worse.
         """
+        if self.standstill:
+            return np.full(len(self.gramian), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             made = self.gramian.sum(axis=1) / self.norms / np.sqrt(max(float(self.gramian.sum()), 0.0))
         made[self.still] = np.nan
         return np.clip(made, -1.0, 1.0)
+
+    @property
+    def standstill(self) -> bool:
+        """Whether the costs' gradients are there and add up to next to nothing, so that the sum trains nothing."""
+        every = float(self.norms.sum())
+        return every > 0 and float(self.gramian.sum()) < (STANDSTILL * every) ** 2
 
     @property
     def live(self) -> list[int]:
@@ -223,8 +234,8 @@ class Finding(NamedTuple):
 
     Args:
         kind: ``conflict``, ``worse``, ``agreement``, ``apart``, ``domination``, ``balance``, ``vanishing``,
-            ``exploding``, ``dead``, ``silent``, ``unreached``, ``no gradient``, ``cancels``, ``not finite`` or
-            ``single``.
+            ``exploding``, ``dead``, ``silent``, ``unreached``, ``no gradient``, ``repeated``, ``cancels``, ``not
+            finite`` or ``single``.
         says: What it is, with the numbers.
         tries: What to try; nothing where nothing has to be mended.
         names: The modules or parameters that it is about.

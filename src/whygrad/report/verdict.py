@@ -1,12 +1,13 @@
 """What the numbers of a report say, in words, with what to try. Each rule has its threshold here."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from whygrad.report.broken import Origin
 from whygrad.report.conflicts import conflicts
-from whygrad.report.depth import Course, courses, following
+from whygrad.report.depth import Course, chain, courses
 from whygrad.report.dominations import dominations
 from whygrad.report.phrases import (
     factor,
@@ -18,6 +19,7 @@ from whygrad.report.phrases import (
     quoted,
 )
 from whygrad.report.record import Finding, Layer, Numbers, Part, Units
+from whygrad.report.repeats import repeats
 
 # The derivative by the first layer's output against that by the last one's.
 VANISHING = 1e-3
@@ -29,6 +31,14 @@ TRY_IN_DEPTH = {
     "vanishing": "skip connections or a normalisation in each layer; an initialisation that keeps the variance (He "
     "for relu, Xavier for tanh); activation functions that don't saturate",
     "exploding": "clipping the gradient's norm; smaller initial weights; a normalisation in each layer",
+}
+# Where one step makes up more than this part of a change through depth, on a logarithmic scale, it isn't depth's.
+ONE_STEP = 0.75
+TRY_AT_ONE_STEP = {
+    "vanishing": "look at what lies between the outputs of these two layers: a small factor, units that are saturated, "
+    "or a normalisation that takes away what the cost asks for",
+    "exploding": "look at what lies between the outputs of these two layers: a large factor, a division by what is "
+    "close to 0, or a normalisation of what hardly varies",
 }
 TRY_WHERE_STILL = (
     "look for a factor of 0, a clamp at its bound, or units that are saturated or dead, on the way to it"
@@ -77,6 +87,7 @@ def findings(
         *(dead if cut else ()),
         *_without_gradient(costs, model.numbers),
         *_drowned(drowned),
+        *repeats(costs, model.numbers),
         *conflicts(names, model, idle),
         *dominations(names, model),
         *_depth(names, layers),
@@ -128,7 +139,7 @@ def _depth(names: Sequence[str], layers: Sequence[Layer]) -> Iterator[Finding]:
     for k, course in enumerate(courses(layers, len(names))):
         if course is None or VANISHING <= course.ratio <= EXPLODING:
             continue
-        if following(layers, k, course) >= FEWEST_LAYERS:
+        if len(chain(layers, k, course)) >= FEWEST_LAYERS:
             found["vanishing" if course.ratio < 1 else "exploding"].append((course.ratio, k, course))
     for kind, cases in found.items():
         if cases:
@@ -139,20 +150,33 @@ def _through_depth(
     names: Sequence[str], layers: Sequence[Layer], kind: str, cases: Sequence[tuple[float, int, Course]]
 ) -> Finding:
     _, k, course = (min if kind == "vanishing" else max)(cases, key=lambda case: case[0])
-    (ratio, first, last), many = course, following(layers, k, course)
-    each = ratio ** (1 / (many - 1))
+    (ratio, first, last), row = course, chain(layers, k, course)
+    steps = [float(np.log(a.norms[k] / b.norms[k])) for a, b in pairwise(row)]
+    place = int((np.argmin if ratio < 1 else np.argmax)(steps))
+    at_one = abs(steps[place]) > ONE_STEP * abs(float(np.log(ratio)))
+    if at_one:
+        near, far = row[place : place + 2]
+        how = (
+            f", and most of that lies in one step: by {output_named(near.name)} it is "
+            f"{_times(float(np.exp(steps[place])))} that by {output_named(far.name)}"
+        )
+    else:
+        how = f", a factor of {ratio ** (1 / len(steps)):.3g} a layer over {len(row)} layers"
     who = tuple(names[case[1]] for case in cases)
     one = len(who) == 1
     return Finding(
         kind,
         f"The gradient{'' if one else 's'} of {named(who)} {'is' if one else 'are'} {kind}"
         f"{'' if one else f', that of {quoted(names[k])} most'}: the derivative by {output_named(first.name)} is "
-        f"{norm(ratio) if ratio < 1 else factor(ratio)} times that by {output_named(last.name)}, a factor of "
-        f"{each:.3g} a layer over {many} layers",
-        (TRY_IN_DEPTH[kind],),
+        f"{_times(ratio)} that by {output_named(last.name)}{how}",
+        (TRY_AT_ONE_STEP[kind] if at_one else TRY_IN_DEPTH[kind],),
         (first.name, last.name),
         who,
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{norm(ratio) if ratio < 1 else factor(ratio)} times"
 
 
 def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import { EntryField } from "./recorded_entry.js";
 import { reportTables } from "./recorded_tables.js";
 import { costClass, FlowTree } from "./recorded_tree.js";
 
-const TITLES = { conflict: "⇄ Conflict", domination: "Dominates", agreement: "No conflict", balance: "Balance", apart: "Apart", vanishing: "Vanishing", exploding: "Exploding", dead: "Dead units", silent: "Silent units", unreached: "No path", "no gradient": "No gradient", worse: "Made worse", cancels: "Cancels", "not finite": "Not finite", single: "Largest" };
+const TITLES = { conflict: "⇄ Conflict", domination: "Dominates", agreement: "No conflict", balance: "Balance", apart: "Apart", vanishing: "Vanishing", exploding: "Exploding", dead: "Dead units", silent: "Silent units", unreached: "No path", "no gradient": "No gradient", worse: "Made worse", cancels: "Cancels", repeated: "Counted twice", "not finite": "Not finite", single: "Largest" };
 
 // Costs whose names have more letters together are chosen from a list.
 const LETTERS = 70;

@@ -244,10 +244,59 @@ def ascending(array: Array, xp: Any) -> Array:
         >>> ascending(np.array([[3.0, 1.0, 2.0]]), np)
         array([[1., 2., 3.]])
     """
-    if xp is not np and on_host(array) and array.dtype in (xp.float32, xp.float64):
-        # NumPy takes a twentieth of the time that PyTorch takes for short rows.
-        return xp.asarray(np.sort(in_numpy(array), axis=-1))
-    return xp.sort(array, axis=-1)
+    return (
+        xp.asarray(np.sort(in_numpy(array), axis=-1))
+        if _sorted_by_numpy(array, xp)
+        else xp.sort(array, axis=-1)
+    )
+
+
+def ascending_order(array: Array, xp: Any) -> Array:
+    """Returns the places of each row's entries, along the last axis, from the smallest to the largest; NaN last.
+
+    Example:
+        >>> ascending_order(np.array([[3.0, 1.0, 2.0]]), np)
+        array([[1, 2, 0]])
+    """
+    if _sorted_by_numpy(array, xp):
+        return xp.asarray(np.argsort(in_numpy(array), axis=-1))
+    return xp.argsort(array, axis=-1)
+
+
+def _sorted_by_numpy(array: Array, xp: Any) -> bool:
+    # NumPy takes half of the time that PyTorch takes, and a twentieth for short rows.
+    return xp is not np and on_host(array) and array.dtype in (xp.float32, xp.float64)
+
+
+def along(array: Array, places: Array, xp: Any) -> Array:
+    """Returns the entries of rows (…, n) at places (…, m) along the last axis; places (m) are broadcast.
+
+    Example:
+        >>> along(np.array([[[3.0, 1.0]], [[4.0, 2.0]]]), np.array([[1, 0]]), np)
+        array([[[1., 3.]],
+        <BLANKLINE>
+               [[2., 4.]]])
+    """
+    places = xp.broadcast_to(places, (*array.shape[:-1], places.shape[-1]))
+    if xp is not np:
+        # a fifth of the time that the standard's take_along_axis takes
+        return sys.modules["torch"].gather(array, -1, places)
+    return np.take_along_axis(array, places, axis=-1)
+
+
+def placed_along(array: Array, places: Array, xp: Any) -> Array:
+    """Returns rows in which each entry of ``array`` (…, n) is at its place (…, n): what ``along`` undoes.
+
+    Example:
+        >>> placed_along(np.array([[1.0, 2.0, 3.0]]), np.array([[1, 2, 0]]), np)
+        array([[3., 1., 2.]])
+    """
+    places = xp.broadcast_to(places, array.shape)
+    made = xp.empty_like(array)
+    if xp is not np:
+        return made.scatter_(-1, places, array)
+    np.put_along_axis(made, places, array, axis=-1)
+    return made
 
 
 def searched(ordered: Array, values: Array, xp: Any) -> Array:
@@ -265,12 +314,27 @@ def searched(ordered: Array, values: Array, xp: Any) -> Array:
 def scatter_sum(part: Array, index: Array, size: int, xp: Any) -> Array:
     """Returns (rows, size, …): the sums of the entries of a (rows, n, …) that go to each of ``size`` places."""
     made = filled((part.shape[0], size, *part.shape[2:]), 0.0, part, xp)
+    scatter_onto(made, part, index, xp)
+    return made
+
+
+def scatter_onto(made: Array, part: Array, index: Array, xp: Any) -> None:
+    """Adds the entries of a (rows, n, …) to those of a contiguous array (rows, size, …) at n of its places.
+
+    Example:
+        >>> made = np.zeros((1, 2))
+        >>> scatter_onto(made, np.array([[1.0, 2.0, 3.0]]), np.array([1, 0, 1]), np)
+        >>> made
+        array([[2., 4.]])
+    """
     if xp is np:
-        every: Any = slice(None), index
-        np.add.at(made, every, part)
+        # one number after the other: five times quicker than NumPy's own way along several axes
+        inner = math.prod(part.shape[2:])
+        rows = np.arange(part.shape[0])[:, None, None] * (made.shape[1] * inner)
+        places = rows + (index[:, None] * inner + np.arange(inner))
+        np.add.at(made.reshape(-1), places.reshape(-1), part.reshape(-1))
     else:
         made.index_add_(1, index, part)
-    return made
 
 
 def scatter_best(kept: str, part: Array, index: Array, size: int, none: float, xp: Any) -> Array:

@@ -1,7 +1,5 @@
 """Contractions with maxima: blocks that stay in the cache, and bounds that rule products out."""
 
-import os
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from whygrad.arrays import best, best_along, in_numpy, on_host
 from whygrad.contraction.plan import Labels, arranged, plan
+from whygrad.threads import for_each
 
 # A block of the result with the running bests should stay in the second-level cache.
 BLOCK_BYTES = 128 * 1024
@@ -73,7 +72,7 @@ def contract_best(
                 [(pairs, kept) for pairs, (_, kept) in zip(order, tracks, strict=True)],
             )
 
-    _for_each(work, blocks, parallel=stack * rows * joined * columns >= PARALLEL_FROM)
+    for_each(work, blocks, parallel=stack * rows * joined * columns >= PARALLEL_FROM)
     sides = (axes.right, axes.left) if swapped else (axes.left, axes.right)
     wanted = axes.both + sides[0] + sides[1]
     shape = tuple(sizes[label] for label in wanted)
@@ -207,7 +206,7 @@ def contract_strongest(first: Any, second: Any, labels: Labels, xp: Any) -> Any:
     starts = range(0, len(a), height)
     share = -(-len(starts) // 16)
     parts = [starts[place : place + share] for place in range(0, len(starts), share)]
-    _for_each(work, parts, parallel=True)
+    for_each(work, parts, parallel=True)
     made *= scale
     wanted = left + axes.right
     return arranged(np.reshape(made, tuple(sizes[label] for label in wanted)), wanted, labels[2], xp)
@@ -241,19 +240,3 @@ def _extremes_of_steps(a: Any, b: Any, steps: Any, room: Any) -> tuple[Any, Any]
     products = room[: prod(shape)].reshape(shape)
     np.multiply(a[:, steps, None], b[steps], out=products)
     return products.max(axis=1), products.min(axis=1)
-
-
-@lru_cache(maxsize=1)
-def _pool() -> Any:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
-
-
-def _for_each(work: Any, blocks: list[Any], parallel: bool) -> None:
-    if not parallel or len(blocks) == 1:
-        for block in blocks:
-            work(block)
-    else:
-        # NumPy lets go of the interpreter inside its loops, so that threads share the cores.
-        list(_pool().map(work, blocks))

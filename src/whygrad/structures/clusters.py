@@ -8,11 +8,11 @@ pair when they are small. That takes n log n steps (Fong and Darve 2009, *The bl
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from whygrad.arrays import Array
+from whygrad.arrays import Array, along, placed_along, scatter_onto
 
 Function: TypeAlias = Callable[[Array], Array]
 
@@ -22,8 +22,8 @@ SMALLEST = 32
 # as it changes within a part: the ellipse in which h is smooth has half axes that add up to 2 + sqrt(3), and the
 # interpolation's error falls by that much with each node (Trefethen 2013, theorem 8.2).
 NODES = {4: 9, 8: 22}
-# How many numbers a block of values of h has.
-BLOCK = 1 << 19
+# How many numbers a block of values of h has: more of them leave the second-level cache.
+BLOCK = 1 << 16
 
 
 class _Parts(NamedTuple):
@@ -55,10 +55,10 @@ def sums_over_pairs(weights: Array, q: Array, t: Array, h: Function, precision: 
     size = -(-n // 2**levels)  # of the smallest parts
     from_q, from_t = np.argsort(q, axis=-1), np.argsort(t, axis=-1)
     added = (0, size * 2**levels - n)
-    weights = np.take_along_axis(weights, np.broadcast_to(from_q, weights.shape), axis=-1)
+    weights = along(weights, from_q, np)
     weights = np.pad(weights, ((0, 0), (0, 0), added)).reshape(rows, -1, size)
     q, t = (
-        np.pad(np.take_along_axis(array, order, axis=-1), ((0, 0), added), mode="edge").reshape(-1, size)
+        np.pad(along(array, order, np), ((0, 0), added), mode="edge").reshape(-1, size)
         for array, order in ((q, from_q), (t, from_t))
     )
     above, below = (_halved(array, groups, levels, NODES[precision]) for array in (q, t))
@@ -75,10 +75,7 @@ def sums_over_pairs(weights: Array, q: Array, t: Array, h: Function, precision: 
             target = (2 * target[:, None] + (0, 1, 0, 1)).ravel()
     made = _spread(arrived, t, below)
     _send(weights, q, t, source, target, h, made)
-    result = np.empty((rows, groups, n))
-    order = np.broadcast_to(from_t, result.shape)
-    np.put_along_axis(result, order, made.reshape(rows, groups, -1)[..., :n], axis=-1)
-    return result
+    return placed_along(made.reshape(rows, groups, -1)[..., :n], from_t, np)
 
 
 def _halved(ordered: Array, groups: int, levels: int, many: int) -> list[_Parts]:
@@ -113,21 +110,22 @@ def _send(
     step = max(1, BLOCK // (q.shape[1] * t.shape[1]))
     for first in range(0, len(source), step):
         here, there = source[first : first + step], target[first : first + step]
-        between = h(1 + q[here][:, :, None] * t[there][:, None, :])
-        sent = np.moveaxis(charges[:, here], 1, 0) @ between  # (pairs, rows, entries)
-        every: Any = slice(None), there
-        np.add.at(arrived, every, np.moveaxis(sent, 0, 1))
+        lines = q[here][:, :, None] * t[there][:, None, :]
+        lines += 1
+        sent = np.moveaxis(charges[:, here], 1, 0) @ h(lines)  # (pairs, rows, entries)
+        scatter_onto(arrived, np.moveaxis(sent, 0, 1), there, np)
 
 
-def _interpolation(at: Array, parts: _Parts) -> Array:
-    """Returns (parts, entries, nodes): what each node's value counts at each place (parts, entries), by barycentres."""
+def _interpolation(at: Array, parts: _Parts) -> tuple[Array, Array]:
+    """Returns what each node's value counts at each place (parts, entries), by barycentres: shares (parts, entries,
+    nodes) and what they add up to.
+    """
     many = parts.nodes.shape[1]
     angles = np.pi * (np.arange(many) + 0.5) / many
     made = at[:, :, None] - parts.nodes[:, None, :]
-    made[made == 0] = 1e-300  # at a node that one outweighs all others
+    made += 1e-300  # at a node that one outweighs all others
     np.divide((-1.0) ** np.arange(many) * np.sin(angles), made, out=made)
-    made /= made.sum(axis=-1, keepdims=True)
-    return made
+    return made, made.sum(axis=-1)
 
 
 def _gathered(weights: Array, q: Array, parts: list[_Parts]) -> list[Array]:
@@ -140,7 +138,8 @@ def _gathered(weights: Array, q: Array, parts: list[_Parts]) -> list[Array]:
 
 
 def _onto(weights: Array, at: Array, parts: _Parts) -> Array:
-    return np.einsum("rpe,pen->rpn", weights, _interpolation(at, parts))
+    shares, sums = _interpolation(at, parts)
+    return np.einsum("rpe,pen->rpn", weights / sums, shares)
 
 
 def _spread(arrived: list[Array], t: Array, parts: list[_Parts]) -> Array:
@@ -153,4 +152,5 @@ def _spread(arrived: list[Array], t: Array, parts: list[_Parts]) -> Array:
 
 
 def _from(carried: Array, at: Array, parts: _Parts) -> Array:
-    return np.einsum("rpn,pen->rpe", carried, _interpolation(at, parts))
+    shares, sums = _interpolation(at, parts)
+    return np.einsum("rpn,pen->rpe", carried, shares) / sums

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 # What a block of partials of pairs of entries may take: more of them leave the second-level cache.
 BLOCK_BYTES = 1024 * 1024
 # Groups of so many entries are sorted sooner than their pairs are gone through.
-SORTED_FROM = 256
+SORTED_FROM = 96
 # And from so many on the strongest is looked for among lines.
 ENVELOPE_FROM = 512
 # And from so many on logarithms of partials are added up by clusters.
-CLUSTERED_FROM = 640
+CLUSTERED_FROM = 400
 
 
 class DenseAlongAxis(NamedTuple):

@@ -17,9 +17,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import Array, ascending, cast, in_numpy, on_host, scatter_sum, searched
+from whygrad.arrays import (
+    Array,
+    along,
+    ascending,
+    ascending_order,
+    cast,
+    in_numpy,
+    on_host,
+    placed_along,
+    scatter_sum,
+    searched,
+)
 from whygrad.structures.clusters import sums_over_pairs
 from whygrad.structures.envelope import strongest_of_others
+from whygrad.threads import for_each
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
@@ -86,24 +98,24 @@ class Lines(NamedTuple):
         return xp.concat([self._block(sizes, slice(top, top + height), xp) for top in tops], axis=1)
 
     def _block(self, sizes: Array, groups: slice, xp: Any) -> Array:
-        sizes, q, t = sizes[:, groups], self.q[groups], self.t[groups]
-        order = xp.argsort(q, axis=-1)
-        sorted_q = xp.take_along_axis(q, order, axis=-1)
-        weights = xp.take_along_axis(sizes, xp.broadcast_to(order, sizes.shape), axis=-1)
-        at = searched(sorted_q, _places(t, xp), xp)
-        at = xp.broadcast_to(xp.where(t == 0, 0, at), sizes.shape)  # 1 for every i
+        order = ascending_order(self.q[groups], xp)
+        # All in the order of q: mostly t follows it too, and neighbours look for neighbouring places.
+        q, t, sizes = (
+            along(array, order, xp) for array in (self.q[groups], self.t[groups], sizes[:, groups])
+        )
+        at = xp.where(t == 0, 0, searched(q, _places(t, xp), xp))  # where t is 0 it is 1 for every i
 
         def on_both_sides(array: Array) -> tuple[Array, Array]:
             # From behind by sums of its own: a difference would leave rounding where one place has nearly everything.
             before = _running(array, xp)
             behind = xp.flip(_running(xp.flip(array, axis=-1), xp), axis=-1)
-            return xp.take_along_axis(before, at, axis=-1), xp.take_along_axis(behind, at, axis=-1)
+            return along(before, at, xp), along(behind, at, xp)
 
-        ones, slopes = on_both_sides(weights), on_both_sides(weights * sorted_q)
+        ones, slopes = on_both_sides(sizes), on_both_sides(sizes * q)
         ones_before, ones_behind = (one + t * slope for one, slope in zip(ones, slopes, strict=True))
         # 1 + q t has one sign before the place and the other behind it
         every = xp.where(t < 0, ones_before - ones_behind, ones_behind - ones_before)
-        return every - sizes * xp.abs(1 + q * t)
+        return placed_along(every - sizes * xp.abs(1 + q * t), order, xp)
 
     def _logarithms(self, semiring: "Semiring", sizes: Array, precision: int, xp: Any) -> Array:
         """Returns for each j the sum over all i but j of sizes(i) s log s with s = |1 + q(i) t(j)|."""
@@ -112,16 +124,16 @@ class Lines(NamedTuple):
             return semiring.lift(array, np)[1]
 
         every, lines, places = (in_numpy(array) for array in (sizes, self.q, self.t))
-        made = np.empty_like(every)
         height = max(1, CLUSTERED_BYTES // (8 * lines.shape[-1]))
-        # what isn't a number, or too large for one, goes on as that
-        with np.errstate(over="ignore", invalid="ignore"):
-            for top in range(0, len(lines), height):
-                groups = slice(top, top + height)
-                some, q, t = every[:, groups], lines[groups], places[groups]
-                made[:, groups] = sums_over_pairs(some, q, t, surprise, precision)
-                made[:, groups] -= some * surprise(1 + q * t)
-        return xp.asarray(made)
+
+        def among(top: int) -> Array:
+            groups = slice(top, top + height)
+            some, q, t = every[:, groups], lines[groups], places[groups]
+            # what isn't a number, or too large for one, goes on as that
+            with np.errstate(over="ignore", invalid="ignore"):
+                return sums_over_pairs(some, q, t, surprise, precision) - some * surprise(1 + q * t)
+
+        return xp.asarray(np.concatenate(for_each(among, range(0, len(lines), height)), axis=1))
 
     def strongest_of_others(self, cotangent: Array, xp: Any) -> Array | None:
         """Returns for each j the strongest of cotangent(i) partial(i, j) over all i but j; nothing off the host."""
@@ -177,8 +189,8 @@ class Lines(NamedTuple):
     def _by_order(self, near: float, xp: Any) -> tuple[Array, Array, Array] | None:
         """Returns the same by a search for each -1/t among all q."""
         groups, n = self.q.shape
-        order = xp.argsort(self.q, axis=-1)
-        sorted_q = xp.take_along_axis(self.q, order, axis=-1)
+        order = ascending_order(self.q, xp)
+        sorted_q = along(self.q, order, xp)
         place = _places(self.t, xp)
         apart = near * xp.abs(place)
         first, last = searched(sorted_q, place - apart, xp), searched(sorted_q, place + apart, xp)

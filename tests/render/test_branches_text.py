@@ -75,3 +75,55 @@ def test_parts_that_are_not_finite_are_printed_as_they_are() -> None:
     split = Spectrum(("c", "d"), ("b",), {"w": parts}, {"w": parts.sum(axis=1)}, ("w",))
     lines = [line.split() for line in str(split).splitlines()[2:5]]
     assert lines == [["0", "NaN", "1"], ["1", "NaN", "inf"], ["2", "NaN", "0.5"]]
+
+
+def test_senders_that_each_send_back_for_few_costs_have_a_line_for_each() -> None:
+    sent = np.zeros((6, 5, 5))
+    sent[range(5), range(5), range(5)] = np.arange(1, 6) ** 2
+    sent[5, 4, 4], sent[5, 0, 0] = 36, 4
+    sent[5, 0, 4] = sent[5, 4, 0] = -3
+    parts = Parts("h", ("a", "b", "c", "longer", "e", "f"), ("one", "two", "three", "four", "five"), sent)
+    assert str(parts).splitlines() == [
+        "Norm of what each use sends back to `h`",
+        "  one              a           1",
+        "                   f           2",
+        "  two              b           2",
+        "  three            c           3",
+        "  four             longer      4",
+        "  five             e           5",
+        "                   f           6",
+        "  norm of the sum  f        5.83",
+        "  smallest cosine  f       −0.25",
+        "    `one` and `five`, of `f`",
+        "    The other costs come from one sender alone, whose norm is that of the sum.",
+    ]
+    alone = parts._replace(costs=parts.costs[:5], gramian=sent[:5])
+    assert str(alone).splitlines()[-2:] == [
+        "  five   e       5",
+        "    Each cost comes from one sender alone, whose norm is that of the sum.",
+    ]
+
+
+def test_more_costs_than_fit_beside_each_other_stand_below_each_other_beside_their_senders() -> None:
+    costs = tuple(f"cost of head {k}" for k in range(9))
+    vectors = np.arange(2 * 9 * 3).reshape(9, 2, 3) % 5 + 1.0
+    parts = Parts("h", costs, ("skip", "block"), np.einsum("ksi,kti->kst", vectors, vectors))
+    heading, *rows = (line.split("  ") for line in str(parts).splitlines()[1:])
+    assert [cell.strip() for cell in heading if cell] == ["skip", "block", "norm of sum", "cosine"]
+    for k, row in enumerate(rows):
+        name, *cells = (cell.strip() for cell in row if cell)
+        one, two = vectors[k]
+        right = (*map(norm, map(np.linalg.norm, (one, two, one + two))),)
+        assert (name, *cells[:3]) == (costs[k], *right)
+        assert float(cells[3]) == pytest.approx(one @ two / np.sqrt(one @ one * (two @ two)), abs=0.005)
+
+
+def test_a_spectrum_of_many_costs_has_a_line_for_each_with_small_bars() -> None:
+    costs = tuple(f"cost of head {k}" for k in range(7))
+    parts = np.array([[4.0, 2.0, 0.0]] * 6 + [[1.0, 0.0, 8.0]])
+    split = Spectrum(costs, ("b", "c"), {"w": parts}, {"w": parts[:, 0]}, ("w",))
+    lines = [line.split("  ") for line in str(split).splitlines()[1:]]
+    told = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert told[0] == ["blocks passed", "0", "1", "2", "sum of norms", "norm of sum"]
+    assert told[1] == [costs[0], "█▅▁", "4", "2", ".", "6", "4"]
+    assert told[7] == [costs[6], "▂▁█", "1", ".", "8", "9", "1"]

@@ -110,6 +110,23 @@ def test_json_has_every_parameter() -> None:
     assert "number of blocks" in report.to_html()
 
 
+def test_the_spectrum_of_many_costs_has_a_row_for_each_in_html() -> None:
+    report = made(4, 10, semirings=("total", "spectrum"))
+    split = report.spectrum
+    assert split is not None
+    (table,) = re.findall(r"<table class='by-cost'>.*?</table>", report.to_html(), re.S)
+    heads, *rows = table.split("<tr>")[1:]
+    assert len(rows) == 10
+    assert heads.count("scope='col'") == 1 + split.all_parts.shape[1] + 2
+    for row, parts, whole in zip(rows, split.all_parts, split.all_whole, strict=True):
+        cells = re.findall(r"<td class='n'>(?:<[^>]*>)?([^<]+)<", row)
+        assert [cell.replace("−", "-") for cell in cells] == [
+            norm(float(v)) for v in (*parts, parts.sum(), whole)
+        ]
+        assert row.count("width:100.0%") == 1
+    assert "class='by-cost'" not in made(4, 2, semirings=("total", "spectrum")).to_html()
+
+
 def test_figures_have_what_they_promise() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")

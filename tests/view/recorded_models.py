@@ -101,10 +101,11 @@ def long_names() -> wg.Record:
 def many_costs() -> wg.Record:
     torch.manual_seed(0)
     trunk, heads = nn.Linear(4, 6), nn.ModuleDict({f"task_{k}": nn.Linear(6, 1) for k in range(10)})
-    model = nn.ModuleDict({"trunk": trunk, "heads": heads})
+    model = nn.ModuleDict({"trunk": trunk, "block": nn.Linear(6, 6), "heads": heads})
 
     def costs(model: nn.ModuleDict, batch: Tensor) -> dict[str, Tensor]:
         h = torch.tanh(model["trunk"](batch))
+        h = h + model["block"](h)
         return {name: (head(h) - 1).square().mean() for name, head in model["heads"].items()}
 
     return wg.record(model, torch.randn(5, 4), costs)

@@ -4,6 +4,7 @@ import re
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import expect
@@ -482,6 +483,20 @@ def test_the_untouched_page_has_the_gradient_by_number_of_blocks(page, record):
     for shown, norms in zip(rows, [*split.all_parts.T, split.all_whole], strict=True):
         cells = [float(text) for text in shown.locator("td.n").all_inner_texts()]
         assert cells == pytest.approx(list(norms), rel=0.01)
+
+
+def test_of_many_costs_the_gradient_by_number_of_blocks_has_a_row_each_with_bars_of_its_own(opened, pages):
+    page = opened(pages["many"].as_uri(), width=1600)
+    rows = page.get_by_role("region", name="Spectrum").locator("tbody tr").all()
+    split = many_costs().spectrum()
+    assert [row.locator("th").inner_text() for row in rows] == list(split.costs)
+    for row, parts, whole in zip(rows, split.all_parts, split.all_whole, strict=True):
+        cells = [float(text) for text in row.locator("td.n").all_inner_texts()]
+        assert cells == pytest.approx([*parts, whole], rel=0.01)
+        wide = row.locator(".piece").evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect().width)"
+        )
+        assert np.array(wide) / max(wide) == pytest.approx(parts / parts.max(), abs=0.03)
 
 
 def test_what_goes_to_the_targets_leaves_the_other_bands_their_width(opened, pages):

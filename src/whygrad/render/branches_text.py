@@ -1,11 +1,11 @@
 """What each sender sends back, and the gradient by the number of blocks, as text for a terminal."""
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whygrad.render.report_words import block_bars, blocks_shown, cosine, short
+from whygrad.render.report_words import LEVELS, block_bars, blocks_shown, cosine, short
 from whygrad.report.phrases import named, norm, quoted
 
 if TYPE_CHECKING:
@@ -16,13 +16,29 @@ WIDTH = 80
 BAR, LEAST = 24, 8
 SENDER, COST = 36, 24
 MOST = 12
+# From so many costs on, and where so small a part of a table's cells isn't 0, these cells have a line each.
+FEWEST_COSTS, SPARSE = 4, 3
+INDENTED: Any = {"initial_indent": "    ", "subsequent_indent": "    "}
 SPECTRUM = "The gradient by the number of blocks that its paths pass"
 _TITLES = {"users": "Norm of what each use sends back to", "heads": "Norm of what each head sends back to"}
 _SUMS = ("sum of the norms", "norm of the sum")
+# At the head of a column
+_SHORT = {
+    "sum of the norms": "sum of norms",
+    "norm of the sum": "norm of sum",
+    "cosine of the two": "cosine",
+    "smallest cosine": "least cosine",
+}
 
 
 def _number(value: float) -> str:
     return "." if value == 0 else norm(value)
+
+
+def _wide(rows: list[list[str]]) -> int:
+    """Returns how wide a table's lines are where all columns stand beside each other."""
+    columns = zip(*rows, strict=True)
+    return sum(2 + max(map(len, column)) for column in columns) - 2
 
 
 def _table(rows: list[list[str]], width: int) -> list[str]:
@@ -48,28 +64,59 @@ def _table(rows: list[list[str]], width: int) -> list[str]:
 def parts_text(parts: "Parts", width: int = WIDTH) -> str:
     """Returns a table: the norm of what each sender sends back for each cost, and the smallest cosine of two."""
     norms, cosines = parts.norms, parts.cosines
-    rows = [["", *(short(cost, COST) for cost in parts.costs)]]
     largest = np.argsort(-norms.max(axis=1, initial=0.0), kind="stable")[:MOST]
-    rows += [
-        [f"  {short(parts.senders[place], SENDER)}", *map(_number, norms[place])] for place in sorted(largest)
+    costs = [short(cost, COST) for cost in parts.costs]
+    senders = [
+        [short(parts.senders[place], SENDER), *map(_number, norms[place])] for place in sorted(largest)
     ]
     left = len(parts.senders) - MOST
     if left > 0:
-        rows.append([f"  and {left} others", *("" for _ in parts.costs)])
-    rows.append(["  norm of the sum", *map(_number, parts.whole)])
+        senders.append([f"and {left} others", *("" for _ in costs)])
     # without those of a sender with itself, and with one that sends nothing
     apart = np.where(np.isnan(cosines) | np.eye(len(parts.senders), dtype=bool), np.inf, cosines)
+    sums = [["norm of the sum", *map(_number, parts.whole)]]
     if len(parts.senders) == 2:
-        rows.append(["  cosine of the two", *map(_cosine, apart[:, 0, 1])])
+        sums.append(["cosine of the two", *map(_cosine, apart[:, 0, 1])])
     elif np.isfinite(apart).any():
-        rows.append(["  smallest cosine", *map(_cosine, apart.min(axis=(1, 2)))])
-    lines = [*wrap(f"{_TITLES[parts.kind]} {quoted(parts.place)}", width), *_table(rows, width)]
+        sums.append(["smallest cosine", *map(_cosine, apart.min(axis=(1, 2)))])
+    alone = ""
+    lines = wrap(f"{_TITLES[parts.kind]} {quoted(parts.place)}", width)
+    if len(costs) >= FEWEST_COSTS and np.count_nonzero(norms) * SPARSE <= norms.size:
+        several = [int(n) > 1 for n in np.count_nonzero(norms, axis=0)]
+        told = [
+            *_pairs(senders, costs),
+            *_pairs(sums, [cost * one for cost, one in zip(costs, several, strict=True)]),
+        ]
+        wide = max(len(name) for name, *_ in told)
+        lines += _table([[f"  {name:<{wide}}  {cost}", cell] for name, cost, cell in told], width)
+        if not all(several):
+            which = "The other costs come" if any(several) else "Each cost comes"
+            alone = f"{which} from one sender alone, whose norm is that of the sum."
+    else:
+        rows = [["", *costs], *([f"  {name}", *cells] for name, *cells in (*senders, *sums))]
+        turned = [["", *(_SHORT.get(name, name) for name, *_ in (*senders, *sums))]]
+        turned += [
+            [f"  {cost}", *cells]
+            for cost, *cells in zip(costs, *(row[1:] for row in (*senders, *sums)), strict=True)
+        ]
+        lines += _table(turned if _wide(rows) > width >= _wide(turned) else rows, width)
     if len(parts.senders) > 2 and apart.min() < 0:
         at, *pair = np.unravel_index(np.argmin(apart), apart.shape)
         of = f", of {quoted(parts.costs[at])}" if len(parts.costs) > 1 else ""
-        between = f"    {named([parts.senders[place] for place in sorted(pair)])}{of}"
-        lines += wrap(between, width, subsequent_indent="    ")
-    return "\n".join(lines)
+        lines += wrap(f"{named([parts.senders[place] for place in sorted(pair)])}{of}", width, **INDENTED)
+    return "\n".join([*lines, *wrap(alone, width, **INDENTED)])
+
+
+def _pairs(rows: list[list[str]], costs: list[str]) -> list[list[str]]:
+    """Returns a line for each cost (but those without a name) of which a row says something."""
+    made = []
+    for name, *cells in rows:
+        told = [
+            [cost, cell] for cost, cell in zip(costs, cells, strict=True) if cost and cell not in ("", ".")
+        ]
+        if told or name not in _SHORT:
+            made += [["" if place else name, *pair] for place, pair in enumerate(told or [["", ""]])]
+    return made
 
 
 def _cosine(value: float) -> str:
@@ -81,33 +128,48 @@ def spectrum_text(spectrum: "Spectrum") -> str:
     return f"{SPECTRUM}\n{spectrum_table(spectrum)}"
 
 
-def spectrum_table(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█") -> str:
+def spectrum_table(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█", levels: str = LEVELS) -> str:
     """Returns a table: the norm of the gradient's part by each number of blocks, over all parameters.
 
-    Each cost's bars are parts of its own longest one.
+    Each cost's bars are parts of its own longest one. Costs are columns where there is room for all, and rows else.
     """
     parts, whole = spectrum.all_parts, spectrum.all_whole
     names = [short(cost, COST) for cost in spectrum.costs]
-    number = max(len(_number(part)) for part in parts.flat)
-    # As many costs beside each other as there is room for bars.
-    beside = max(1, min(len(names), (width - len(_SUMS[0])) // (LEAST + number + 3)))
-    beside = -(-len(names) // -(-len(names) // beside))  # as many below each other, and no cost alone
-    bar = max(LEAST, min(BAR, (width - len(_SUMS[0])) // beside - number - 3))
-    rows = [["blocks passed", *names]]
     bars, shown = block_bars(parts), blocks_shown(parts)
-    for blocks in range(shown):
-        cells = [
-            f"{fill * round(bar * float(bars[row, blocks])):<{bar}} {_number(parts[row, blocks]):>{number}}"
-            for row in range(len(names))
+    blocks = [*map(str, range(shown)), *[f"{shown} to {parts.shape[1] - 1}"] * (shown < parts.shape[1])]
+    numbers = [
+        [*map(_number, row[:shown]), *(f"≤ {_number(v)}" for v in [row[shown:].max(initial=0.0)])]
+        for row in parts
+    ]
+    numbers = [row[: len(blocks)] for row in numbers]
+    sums = [[_number(part.sum()), _number(each)] for part, each in zip(parts, whole, strict=True)]
+    wide = max(len(number) for row in numbers for number in row[:shown])
+    bar = min(BAR, (width - len(_SUMS[0])) // len(names) - wide - 3)
+    if bar >= LEAST:
+        told = [
+            [
+                f"{fill * round(bar * float(bars[k, n])):<{bar}} {number:>{wide}}" if n < shown else number
+                for n, number in enumerate(row)
+            ]
+            for k, row in enumerate(numbers)
         ]
-        rows.append([f"  {blocks}", *cells])
-    if shown < parts.shape[1]:
-        rest = parts[:, shown:].max(axis=1)
-        rows.append([f"  {shown} to {parts.shape[1] - 1}", *(f"≤ {_number(value)}" for value in rest)])
-    for name, each in zip(_SUMS, (parts.sum(axis=1), whole), strict=True):
-        rows.append([name, *map(_number, each)])
+        columns = [["blocks passed", *(f"  {each}" for each in blocks), *_SUMS]]
+        columns += [[name, *row, *both] for name, row, both in zip(names, told, sums, strict=True)]
+        rows = [list(row) for row in zip(*columns, strict=True)]
+    else:
+        sparks = ["".join(level(float(bar), levels) for bar in row[:shown]) for row in bars]
+        rows = [["blocks passed", "", *blocks, *(_SHORT[each] for each in _SUMS)]]
+        rows += [
+            [f"  {name}", spark, *row, *both]
+            for name, spark, row, both in zip(names, sparks, numbers, sums, strict=True)
+        ]
     lines = _table(rows, width)
     if spectrum.stops:
         stops = f"without a declaration: {named(spectrum.stops, 4)}; what goes through is in no part"
         lines += wrap(stops, width, break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def level(share: float, levels: str = LEVELS) -> str:
+    """Returns a bar of one sign for a share of the largest."""
+    return levels[round(share * (len(levels) - 1))]

@@ -1,9 +1,12 @@
 """Reports as HTML: one page with nothing loaded from anywhere, light and dark; modules open and close."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 
+from whygrad.branches import Spectrum
 from whygrad.render import report_words as words
 from whygrad.render.as_html import document
 from whygrad.render.branches_text import SPECTRUM
@@ -12,6 +15,9 @@ from whygrad.render.report_html_look import css_class, number, sentence, style, 
 from whygrad.render.report_html_tree import tree
 from whygrad.report.conflicts import CONFLICT
 from whygrad.report.record import Finding, Report
+
+# Of more costs a spectrum has a row for each.
+MOST_IN_COLUMN = 3
 
 
 def report_page(report: Report) -> str:
@@ -118,6 +124,8 @@ def _spectrum(report: Report) -> str:
     if shown <= last:
         parts.append((f"{shown} to {words.blocks(last)}", "≤ ", every[:, shown:].max(axis=1)))
     bars = words.block_bars(np.stack([norms for _, _, norms in parts], axis=1))
+    if len(split.costs) > MOST_IN_COLUMN:
+        return f"<h3>{SPECTRUM}</h3>{wide(_by_cost(split, parts, bars), SPECTRUM)}"
     rows = []
     for row, (label, most, norms) in enumerate(parts):
         head = f"<th scope='rowgroup' rowspan='{len(split.costs)}'>{label}</th>"
@@ -133,3 +141,24 @@ def _spectrum(report: Report) -> str:
         for k, cost in enumerate(split.costs)
     ).removeprefix("<br>")
     return f"<h3>{SPECTRUM}</h3>{wide(f'<table>{table}</table>', SPECTRUM)}<p class='why sums'>{sums}</p>"
+
+
+def _by_cost(split: Spectrum, parts: Sequence[tuple[str, str, Any]], bars: Any) -> str:
+    """Returns a spectrum's table with a row for each cost: what the parts are called, ≤ or nothing, and their norms."""
+    heads = "".join(f"<th scope='col' class='n'>{label}</th>" for label, _, _ in parts)
+    heads += "".join(
+        f"<th scope='col' class='n'>{label}</th>" for label in ("sum of the norms", "norm of the sum")
+    )
+    sums = zip(split.all_parts.sum(axis=1), split.all_whole, strict=True)
+    rows = []
+    for k, (cost, both) in enumerate(zip(split.costs, sums, strict=True)):
+        cells = "".join(
+            f"<td class='n'>{most}{number(float(norms[k]))}<span class='bar'>{_bar(k, float(share))}</span></td>"
+            for (_, most, norms), share in zip(parts, bars[k], strict=True)
+        )
+        cells += "".join(f"<td class='n'>{number(float(each))}</td>" for each in both)
+        rows.append(f"<tr><th scope='row'>{escape(cost)}</th>{cells}</tr>")
+    return (
+        f"<table class='by-cost'><thead><tr><th scope='col'>cost</th>{heads}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )

@@ -20,6 +20,7 @@ class Look:
     def __init__(self, width: int, unicode: bool) -> None:
         self.width, self.unicode = width, unicode
         self.fills = words.FILLS if unicode else words.ASCII_FILLS
+        self.levels = words.LEVELS if unicode else words.ASCII_LEVELS
         self.mark = words.MARK if unicode else words.ASCII_MARK
         self.dots = "…" if unicode else "..."
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING
-from whygrad.render.branches_text import SPECTRUM, spectrum_table
+from whygrad.render.branches_text import SPECTRUM, level, spectrum_table
 from whygrad.render.report_look import BAD, Look, grid, hue, number
 from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
@@ -68,7 +68,7 @@ def parts(report: Report, look: Look) -> Iterator[Any]:
         yield ""
     if report.spectrum is not None:
         yield Text(SPECTRUM, HEADING)
-        text = spectrum_table(report.spectrum, look.width - 2, look.fills[0])
+        text = spectrum_table(report.spectrum, look.width - 2, look.fills[0], look.levels)
         yield Padding(Text(look.plain(text)), (0, 0, 0, 2))
         yield ""
     yield _notes(report, look, layout)
@@ -177,7 +177,6 @@ def _matrix(report: Report, look: Look) -> Padding | None:
 
 
 def _depth(report: Report, look: Look) -> Padding:
-    levels = "▁▂▃▄▅▆▇█" if look.unicode else ".:-=+*#@"
     norms = np.array([layer.norms for layer in report.layers])
     known = norms[np.isfinite(norms) & (norms > 0)]
     low, high = (np.log10(known.min()), np.log10(known.max())) if len(known) else (0.0, 0.0)
@@ -198,7 +197,7 @@ def _depth(report: Report, look: Look) -> Padding:
                 spark.append("_", FAINT)
             else:
                 share = (np.log10(value) - low) / (high - low) if high > low else 1.0
-                spark.append(levels[round(float(share) * (len(levels) - 1))], hue(k))
+                spark.append(level(float(share), look.levels), hue(k))
         reached = [layer for layer in report.layers if np.isfinite(layer.norms[k])]
         ends = ""
         if reached:

@@ -23,6 +23,8 @@ SMALL_PART = 0.01
 # One fill for each cost, so that bars can be read without colour; later costs begin again.
 FILLS = ("█", "▒", "▓", "░", "▚", "▄")
 ASCII_FILLS = ("#", "-", "=", "+", "o", "x")
+# Bars of one sign, from small to large.
+LEVELS, ASCII_LEVELS = "▁▂▃▄▅▆▇█", ".:-=+*#@"
 MARK, ASCII_MARK = "⇄", "!"
 
 

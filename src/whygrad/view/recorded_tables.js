@@ -59,28 +59,39 @@ function layerNames({ lines, layers: whole }, x, left, right, y) {
   return made;
 }
 
-/** Returns the gradient by the number of blocks that its paths pass; bars of the costs stand one after the other. */
+/** Returns the gradient by the number of blocks that its paths pass, with a column for each cost, or a row. */
 function spectrumTable({ spectrum, costs }) {
   if (!spectrum) return null;
-  const { parts, whole } = spectrum;
   const beside = costs.length <= MOST_BESIDE;
-  const every = costs.map((_, k) => k);
-  const size = (blocks) => every.map((k) => parts[k][blocks] ?? 0).reduce((sum, part) => (beside ? sum + part : Math.max(sum, part)), 0);
-  const most = Math.max(...parts[0].map((_, blocks) => size(blocks)), 1e-300);
-  const swatch = (k) => html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" });
-  const bar = (blocks, some) => html("td", { class: "bar-cell" }, html("span", { class: "track", "aria-hidden": "true" }, some.filter((k) => parts[k][blocks]).map((k) => html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * parts[k][blocks]) / most}%` } }))));
-  const passed = (blocks) => `${blocks} block${blocks === 1 ? "" : "s"}`;
-  const row = (blocks) =>
-    beside
-      ? html("tr", {}, html("th", { scope: "row" }, passed(blocks)), every.map((k) => html("td", { class: "n" }, number(parts[k][blocks], 3))), bar(blocks, every))
-      : every.map((k) => html("tr", {}, html("th", { scope: "row" }, k ? html("span", { class: "sr" }, passed(blocks)) : passed(blocks)), html("td", {}, swatch(k), costs[k].name), html("td", { class: "n" }, number(parts[k][blocks], 3)), bar(blocks, [k])));
-  const columns = beside ? costs.map(({ name }, k) => html("th", { scope: "col", class: "n" }, swatch(k), name)) : [html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "norm")];
-  const sum = beside ? html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), whole.map((norm) => html("td", { class: "n" }, number(norm, 3))), html("td", { class: "remark bar-cell" }, "norm of the sum")) : null;
   return html(
     "section",
-    { class: "report-table" },
+    { class: beside ? "report-table" : "report-table across" },
     html("h2", {}, "The gradient by the number of blocks that its paths pass"),
-    html("p", { class: "faint" }, "A path takes the skip or the block at each residual add: those that pass no block go by the skips alone. The parts add up to the gradient; where they point against each other, it is shorter than they are together. ", spectrum.stops ? sentence(spectrum.stops) : null),
-    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Spectrum" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "paths that pass"), columns, html("td", { class: "bar-cell" }))), html("tbody", {}, parts[0].map((_, blocks) => row(blocks)), sum))),
+    html("p", { class: "faint" }, "A path takes the skip or the block at each residual add: those that pass no block go by the skips alone. The parts add up to the gradient; where they point against each other, it is shorter than they are together. ", beside ? null : "Each cost's bars are parts of its own longest one. ", spectrum.stops ? sentence(spectrum.stops) : null),
+    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Spectrum" }, beside ? blocksBelow(spectrum, costs) : costsBelow(spectrum, costs)),
   );
+}
+
+const swatch = (k) => html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" });
+const passed = (blocks) => `${blocks} block${blocks === 1 ? "" : "s"}`;
+const track = (pieces) => html("span", { class: "track", "aria-hidden": "true" }, pieces.map(([k, part, most]) => html("span", { class: `piece ${costClass(k)}`, style: { width: `${(100 * part) / most}%` } })));
+
+/** Returns a table with a row for each number of blocks, in which the costs' bars stand one after the other. */
+function blocksBelow({ parts, whole }, costs) {
+  const every = costs.map((_, k) => k);
+  const most = Math.max(...parts[0].map((_, blocks) => every.reduce((sum, k) => sum + (parts[k][blocks] ?? 0), 0)), 1e-300);
+  const row = (_, blocks) => html("tr", {}, html("th", { scope: "row" }, passed(blocks)), every.map((k) => html("td", { class: "n" }, number(parts[k][blocks], 3))), html("td", { class: "bar-cell" }, track(every.filter((k) => parts[k][blocks]).map((k) => [k, parts[k][blocks], most]))));
+  const heads = costs.map(({ name }, k) => html("th", { scope: "col", class: "n" }, swatch(k), name));
+  const sum = html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), whole.map((norm) => html("td", { class: "n" }, number(norm, 3))), html("td", { class: "remark bar-cell" }, "norm of the sum"));
+  return html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "paths that pass"), heads, html("td", { class: "bar-cell" }))), html("tbody", {}, parts[0].map(row), sum));
+}
+
+/** Returns a table with a row for each cost, in which each number has its bar below. */
+function costsBelow({ parts, whole }, costs) {
+  const cells = (k) => {
+    const most = Math.max(...parts[k].map((part) => part ?? 0), 1e-300);
+    return parts[k].map((part) => html("td", { class: "n" }, number(part, 3), track(part ? [[k, part, most]] : [])));
+  };
+  const heads = [...parts[0].map((_, blocks) => passed(blocks)), "norm of the sum"].map((name) => html("th", { scope: "col", class: "n" }, name));
+  return html("table", { class: "facts bars-below" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), heads)), html("tbody", {}, costs.map(({ name }, k) => html("tr", {}, html("th", { scope: "row" }, swatch(k), name), cells(k), html("td", { class: "n" }, number(whole[k], 3))))));
 }

@@ -72,3 +72,23 @@ def test_sums_are_cut_at_their_own_signs_only() -> None:
 
 def test_text_is_escaped() -> None:
     assert escaped("50 % of a_1 & {b}") == r"50 \% of a\_1 \& \{b\}"
+
+
+def test_every_table_has_room_above_its_rows_for_upper_indices() -> None:
+    for document in documents("neuron-over-layer"):
+        tables = document.count(r"\begin{tabular}")
+        assert tables >= 2
+        assert (
+            len(re.findall(r"\\setlength\{\\extrarowheight\}\{2.5pt\}\n\\begin\{tabular\}", document))
+            == tables
+        )
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_a_body_compiles_in_a_document_of_ones_own(tmp_path: Path) -> None:
+    body = wg.Network.default().run().explain("w^0_{0,1}").to_latex()
+    head = "\\documentclass{article}\\usepackage{amsmath,amssymb,array}\\begin{document}\n"
+    (tmp_path / "b.tex").write_text(f"{head}{body}\n\\end{{document}}\n", encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "b.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-1500:].decode(errors="replace")

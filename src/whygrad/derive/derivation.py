@@ -152,7 +152,7 @@ class Derivation:
         return derivation_json(self)
 
     def to_latex(self) -> str:
-        """Returns the derivation as LaTeX for the body of a document that loads amsmath."""
+        """Returns the derivation as LaTeX for the body of a document that loads amsmath, amssymb and array."""
         from whygrad.render.as_latex import derivation_latex
 
         return derivation_latex(self)

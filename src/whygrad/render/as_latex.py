@@ -59,9 +59,7 @@ def document(body: str) -> str:
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage[utf8]{inputenc}\n"
         "\\usepackage{amsmath,amssymb,array}\n\\usepackage[margin=22mm]{geometry}\n\\setlength{\\parindent}{0pt}\n"
         "\\setlength{\\parskip}{6pt}\n\\allowdisplaybreaks\n"
-        "\\newcolumntype{P}[1]{>{\\raggedright\\arraybackslash}p{#1}}\n\\begin{document}\n"
-        + body
-        + "\n\\end{document}\n"
+        "\\begin{document}\n" + body + "\n\\end{document}\n"
     )
 
 
@@ -84,6 +82,17 @@ def derivation_latex(d: Derivation) -> str:
     return "\n\n".join(parts)
 
 
+def table(columns: str, body: str) -> str:
+    """Returns a table, with room above each row for upper indices."""
+    rows = f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n{body}\n\\end{{tabular}}"
+    return f"{{\\setlength{{\\extrarowheight}}{{2.5pt}}\n{rows}}}"
+
+
+def _column(width: int) -> str:
+    """Returns a column of text that is so many millimetres wide."""
+    return rf">{{\raggedright\arraybackslash}}p{{{width}mm}}"
+
+
 def _costs(d: Derivation) -> str:
     rows = []
     for name, value in d.costs.items():
@@ -91,7 +100,7 @@ def _costs(d: Derivation) -> str:
         rows.append(f"${d.cost_maths[name].latex}$ & ${number(value)}${reason} \\\\")
     body = "\n".join(rows)
     title = "\\subsection*{Each cost by itself}"
-    return f"{title}\n\\begin{{tabular}}{{@{{}}lrP{{90mm}}@{{}}}}\n{body}\n\\end{{tabular}}"
+    return f"{title}\n{table(f'lr{_column(90)}', body)}"
 
 
 def aligned(lines: list[Math]) -> str:
@@ -145,13 +154,13 @@ def _paths(d: Derivation) -> str:
     title = "The one path" if d.paths.count == 1 else f"The {spaced(d.paths.count, THIN)} paths"
     if d.paths.apart:
         title += ", each example's apart"
-    columns = "P{76mm}P{44mm}rr" if products else "P{120mm}rr"
+    columns = f"{_column(76)}{_column(44)}rr" if products else f"{_column(120)}rr"
     head = "path & product" if products else "path"
-    return (
-        f"\\subsection*{{{title}}}\n{{\\small\n\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n"
+    body = (
         f"{head} & contribution & share \\\\\n\\hline\n{rows}\n{others}\\hline\n"
-        f"sum of all paths{gap} & ${number(d.paths.sum)}$ & \\\\\n\\end{{tabular}}}}"
+        f"sum of all paths{gap} & ${number(d.paths.sum)}$ & \\\\"
     )
+    return f"\\subsection*{{{title}}}\n{{\\small\n{table(columns, body)}}}"
 
 
 def _path(row: PathRow, products: bool) -> str:
@@ -166,7 +175,7 @@ def _path(row: PathRow, products: bool) -> str:
 
 def _checks(d: Derivation) -> str:
     rows = "\n".join(f"{name} & {escaped(value)} & {says} \\\\" for name, value, says in checks(d))
-    return f"\\subsection*{{{checks_title(d)}}}\n\\begin{{tabular}}{{@{{}}lrP{{90mm}}@{{}}}}\n{rows}\n\\end{{tabular}}"
+    return f"\\subsection*{{{checks_title(d)}}}\n{table(f'lr{_column(90)}', rows)}"
 
 
 def matrix(grid: Grid) -> str:

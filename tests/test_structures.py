@@ -3,12 +3,23 @@
 import math
 from typing import Any
 
+import array_api_compat.torch as xp
 import numpy as np
 import pytest
+import torch
 
 from whygrad.ops import Op, load_all
 from whygrad.semirings import SEMIRINGS
-from whygrad.structures import Contraction, DenseAlongAxis, Elementwise, Local, Selection, constant, settled
+from whygrad.structures import (
+    Contraction,
+    Convolution,
+    DenseAlongAxis,
+    Elementwise,
+    Local,
+    Selection,
+    constant,
+    settled,
+)
 
 OPS = load_all()
 
@@ -221,3 +232,29 @@ def test_as_much_is_told_apart_in_single_precision(monkeypatch: pytest.MonkeyPat
     (by_pairs,) = pull(SEMIRINGS["total"], (cotangent,), at, 0, False)
     assert by_order.dtype == np.float32
     np.testing.assert_allclose(by_order, by_pairs, rtol=2e-5)
+
+
+@pytest.mark.parametrize("semiring", ["count", "live", "reach"])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("groups", "stride", "spatial"), [(1, 2, 2), (2, 1, 1), (4, 2, 1), (2, 2, 2)])
+def test_whole_numbers_through_convolutions(
+    semiring: str, transposed: bool, groups: int, stride: int, spatial: int
+) -> None:
+    """On tensors the channels that are alike are done once; NumPy goes through the windows."""
+    generator = np.random.default_rng(groups)
+    settings = {"groups": groups, "stride": stride, "padding": 1, "transposed": transposed}
+    x = generator.normal(size=(2, 8, *(5,) * spatial))
+    x[x < -1] = 0.0  # for the weight's counts; no weight is 0
+    channels = (8, 4) if transposed else (4 * groups, 8 // groups)
+    weight = generator.normal(size=(*channels, *(3,) * spatial))
+    structure = Convolution(("x", "W"))
+    output = structure.value((x, weight), settings, np)
+    cotangent = generator.integers(0, 9, (3, *output.shape)).astype(float)
+    for which in (0, 1):
+        (wanted,) = structure.pull(
+            SEMIRINGS[semiring], (cotangent,), Local((x, weight), output, settings, np), which, False
+        )
+        tensors = [torch.from_numpy(array) for array in (x, weight, output, cotangent)]
+        local = Local((tensors[0], tensors[1]), tensors[2], settings, xp)
+        (found,) = structure.pull(SEMIRINGS[semiring], (tensors[3],), local, which, False)
+        assert np.array_equal(found.numpy(), wanted)

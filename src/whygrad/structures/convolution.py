@@ -16,7 +16,7 @@ from whygrad.arrays import Array, cast, extremes, in_numpy, on_host
 from whygrad.contraction import contract_sum
 from whygrad.formula import Tree, parse
 from whygrad.semirings import OrderSemiring
-from whygrad.structures.kernels import at_once, by_kernels, kernel_settings
+from whygrad.structures.kernels import at_once, by_kernels, by_kernels_of_ones, kernel_settings
 from whygrad.structures.local import Column, Local, Settings, each
 
 if TYPE_CHECKING:
@@ -218,9 +218,11 @@ class Convolution(NamedTuple):
     def _whole_numbers(self, cotangent: Array, other: Array, local: Local, which: int) -> Array:
         """Returns the sums of whole numbers by the float32 kernels where every sum is below 2**24, exact there.
 
-        The host's float64 kernels take some five times as long. ``other`` has zeros and ones.
+        The host's float64 kernels take some five times as long. ``other`` has zeros and ones; weights have mostly ones.
         """
         xp, (x, W) = local.xp, local.inputs
+        if prod(cotangent.shape) and extremes(other) == (1.0, 1.0):
+            return by_kernels_of_ones(cotangent, local, which)
         if on_host(x) and prod(cotangent.shape):
             transposed = bool(local.settings.get("transposed", False))
             shared = W.shape[0 if transposed else 1]

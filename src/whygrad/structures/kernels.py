@@ -124,3 +124,21 @@ def by_kernels(cotangent: Array, other: Array, local: Local, which: int) -> Arra
     make = of_channels if slow else of_examples
     made = [make(cotangent[top : top + together]) for top in range(0, len(cotangent), together)]
     return made[0] if len(made) == 1 else xp.concat(made, axis=0)
+
+
+def by_kernels_of_ones(cotangent: Array, local: Local, which: int) -> Array:
+    """Returns the same where all entries of the lifted other input are 1: one channel of a group gets what all get."""
+    xp, (x, W) = local.xp, local.inputs
+    settings = kernel_settings(local.settings, len(W.shape) - 2)
+    groups, shape = settings.groups, (cotangent.shape[0], *local.inputs[which].shape)
+    thin = x[:, :groups], W[:groups] if settings.transposed else W[:, :1]
+    if which == 0:
+        thin = thin[0], W[:groups, :1]
+        by_group = (*cotangent.shape[:2], groups, -1, *cotangent.shape[3:])
+        cotangent = xp.sum(xp.reshape(cotangent, by_group), axis=3)
+    ones = cotangent.new_ones(thin[1 - which].shape)
+    made = by_kernels(cotangent, ones, local._replace(inputs=thin), which)
+    alike = prod(shape) // max(1, prod(made.shape))
+    axis = 2 if which and settings.transposed else 3
+    repeated = (*made.shape[:axis], alike, *made.shape[axis:])
+    return xp.reshape(xp.broadcast_to(xp.expand_dims(made, axis=axis), repeated), shape)

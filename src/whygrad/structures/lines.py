@@ -190,11 +190,11 @@ class Lines(NamedTuple):
         """Returns the same by a search for each -1/t among all q."""
         groups, n = self.q.shape
         order = ascending_order(self.q, xp)
-        sorted_q = along(self.q, order, xp)
-        place = _places(self.t, xp)
+        q, t = along(self.q, order, xp), along(self.t, order, xp)  # neighbours look for neighbouring places
+        place = _places(t, xp)
         apart = near * xp.abs(place)
-        first, last = searched(sorted_q, place - apart, xp), searched(sorted_q, place + apart, xp)
-        many = xp.reshape(xp.where(self.t == 0, 0, last - first), (-1,))
+        first, last = searched(q, place - apart, xp), searched(q, place + apart, xp)
+        many = xp.reshape(xp.where(t == 0, 0, last - first), (-1,))
         pairs = int(xp.sum(many))
         if pairs > NEARLY * groups * n:
             return None
@@ -202,7 +202,7 @@ class Lines(NamedTuple):
         starts = xp.cumsum(many, axis=0) - many
         step = xp.arange(pairs, device=many.device) - starts[column]
         group = column // n
-        return group, order[group, xp.reshape(first, (-1,))[column] + step], column % n
+        return group, order[group, xp.reshape(first, (-1,))[column] + step], order[group, column % n]
 
 
 def _divided(array: Array, by: Array, xp: Any) -> Array | None:

@@ -600,6 +600,33 @@ def test_a_relu_between_layers_that_the_costs_call_has_units_and_one_behind_them
     assert [(each.name, each.units, each.dead) for each in report.units] == [("relu", 4, 4)]
 
 
+def test_layers_that_get_nothing_are_named_and_those_of_a_cost_without_gradient_are_not() -> None:
+    class Adapted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base, self.down, self.up = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(2, 4)
+            self.side = nn.Linear(4, 1)
+            nn.init.zeros_(self.up.weight)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.base(x) + self.up(self.down(x)), self.side(x)
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        out, side = m(x)
+        return {"fit": out.square().mean(), "margin": torch.relu(side - 1e3).mean()}
+
+    model, x = Adapted(), torch.randn(8, 4)
+    finding = next(f for f in report(model, x, costs).findings if f.kind == "no gradient" and f.names)
+    assert finding.names == ("down",)
+    assert finding.says == "The gradient of every cost is 0 in layer `down`, though paths lead to it"
+    gradients = rows(model, costs(model, x))
+    assert [name for name, pair in gradients.items() if not pair.any()] == ["down", "side"]
+    nn.init.normal_(model.up.weight)
+    assert not any(
+        finding.names for finding in report(model, x, costs).findings if finding.kind == "no gradient"
+    )
+
+
 def test_a_layer_without_a_living_unit_is_told_first_and_once() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -610,6 +637,9 @@ def test_a_layer_without_a_living_unit_is_told_first_and_once() -> None:
     assert report.findings[0].kind == "dead"
     assert "layer `3` (8 of 8)" in report.findings[0].says
     assert report.findings[0].says.endswith("through layer `3`, where all are, no gradient comes back")
+    assert [
+        finding for finding in report.findings if finding.kind == "no gradient"
+    ] == []  # it says that already
     assert "silent" not in [finding.kind for finding in report.findings]
 
 

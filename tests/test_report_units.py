@@ -97,7 +97,7 @@ def test_units_that_a_skip_leads_past_have_weights_with_a_gradient() -> None:
     assert float(next(report.model.parameters).numbers.norms[0]) > 1
     says = report.findings[0].says
     assert says.startswith(
-        "6 of 6 units are 0 for every example of this batch, in `relu`: no gradient comes back through"
+        "All 6 units of `relu` are 0 for every example of this batch: no gradient comes back through it"
     )
 
 

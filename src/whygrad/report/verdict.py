@@ -82,6 +82,7 @@ def findings(
         tuple(_dead(units, bool(model.numbers.live))),
         any(u.units and u.dead == u.units for u in units),
     )
+    deep = tuple(_depth(names, layers))
     return (
         # Where nothing comes through a layer, all the rest says little.
         *(dead if cut else ()),
@@ -90,8 +91,9 @@ def findings(
         *repeats(costs, model.numbers),
         *conflicts(names, model, idle),
         *dominations(names, model),
-        *_depth(names, layers),
+        *deep,
         *(() if cut else dead),
+        *(() if cut or "vanishing" in {finding.kind for finding in deep} else _still(model)),
         *_unreached(model),
         *_cancelling(idle),
     )
@@ -189,11 +191,16 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
         where = listed(
             [f"{_units_named(u)}{f' ({u.dead} of {u.units})' if len(bad) > 1 else ''}" for u in bad]
         )
+        says = (
+            f"All {whole} units of {closed[0]} are 0 for every example of this batch: no gradient comes back through it"
+            if len(bad) == len(closed) == 1
+            else f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: no gradient comes back "
+            f"through {'it to the weights that make it' if dead == 1 else 'them to the weights that make them'}"
+            f"{f'; through {listed(closed)}, where all are, no gradient comes back' if closed else ''}"
+        )
         yield Finding(
             "dead",
-            f"{dead} of {whole} units {are} 0 for every example of this batch, in {where}: no gradient comes back "
-            f"through {'it to the weights that make it' if dead == 1 else 'them to the weights that make them'}"
-            f"{f'; through {listed(closed)}, where all are, no gradient comes back' if closed else ''}",
+            says,
             (
                 "a larger batch, to see whether they stay so; then a lower learning rate, a smaller or positive bias "
                 "at the start, or `leaky_relu`, GELU or SiLU in place of `relu`",
@@ -274,6 +281,26 @@ def _without_gradient(costs: Mapping[str, float], numbers: Numbers) -> Iterator[
                 () if zero and numbers.live else (TRY_WHERE_STILL,),
                 costs=some,
             )
+
+
+def _still(model: Part) -> Iterator[Finding]:
+    """Yields what is said of layers in which all gradients are 0, though costs reach them that train others."""
+    live = model.numbers.live
+    names = tuple(
+        layer.name
+        for layer in model.layers
+        if layer.numbers.reached[live].any() and not layer.numbers.norms[layer.numbers.reached].any()
+    )
+    if names:
+        where, it = listed([layer_named(name) for name in names]), "it" if len(names) == 1 else "them"
+        yield Finding(
+            "no gradient",
+            f"The gradient of every cost is 0 in {where}, though paths lead to {it}",
+            (
+                f"{TRY_WHERE_STILL}; nothing, if a weight behind {it} begins at 0: after the first step it isn't",
+            ),
+            names,
+        )
 
 
 def _drowned(places: Mapping[str, str]) -> Iterator[Finding]:

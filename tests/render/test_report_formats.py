@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,11 @@ def test_figures_have_what_they_promise() -> None:
     assert report.plot_cosines(axes=cosines) is cosines
     assert len(made(2, 3).plot_cosines().images) == 1
     spectrum = report.plot_spectrum()
-    assert len(spectrum.patches) == 2 * 3
+    assert [len(line.get_xdata()) for line in spectrum.get_lines()] == [
+        3,
+        3,
+        2,
+    ]  # two costs, and the line at 1
     with pytest.raises(wg.NotSupportedError, match="one cost"):
         made(2, 1).plot_cosines()
     alone = wg.record(
@@ -268,3 +273,48 @@ def test_each_of_ten_costs_has_a_look_of_its_own_in_figures() -> None:
     looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in axes.lines]
     assert len(set(looks)) == 10
     pyplot.close(axes.figure)
+
+
+def test_figures_of_many_layers_and_costs_can_be_read() -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.intermediate_projection = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.tanh(self.intermediate_projection(x))
+
+    model = nn.Sequential(*(Block() for _ in range(60)))
+
+    def costs(m: nn.Module, x: torch.Tensor, many: int = 2) -> dict[str, torch.Tensor]:
+        return {f"loss {k}": (m(x) - k).square().mean() for k in range(many)}
+
+    x = torch.randn(4, 3)
+    for many in (2, 8):
+        report = wg.record(model, x, lambda m, x, many=many: costs(m, x, many)).report(("spectrum",))
+        for axes in (report.plot_depth(), report.plot_cosines(), report.plot_spectrum()):
+            axes.figure.canvas.draw()
+            boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+            if axes.get_xticklabels()[0].get_rotation() == 0:
+                assert all(a.x1 <= b.x0 for a, b in pairwise(boxes)), many
+            else:  # slanted names are a line apart
+                least = (
+                    axes.get_xticklabels()[0].get_fontsize() / 72 * axes.figure.dpi / np.sin(np.deg2rad(50))
+                )
+                starts = axes.transData.transform([(place, 0) for place in axes.get_xticks()])[:, 0]
+                assert np.diff(starts).min() >= least, many
+            assert axes.get_title(loc="left")
+        # names of layers that differ by a number in their middle are told apart
+        names = [label.get_text() for label in report.plot_depth().get_xticklabels()]
+        assert len(set(names)) == len(names) > 10
+        # every cost's part is there, and what is too small to be seen isn't
+        spectrum = report.plot_spectrum()
+        drawn = {line.get_label(): line.get_ydata() for line in spectrum.get_lines()}
+        assert report.spectrum is not None
+        for k, name in enumerate(report.costs):
+            parts = report.spectrum.all_parts[k] / report.spectrum.all_whole[k]
+            np.testing.assert_allclose(drawn[name], parts[: len(drawn[name])])
+            assert parts[len(drawn[name]) :].max(initial=0) < 0.01 * parts.max()
+        pyplot.close("all")

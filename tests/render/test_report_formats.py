@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import whygrad as wg
 from whygrad.render.hues import DARK, LIGHT
 from whygrad.render.report_look import Look, bar
+from whygrad.render.report_text import joined
 from whygrad.report import Report
 from whygrad.report.phrases import norm
 
@@ -318,3 +319,61 @@ def test_figures_of_many_layers_and_costs_can_be_read() -> None:
             np.testing.assert_allclose(drawn[name], parts[: len(drawn[name])])
             assert parts[len(drawn[name]) :].max(initial=0) < 0.01 * parts.max()
         pyplot.close("all")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_long_names_go_on_in_the_next_line_behind_a_dot_or_an_underscore(width: int) -> None:
+    inner = {f"intermediate_projection_of_the_{which}_kind": nn.Linear(3, 3) for which in ("first", "other")}
+    outer = nn.ModuleDict(
+        {"feature_extraction_backbone": nn.ModuleDict({"residual_blocks": nn.ModuleDict(inner)})}
+    )
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        for layer in inner.values():
+            x = torch.tanh(layer(x))
+        return {"far_too_long_a_name_for_a_loss": x.mean(), "against": -10 * x.mean() + x[0, 0]}
+
+    text = wg.record(outer, torch.randn(4, 3), costs).report().to_text(width)
+    assert max(map(len, text.splitlines())) <= width
+    whole = "feature_extraction_backbone.residual_blocks.intermediate_projection_of_the_"
+    assert whole in "".join(text.split())
+    parts = re.findall(r"[a-z]+", whole)
+    for line in text.splitlines():  # what is left of a word is a whole one
+        end = re.findall(r"[a-z]*$", line)[0]
+        assert not any(part.startswith(end) and part != end for part in parts if len(end) > 3), line
+
+
+@pytest.mark.parametrize(("depth", "width"), [(3, 80), (3, 120), (60, 80), (60, 160)])
+def test_each_cost_has_one_line_in_the_profile_and_all_end_alike(depth: int, width: int) -> None:
+    report = made(depth, 10)
+    profile = report.to_text(width).split("Layer by layer")[1].split("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in profile] == list(report.costs)
+    assert len({"→" in line for line in profile}) == 1
+    for k, line in enumerate(profile):
+        norms = [layer.norms[k] for layer in report.layers if np.isfinite(layer.norms[k])]
+        assert f" {norm(norms[0])} to {norm(norms[-1])}" in line
+
+
+def test_neighbours_that_share_a_sign_are_all_in_it() -> None:
+    norms = np.array([1.0, 100.0, np.nan, 4.0, 0.0, 0.0, np.nan, np.nan])
+    np.testing.assert_array_equal(joined(norms, 8), norms)
+    np.testing.assert_allclose(joined(norms, 4), [10.0, 4.0, 0.0, -np.inf])
+
+
+def test_of_two_long_names_both_are_seen() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk = nn.Linear(3, 6)
+
+    def costs(m: Heads, x: Tensor) -> dict[str, Tensor]:
+        return {f"auxiliary_consistency_term_{k}": loss for k, loss in enumerate(m.trunk(x).square().mean(0))}
+
+    report = wg.record(Heads(), torch.randn(8, 3), costs).report()
+    cells = re.findall(r"<span class='pair' title='([^']+)'>([^<]+)</span>", report.to_html())
+    assert cells
+    for whole, shown in cells:
+        assert [name[-2:] for name in shown.split(", ")] == [name[-2:] for name in whole.split(", ")]
+        assert len(shown) <= 26
+    line = next(line for line in report.to_text(110).splitlines() if line.strip().startswith("trunk"))
+    assert re.search(r"_\d, \S+_\d ", line)

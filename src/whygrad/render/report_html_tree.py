@@ -13,6 +13,8 @@ from whygrad.report.record import Numbers, Part, Report
 
 # Modules are open from the start where a model is small.
 OPEN_UP_TO = 24
+# Names of costs in a row are cut to so many letters; so are two together.
+LONGEST, PAIR = 14, 26
 # In the row of a module that is folded.
 _INSIDE = f"<span class='inside' title='in a layer of it'>({words.MARK})</span>"
 
@@ -74,10 +76,10 @@ def _columns(report: Report) -> Sequence[_Column]:
         made.append(_Column("<span>longest</span>", "minmax(5rem, 1fr)", "minmax(5rem, 1fr)"))
         made.append(_Column("<span class='n'>norm</span>", "4.1rem", "4.1rem"))
     if len(costs) > 1:
-        made.append(_Column("<span class='share'>share</span>", "minmax(5rem, 1.6fr)", ""))
+        made.append(_Column("<span class='share'>share</span>", "minmax(5rem, 1.3fr)", ""))
         made.append(_Column("<span class='n'>cosine</span>", "5.3rem", "5.3rem"))
     if len(costs) > 2:
-        made.append(_Column("<span class='pair'>of</span>", "minmax(5rem, 1.2fr)", "", first_to_go=True))
+        made.append(_Column("<span class='pair'>of</span>", "minmax(5rem, 1.6fr)", "", first_to_go=True))
     if numbers.total is not None:
         made.append(_Column("<span class='n'>cancels</span>", "3.9rem", "3.9rem"))
     if numbers.surprise is not None:
@@ -130,7 +132,10 @@ class _Rows(NamedTuple):
                 made.append(number(norm) if numbers.reached[k] else "<span class='n'>·</span>")
         else:
             top = words.longest(numbers)
-            made += [_cut(self.costs[top]), number(float(numbers.norms[top]))]
+            made += [
+                _cut(self.costs[top], words.short(self.costs[top], LONGEST), "longest"),
+                number(float(numbers.norms[top])),
+            ]
         worst = words.worst(numbers, self.costs)
         conflict = in_conflict(numbers) and name not in self.idle
         if len(self.costs) > 1:
@@ -138,7 +143,7 @@ class _Rows(NamedTuple):
             made.append(_shares(numbers, self.costs))
             made.append(f"<span class='n{' bad' if conflict else ''}'>{worst.cosine}{mark}</span>")
         if len(self.costs) > 2:
-            made.append(_cut(worst.names, "pair"))
+            made.append(_cut(", ".join(worst.names), words.both(worst.names, PAIR), "pair"))
         if numbers.total is not None:
             made.append(
                 f"<span class='n'>{escape(words.percent(words.largest(numbers.cancellation)))}</span>"
@@ -148,9 +153,9 @@ class _Rows(NamedTuple):
         return "".join(made)
 
 
-def _cut(text: str, kind: str = "longest") -> str:
-    """Returns a cell whose text may be cut off, and is shown whole when pointed at."""
-    return f"<span class='{kind}' title='{escape(text)}'>{escape(text)}</span>"
+def _cut(whole: str, shown: str, kind: str) -> str:
+    """Returns a cell whose text is cut, and is shown whole when pointed at."""
+    return f"<span class='{kind}' title='{escape(whole)}'>{escape(shown)}</span>"
 
 
 def _shares(numbers: Numbers, costs: list[str]) -> str:

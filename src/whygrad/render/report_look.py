@@ -1,5 +1,7 @@
 """What the parts of a printed report share: how wide the terminal is, and what it can show."""
 
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from whygrad.report.phrases import pieces
 # One hue for each cost; the fill of its bars tells it apart without colour.
 HUES = ("cyan", "yellow", "magenta", "green", "blue", "red")
 BAD = "bold red"
+# Sentences are no wider than this: longer lines are hard to follow.
+SENTENCES = 96
 
 
 class Look:
@@ -40,9 +44,9 @@ class Look:
         return text
 
     def sentence(self, text: str, style: str = "") -> Text:
-        """Returns a sentence in which names stand out."""
+        """Returns a sentence in which names stand out, and are broken between names if they are too long for a line."""
         made = Text(style=style)
-        for name, piece in pieces(self.plain(text)):
+        for name, piece in pieces(broken(self.plain(text), min(SENTENCES, self.width - 6))):
             made.append(piece, "bold" if name else "")
         return made
 
@@ -53,6 +57,30 @@ class Look:
     def short(self, name: str, width: int = 12) -> str:
         """Returns a name, cut where it is too long."""
         return words.short(name, width, self.dots)
+
+    def both(self, names: Sequence[str], width: int) -> str:
+        """Returns two names, each cut where they are too long together."""
+        return words.both(names, width, self.dots)
+
+
+def broken(text: str, width: int) -> str:
+    """Returns a text whose words, where they are longer than a line, go on in the next behind a dot or an underscore.
+
+    Example:
+        >>> print(broken("in layer `encoder.blocks.11.norm`", 17))
+        in layer `encoder.blocks.
+        11.norm`
+    """
+    return re.sub(rf"\S{{{width + 1},}}", lambda found: "\n".join(_pieces(found.group(), width)), text)
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    while len(word) > width:
+        places = (word.rfind(sign, width // 4, width) + 1 for sign in "._")
+        end = next((place for place in places if place), width)
+        yield word[:end]
+        word = word[end:]
+    yield word
 
 
 def hue(k: int) -> str:

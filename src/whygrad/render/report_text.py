@@ -12,7 +12,7 @@ from rich.text import Text
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT, HEADING
 from whygrad.render.branches_text import SPECTRUM, level, spectrum_table
-from whygrad.render.report_look import BAD, Look, grid, hue, number
+from whygrad.render.report_look import BAD, SENTENCES, Look, grid, hue, number
 from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
 from whygrad.report import Report
@@ -20,8 +20,8 @@ from whygrad.report.conflicts import CONFLICT
 from whygrad.report.phrases import OWN, listed
 from whygrad.report.record import Part
 
-# Sentences are no wider than this: longer lines are hard to follow.
-SENTENCES = 96
+# Of more costs than these, some share a line.
+MANY = 12
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -82,11 +82,16 @@ def _notes(report: Report, look: Look, layout: Layout) -> Any:
     there = {"share": columns.bar, "cancels": columns.cancels, "paths": columns.paths}
     meanings = {word: says for word, says in words.meanings(report) if there.get(word, True)}
     if columns.bar:
-        meanings["share"] += "; a sign at least, however small it is"
+        meanings["share"] += ", a sign at least"
     if "layers" in meanings:
-        meanings["layers"] = f"{meanings['layers']}; one scale for all costs, logarithmic; a gap: no path"
+        said = ["one scale for all costs, logarithmic", "a gap: no path"]
         if any((layer.norms == 0).any() for layer in report.layers):
-            meanings["layers"] += "; _: 0"
+            said.append("_: 0")
+        if len(report.layers) > look.width - 30:
+            said.append("where there are many, neighbours share a sign")
+        meanings["layers"] = "; ".join(
+            [meanings["layers"], *said, "then the norms at the first and the last layer"]
+        )
     if columns.costs and any(line.part and _apart(line.part) for line in lines):
         meanings["."] = "no path from this cost"
     if layout.inside:
@@ -118,8 +123,8 @@ def _costs(report: Report, look: Look, layout: Layout) -> Padding:
     heads = [*([""] if fills else []), "cost", "value", "norm", *(["cosine with sum"] if several else [])]
     table.add_row(*(Text(head, FAINT) for head in heads))
     order = list(range(len(names)))
-    if len(order) > 12:
-        order = sorted(order, key=lambda k: -float(numbers.norms[k]))[:10]
+    if len(order) > MANY:
+        order = sorted(order, key=lambda k: -float(numbers.norms[k]))[: MANY - 2]
     for k in order:
         cells = [
             Text(look.short(names[k], room), hue(k)),
@@ -177,20 +182,21 @@ def _matrix(report: Report, look: Look) -> Padding | None:
 
 
 def _depth(report: Report, look: Look) -> Padding:
-    norms = np.array([layer.norms for layer in report.layers])
-    known = norms[np.isfinite(norms) & (norms > 0)]
+    shown = list(report.costs)[: MANY if len(report.costs) <= MANY else MANY - 2]
+    every = np.array([layer.norms for layer in report.layers]).T[: len(shown)]
+    known = every[np.isfinite(every) & (every > 0)]
     low, high = (np.log10(known.min()), np.log10(known.max())) if len(known) else (0.0, 0.0)
-    places = np.arange(len(norms))
-    room, named = max(10, look.width - 46), max(12, look.width // 4)
-    if len(places) > room:
-        places = np.unique(np.linspace(0, len(places) - 1, room).astype(int))
+    costs = [look.short(name, max(12, look.width // 4)) for name in shown]
+    # Two columns before the table, and two between its three.
+    room = look.width - 6 - max(map(len, costs))
+    ends = [_ends(report, k, look) for k in range(len(shown))]
+    if len(report.layers) + max(len(norms + names) for norms, names in ends) > room:
+        ends = [(norms, "") for norms, _ in ends]
+    signs = max(10, room - max(len(norms) for norms, _ in ends))
     table = grid("", "", "fold")
-    costs = list(report.costs)
-    order = range(len(costs)) if len(costs) <= 8 else range(6)
-    for k in order:
+    for k, name in enumerate(costs):
         spark = Text()
-        for place in places:
-            value = norms[place, k]
+        for value in joined(every[k], signs):
             if not np.isfinite(value):
                 spark.append(" ")
             elif value == 0:
@@ -198,19 +204,30 @@ def _depth(report: Report, look: Look) -> Padding:
             else:
                 share = (np.log10(value) - low) / (high - low) if high > low else 1.0
                 spark.append(level(float(share), look.levels), hue(k))
-        reached = [layer for layer in report.layers if np.isfinite(layer.norms[k])]
-        ends = ""
-        if reached:
-            first, last = float(reached[0].norms[k]), float(reached[-1].norms[k])
-            ends = f"{words.norm(first)} to {words.norm(last)}" if len(reached) > 1 else words.norm(first)
-            names = dict.fromkeys(layer.name or OWN for layer in (reached[0], reached[-1]))
-            whole = look.plain(f"{ends} ({' → '.join(names)})")
-            if len(whole) <= look.width - 6 - len(spark) - min(named, max(map(len, costs))):
-                ends = whole
-        table.add_row(Text(look.short(costs[k], named)), spark, Text(ends, FAINT))
-    if len(costs) > 8:
-        table.add_row(Text(look.plain(f"… and {len(costs) - 6} others"), FAINT), "", "")
+        table.add_row(Text(name), spark, Text("".join(ends[k]), FAINT))
+    if len(shown) < len(report.costs):
+        table.add_row(Text(look.plain(f"… and {len(report.costs) - len(shown)} others"), FAINT), "", "")
     return Padding(table, (0, 0, 0, 2))
+
+
+def _ends(report: Report, k: int, look: Look) -> tuple[str, str]:
+    """Returns the norms of a cost's derivative at the first layer and at the last one that has any, and their names."""
+    layers = [layer for layer in report.layers if np.isfinite(layer.norms[k])]
+    outer = layers[:: max(1, len(layers) - 1)]
+    names = look.plain(f" ({' → '.join(layer.name or OWN for layer in outer)})") if outer else ""
+    return " to ".join(words.norm(float(layer.norms[k])) for layer in outer), names
+
+
+def joined(norms: Any, most: int) -> list[float]:
+    """Returns at most so many norms: the geometric means of neighbours, of those that are there and not 0."""
+    if len(norms) <= most:
+        return list(norms)
+    made = []
+    for some in np.array_split(norms, most):
+        there = some[np.isfinite(some)]
+        large = there[there > 0]
+        made.append(float(np.exp(np.log(large).mean())) if len(large) else float(there.max(initial=-np.inf)))
+    return made
 
 
 def _units(said: list[Any], look: Look) -> Padding:

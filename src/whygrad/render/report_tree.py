@@ -10,7 +10,7 @@ from rich.text import Text
 
 from whygrad.render import report_words as words
 from whygrad.render.as_text import FAINT
-from whygrad.render.report_look import BAD, Look, bar, hue, number
+from whygrad.render.report_look import BAD, Look, bar, broken, hue, number
 from whygrad.report import Report
 from whygrad.report.conflicts import CONFLICT, conflict_inside, in_conflict, worst_pair
 from whygrad.report.fold import Line, fold
@@ -30,6 +30,7 @@ class Columns(NamedTuple):
     pair: int
     cancels: bool
     paths: bool
+    names: int
 
 
 class Layout(NamedTuple):
@@ -84,7 +85,8 @@ def _columns(report: Report, look: Look, inside: bool) -> Columns:
     paths = numbers.surprise is not None and room >= 9 + least
     room -= 9 * paths
     bar = min(24, room - 2) if least and room >= least else 0
-    return Columns(each, bar, pair, cancels, paths)
+    room -= bar + 2 if bar else 0
+    return Columns(each, bar, pair, cancels, paths, NAMES + max(0, room))
 
 
 def tree(report: Report, look: Look, layout: Layout) -> Padding:
@@ -153,7 +155,7 @@ class _Rows:
             mark = look.mark if conflict else f"({look.mark})" if name in self._inside else ""
             made.append(Text(f"{look.plain(worst.cosine):>5} {mark}", BAD if conflict else ""))
         if columns.pair:
-            made.append(Text(look.short(worst.names, columns.pair), "" if conflict else FAINT))
+            made.append(Text(look.both(worst.names, columns.pair), "" if conflict else FAINT))
         if columns.cancels:
             made.append(Text(words.percent(words.largest(numbers.cancellation))))
         if columns.paths:
@@ -167,7 +169,8 @@ class _Rows:
             kind = "other" if len(line.others) == 1 else "others"
             text = Text(f"{self._look.dots} and {len(line.others)} {kind}", FAINT)
             return [Padding(text, indent), *self._range_cells(line.others)]
-        name = Text(line.part.label, "bold" if line.part.shape is None else "")
+        label = broken(line.part.label, max(8, self._columns.names - 2 * line.depth))
+        name = Text(label, "bold" if line.part.shape is None else "")
         if line.part.shape is not None:
             name.append(f" {'x'.join(map(str, line.part.shape)) or 'scalar'}", FAINT)
         elif line.folded:

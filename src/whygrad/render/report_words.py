@@ -46,6 +46,21 @@ def short(name: str, width: int = 12, dots: str = "…") -> str:
     return f"{name[: kept - kept // 2]}{dots}{name[len(name) - kept // 2 :]}"
 
 
+def both(names: Sequence[str], width: int, dots: str = "…") -> str:
+    """Returns two names, each cut in the middle where they are too long together.
+
+    Example:
+        >>> both(("class", "box"), 20), both(("reconstruction_left", "box"), 20), both(("one_of_two", "the_other"), 20)
+        ('class, box', 'reconst…on_left, box', 'one_…_two, the_other')
+    """
+    if not names:
+        return ""
+    first, second = names
+    room = width - 2
+    left = min(len(first), max(room // 2, room - len(second)))
+    return f"{short(first, left, dots)}, {short(second, room - left, dots)}"
+
+
 def percent(share: float) -> str:
     """Returns a share as a whole percentage; with digits where it is close to all.
 
@@ -71,20 +86,20 @@ def effective(entropy: float) -> str:
 
 
 class Pair(NamedTuple):
-    """The two costs whose gradients have the smallest cosine, as texts."""
+    """The two costs whose gradients have the smallest cosine, which is a text as well."""
 
     cosine: str
-    names: str
+    names: tuple[str, ...]
     value: float
 
 
 def worst(numbers: Numbers, costs: Sequence[str]) -> Pair:
-    """Returns the pair of costs with the smallest cosine; empty texts where no two pull."""
+    """Returns the pair of costs with the smallest cosine; nothing where no two pull."""
     found = worst_pair(numbers)
     if found is None:
-        return Pair("", "", float("nan"))
+        return Pair("", (), float("nan"))
     value, i, j = found
-    return Pair(signed(value), f"{costs[i]}, {costs[j]}", value)
+    return Pair(signed(value), (costs[i], costs[j]), value)
 
 
 def largest(values: Any) -> float:

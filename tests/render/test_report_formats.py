@@ -374,6 +374,6 @@ def test_of_two_long_names_both_are_seen() -> None:
     assert cells
     for whole, shown in cells:
         assert [name[-2:] for name in shown.split(", ")] == [name[-2:] for name in whole.split(", ")]
-        assert len(shown) <= 26
+        assert len(shown) <= 19
     line = next(line for line in report.to_text(110).splitlines() if line.strip().startswith("trunk"))
     assert re.search(r"_\d, \S+_\d ", line)

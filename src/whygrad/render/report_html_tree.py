@@ -14,7 +14,7 @@ from whygrad.report.record import Numbers, Part, Report
 # Modules are open from the start where a model is small.
 OPEN_UP_TO = 24
 # Names of costs in a row are cut to so many letters; so are two together.
-LONGEST, PAIR = 14, 26
+LONGEST, PAIR = 12, 19
 # In the row of a module that is folded.
 _INSIDE = f"<span class='inside' title='in a layer of it'>({words.MARK})</span>"
 
@@ -73,13 +73,13 @@ def _columns(report: Report) -> Sequence[_Column]:
             for k, cost in enumerate(costs)
         ]
     else:
-        made.append(_Column("<span>longest</span>", "minmax(5rem, 1fr)", "minmax(5rem, 1fr)"))
+        made.append(_Column("<span>longest</span>", "minmax(6.7rem, .8fr)", "minmax(6.7rem, 1fr)"))
         made.append(_Column("<span class='n'>norm</span>", "4.1rem", "4.1rem"))
     if len(costs) > 1:
-        made.append(_Column("<span class='share'>share</span>", "minmax(5rem, 1.3fr)", ""))
+        made.append(_Column("<span class='share'>share</span>", "minmax(5rem, 1.2fr)", ""))
         made.append(_Column("<span class='n'>cosine</span>", "5.3rem", "5.3rem"))
     if len(costs) > 2:
-        made.append(_Column("<span class='pair'>of</span>", "minmax(5rem, 1.6fr)", "", first_to_go=True))
+        made.append(_Column("<span class='pair'>of</span>", "minmax(11rem, 1.4fr)", "", first_to_go=True))
     if numbers.total is not None:
         made.append(_Column("<span class='n'>cancels</span>", "3.9rem", "3.9rem"))
     if numbers.surprise is not None:

@@ -77,6 +77,32 @@ def test_numbers_are_autograds() -> None:
     assert list(trunk.numbers.reached) == [True, True]
 
 
+def test_large_parameters_are_gone_through_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.layer, self.conv = nn.Embedding(11, 6), nn.Linear(6, 6), nn.Conv1d(3, 3, 3)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            h = self.table(tokens)
+            return (h + self.conv(self.layer(h).tanh()).repeat(1, 1, 2)[..., :6]) @ self.table.weight.T
+
+    model, tokens = Tied().double(), torch.tensor([[1, 10, 1], [0, 4, 7]])
+
+    def costs(m: Tied, x: Tensor) -> dict[str, Tensor]:
+        return {"a": m(x).logsumexp(-1).sum(), "b": m(x)[..., 3].square().sum(), "c": m.layer.bias.sum()}
+
+    whole = report(wg.record(model, tokens, costs))
+    monkeypatch.setattr("whygrad.structures.pieces.PIECE", 7)
+    found = report(wg.record(model, tokens, costs))
+    for part, wanted in zip(found.model.parameters, whole.model.parameters, strict=True):
+        for number, known in zip(part.numbers, wanted.numbers, strict=True):
+            np.testing.assert_allclose(number, known, rtol=1e-10, atol=1e-14)
+    assert [(finding.kind, finding.names) for finding in found.findings] == [
+        (finding.kind, finding.names) for finding in whole.findings
+    ]
+
+
 def test_cancellation_and_effective_paths_by_hand() -> None:
     """Cost = v·(w x) of two hidden units: the input's weight w_i has one path of size |v_i x|; b of two cancels."""
 

@@ -138,6 +138,26 @@ def test_entries_from_several_inputs() -> None:
     np.testing.assert_array_equal(extremes, [[[4, 5]], [[0, 1]]])
 
 
+@pytest.mark.parametrize("name", ["gradient", "entropy", "strongest", "extremes", "count"])
+def test_rows_that_are_picked_are_picked_entries(name: str) -> None:
+    def pick(x: Any) -> Any:  # the last from nowhere, as padding is
+        return np.concatenate([x[[[2, 0], [2, 2]]], np.zeros((1, 2, *x.shape[1:]))])
+
+    x = np.arange(24.0).reshape(4, 3, 2)
+    at, semiring = Local((x,), pick(x), {}, np), SEMIRINGS[name]
+    by_entry, by_row = Selection(("x",), pick), Selection(("x",), pick, rows=True)
+    np.testing.assert_array_equal(by_row.sources(at), by_entry.sources(at))
+    assert (by_row.sources(at)[-12:] == 0).all()
+    for position in (0, 8, 13):
+        for one, other in zip(by_row.column(at, 0, position), by_entry.column(at, 0, position), strict=True):
+            np.testing.assert_array_equal(one, other)
+    cotangent = tuple(np.random.default_rng(0).normal(size=(2, *at.output.shape)) for _ in semiring.one)
+    for marked in (False, True):
+        wanted = by_entry.pull(semiring, cotangent, at, 0, marked)
+        for made, part in zip(by_row.pull(semiring, cotangent, at, 0, marked), wanted, strict=True):
+            np.testing.assert_allclose(made, part)
+
+
 def test_a_dropped_entry_reaches_nothing() -> None:
     first = Selection(("a",), lambda a: a[:1])
     a = np.array([1.0, 2.0])

@@ -6,8 +6,9 @@ import pytest
 import whygrad as wg
 from whygrad.exact_counts import Counts
 from whygrad.graph import Entry, Graph, Recording
-from whygrad.ops import OPS
+from whygrad.ops import OPS, application
 from whygrad.semirings import SEMIRINGS
+from whygrad.structures import Selection, pieces
 from whygrad.sweep import Sweep
 
 
@@ -94,11 +95,38 @@ def test_a_cost_at_a_leaf_that_is_used() -> None:
     assert Counts(with_leaf).joined(n["x"])[0] == 3
 
 
+@pytest.mark.parametrize("name", sorted(SEMIRINGS))
+def test_the_pieces_of_a_leaf_are_what_it_carries(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    table = application("table", ("x",), Selection(("x",), lambda x: x[[3, 0, 3]], rows=True))
+    recording = Recording()
+    w, v, x = (
+        recording.leaf(n, rng.normal(size=s)) for n, s in (("w", (5, 4)), ("v", (4, 5)), ("x", (3, 4)))
+    )
+    rows = recording.apply("rows", table, (w,))  # rows of w are picked,
+    h = recording.apply(
+        "h", OPS["linear"], (recording.apply("sum", OPS["add"], (rows, x)), w)
+    )  # it's a factor
+    h = recording.apply(
+        "y", OPS["matmul"], (h, recording.apply("tanh", OPS["tanh"], (w,)))
+    )  # and something else
+    y = recording.apply("z", OPS["matmul"], (h, v))  # a weight from the rows to the columns
+    sweep = Sweep(recording.graph((Entry(y, 0), Entry(y, 7), Entry(v, 2))), name)
+    monkeypatch.setattr(pieces, "PIECE", 9)
+    for leaf, many in ((w, 3), (v, 1), (x, 2)):  # a leaf that is a cost comes as a whole
+        found = list(sweep.pieces(leaf))
+        assert len(found) == many
+        assert sweep.reached(leaf) == set(found[0].rows)
+        together = np.concatenate([np.asarray(sweep.read(piece), float) for piece in found], axis=1)
+        np.testing.assert_allclose(together, np.asarray(sweep.values(leaf), float), rtol=1e-12)
+
+
 def test_without_costs_there_is_nothing() -> None:
     graph, n = two_costs()
     none = graph._replace(costs=())
     assert Sweep(none, "gradient").values(n["x"]).shape == (0, 1)
     assert Counts(none).joined(n["x"])[0] == 0
+    assert list(Sweep(none, "gradient").pieces(n["x"])) == []
 
 
 def test_restarts_need_examples_that_stay_apart() -> None:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
-from whygrad.arrays import Array, beside, in_range, inner_products, unrounded
+import numpy as np
+
+from whygrad.arrays import Array, beside, cast, in_numpy, in_range, inner_products, unrounded
 from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.passing_sweep import PassingSweep
 from whygrad.per_example import PerExample
 from whygrad.structures import Affine, Contraction, Convolution, room
+from whygrad.structures.pieces import slices
 from whygrad.sweep import Sweep, Sweeps
 
 
@@ -63,6 +66,7 @@ class ModelGradients(Mapping[str, Array]):
         self._frozen = frozen
         self._arrays: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
+        self._sizes: dict[str, Array] = {}
 
     @property
     def _sweep(self) -> Sweep:
@@ -75,9 +79,7 @@ class ModelGradients(Mapping[str, Array]):
         return len(self._nodes)
 
     def __getitem__(self, name: str) -> Array:
-        name = self._first(name)
-        if name not in self._nodes:
-            raise self._unknown("a parameter", name)
+        name = self._known(name)
         if name not in self._arrays:
             with unrounded(self._graph.xp):
                 self._arrays[name] = self._made(name)
@@ -90,6 +92,18 @@ class ModelGradients(Mapping[str, Array]):
         if self._small:
             return self._formed[name]
         return self._graph.xp.astype(self._sweep.values(node), self._graph.nodes[node].value.dtype)
+
+    def _pieces(self, name: str) -> Iterator[Array]:
+        """Yields the gradients by a parameter, (costs, weights), some weights after the others."""
+        graph, node = self._graph, self._nodes[name]
+        rows = len(graph.costs)
+        if self._examples is not None or name in self._arrays or self._small:
+            flat = self[name].reshape((rows, -1))
+            yield from (flat[:, some] for some in slices((flat.shape[1],)))
+            return
+        for piece in self._sweep.pieces(node):
+            values = cast(self._sweep.read(piece), graph.nodes[node].value.dtype)
+            yield values.reshape((rows, -1))
 
     @property
     def _small(self) -> bool:
@@ -224,6 +238,13 @@ class ModelGradients(Mapping[str, Array]):
             raise self._unknown("a parameter or a module", of)
         return inside
 
+    def _known(self, name: str) -> str:
+        """Returns the name under which a parameter is listed."""
+        name = self._first(name)
+        if name not in self._nodes:
+            raise self._unknown("a parameter", name)
+        return name
+
     def _first(self, name: str) -> str:
         """Returns the name under which a tied parameter is listed; other names as they are."""
         if not isinstance(name, str):
@@ -279,7 +300,36 @@ class ModelGradients(Mapping[str, Array]):
                 made = _unformed(factors)
         if made is not None and in_range(made, xp, there):
             return made
-        return inner_products(self[name].reshape((len(self._graph.costs), -1)), xp)
+        return self._looked_through(name)[0]
+
+    def absolute(self, name: str) -> Array:
+        """Returns the sum of the absolute derivatives of each cost by a parameter, (costs,), in double precision.
+
+        No more than some of the gradients are in memory at a time, as long as nobody has asked for the arrays.
+
+        Raises:
+            QuantityError: There is no such parameter.
+        """
+        name = self._known(name)
+        if name not in self._sizes:
+            with unrounded(self._graph.xp):
+                if self._examples is not None:
+                    self._sizes[name] = sum(map(_sizes, self._pieces(name)))
+                else:
+                    self._squares[name], self._sizes[name] = self._looked_through(name)
+        return self._sizes[name]
+
+    def _looked_through(self, name: str) -> tuple[Array, Array]:
+        """Returns the inner products and the sums of sizes of the gradients by a parameter, from themselves."""
+        xp, value, rows = self._graph.xp, self._graph.nodes[self._nodes[name]].value, len(self._graph.costs)
+        squares, sizes = np.zeros((rows, rows)), np.zeros(rows)
+        for piece in self._pieces(name):
+            squares += in_numpy(inner_products(piece, xp))
+            sizes += _sizes(piece)
+        wide = xp.float64 if value.dtype == xp.float64 else xp.float32
+        made = xp.asarray(squares, dtype=wide, device=value.device)
+        fits = in_range(made, xp, lambda: xp.asarray(sizes != 0, device=value.device))
+        return made if fits else xp.asarray(squares, dtype=xp.float64, device=value.device), sizes
 
     @property
     def _cheap(self) -> bool:
@@ -359,6 +409,11 @@ class _Factors(Mapping[str, Factored]):
 
     def __repr__(self) -> str:
         return f"Factors({some(self._names)})"
+
+
+def _sizes(rows: Array) -> Array:
+    """Returns the sum of the absolute entries of each row, in double precision."""
+    return np.abs(in_numpy(rows)).sum(axis=1, dtype=np.float64)
 
 
 def _unformed(factors: Factored) -> Array | None:

@@ -14,7 +14,8 @@ Three things keep the work small:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from whygrad.arrays import Array, beside, cast, extremes, keep_memory, largest_e
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
+from whygrad.structures.pieces import one_piece, pull_some, slices
 
 
 class Cotangent(NamedTuple):
@@ -277,10 +279,36 @@ class Sweep:
             self._composed[number] = self._leaf(number) if leaf else self._compose(number)
         return self._composed[number]
 
-    def forget(self, number: int) -> None:
-        """Lets go of what was found at a leaf: it is found anew if somebody asks again."""
-        if self.graph.nodes[number].op is None:
-            self._composed.pop(number, None)
+    def pieces(self, number: int) -> Iterator[Cotangent]:
+        """Yields what the sweep carries at a leaf, some entries after the others, along its first axis.
+
+        Nothing is kept: of a weight that enters products, or of which rows are picked, no more than a piece is ever in
+        memory. For a leaf that no cost reaches there is nothing.
+        """
+        shape = self.graph.nodes[number].value.shape
+        if one_piece(shape) or number in self._ends:
+            whole = self._leaf(number)
+            if whole is not None:
+                yield whole
+            return
+        graph, uses = self.graph, self._live_uses(number)
+        senders = [
+            pull_some(
+                graph.structure(user),
+                self.semiring,
+                above.parts,
+                graph.local(user),
+                which,
+                graph.nodes[user].marked,
+            )
+            for user, which, above in uses
+        ]
+        for some in slices(shape) if uses else ():
+            sent = (
+                self._arrived(above, user, which, send(some))
+                for (user, which, above), send in zip(uses, senders, strict=True)
+            )
+            yield reduce(self._plus, sent)
 
     def _compose(self, number: int) -> Cotangent | None:
         cotangent = self._own.get(number)
@@ -296,12 +324,21 @@ class Sweep:
 
     def _leaf(self, number: int) -> Cotangent | None:
         made = self._ends.get(number)
-        for user, which in self._uses.get(number, ()):
-            above = self.cotangent(user)
-            if above is not None:
-                pulled = self._pulled(above, user, which)
-                made = pulled if made is None else self._plus(made, pulled)
+        for user, which, above in self._live_uses(number):
+            pulled = self._pulled(above, user, which)
+            made = pulled if made is None else self._plus(made, pulled)
         return made
+
+    def reached(self, number: int) -> set[int]:
+        """Returns the numbers of the costs that a leaf reaches."""
+        found = [self._ends[number]] if number in self._ends else []
+        found += [above for _, _, above in self._live_uses(number)]
+        return {row for cotangent in found for row in cotangent.rows}
+
+    def _live_uses(self, number: int) -> list[tuple[int, int, Cotangent]]:
+        """Returns what uses a leaf, as which input, on the way to a cost, with its cotangent."""
+        uses = ((*use, self.cotangent(use[0])) for use in self._uses.get(number, ()))
+        return [(user, which, above) for user, which, above in uses if above is not None]
 
     def values(self, number: int) -> Array:
         """Returns the semiring's values at a node: an array (costs, *shape), and an axis more where they are pairs.
@@ -323,13 +360,16 @@ class Sweep:
         return self._read(cotangent, self.graph.nodes[number].inputs[which])
 
     def _read(self, cotangent: Cotangent | None, number: int) -> Array:
-        """Returns a cotangent's values, with a row for every cost."""
+        """Returns the values of what is carried at a node, or nothing is."""
+        if cotangent is not None:
+            return self.read(cotangent)
+        shape = (len(self.graph.costs), *self.graph.nodes[number].value.shape)
+        parts: Element = tuple(self._full(shape, none, number) for none in self.semiring.absent())
+        return self.semiring.read(parts, 0, self.graph.xp)
+
+    def read(self, cotangent: Cotangent) -> Array:
+        """Returns the values of what the sweep carries somewhere, with a row for each cost."""
         every = tuple(range(len(self.graph.costs)))
-        if cotangent is None:
-            shape = (len(every), *self.graph.nodes[number].value.shape)
-            cotangent = Cotangent(
-                every, tuple(self._full(shape, none, number) for none in self.semiring.absent())
-            )
         parts = self._spread(cotangent.parts, cotangent.rows, every)
         return self.semiring.read(parts, cotangent.exponent, self.graph.xp)
 

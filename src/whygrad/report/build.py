@@ -64,7 +64,7 @@ def report(
     sweeps: dict[str, Sweep] = {}
     for place, name in enumerate(asked):
         tell(name, 0.1 + 0.4 * place / len(asked))
-        if name != "spectrum":
+        if name != "spectrum" and not (name == "total" and "entropy" in asked):  # which has the total with it
             sweeps[name] = Sweep(record.graph, name)
     leaves: list[Part] = []
     names, hidden = list(record.parameters), _before_stops(record)
@@ -79,7 +79,7 @@ def report(
     model = _tree("", "", leaves, _ran(record))
     tell("layers", 0.9)
     layers, idlers = depth(record, model), idle(record, model)
-    drowned = rounded(record, model.numbers)
+    drowned = rounded(record, model)
     model, layers = _without(model, set(drowned)), tuple(_silent(layer, set(drowned)) for layer in layers)
     activations = units(record)
     split = spectrum(record) if "spectrum" in asked and residuals(record) else None

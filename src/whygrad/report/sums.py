@@ -1,10 +1,10 @@
 """What a report has of each cost's derivatives by one parameter: sums over its weights, in double precision.
 
-Large parameters are gone through some weights at a time, so that what is in double precision stays in the caches.
+Large parameters are gone through some weights at a time, which stay in the caches: the report needs a few numbers of
+each, and no array of its size.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,39 +12,9 @@ from whygrad.arrays import Array, in_numpy
 from whygrad.model_record import Record
 from whygrad.report.idle import rounding
 from whygrad.report.record import Numbers
-from whygrad.semirings import Semiring
+from whygrad.semirings import SEMIRINGS, sum_of_entropies
+from whygrad.structures.local import each
 from whygrad.sweep import Sweep
-
-BLOCK = 1 << 17  # weights
-
-
-class _Carried(NamedTuple):
-    """What a sweep carries at a parameter: a row for each cost that it reaches, (rows, weights) in each component."""
-
-    semiring: Semiring
-    rows: list[int]
-    parts: tuple[Array | None, ...]
-    exponent: int
-
-    @staticmethod
-    def at(sweep: Sweep, node: int) -> "_Carried | None":
-        """Returns what it carries at a node, which the sweep itself forgets; nothing where no cost is reached."""
-        cotangent = sweep.cotangent(node)
-        sweep.forget(node)
-        if cotangent is None:
-            return None
-        many = len(cotangent.rows)
-        parts = tuple(None if part is None else in_numpy(part).reshape(many, -1) for part in cotangent.parts)
-        return _Carried(sweep.semiring, list(cotangent.rows), parts, cotangent.exponent)
-
-    def read(self, some: slice, costs: int, absent: float) -> Array:
-        """Returns the values at some weights, (costs, weights), in double precision: sums of many paths overflow."""
-        parts = tuple(None if part is None else _wide(part[:, some]) for part in self.parts)
-        with np.errstate(invalid="ignore"):  # what isn't finite is reported as that
-            values = self.semiring.read(parts, self.exponent, np)
-        made = np.full((costs, values.shape[1]), absent)
-        made[self.rows] = values
-        return made
 
 
 def numbers(record: Record, name: str, sweeps: Mapping[str, Sweep]) -> Numbers:
@@ -53,37 +23,41 @@ def numbers(record: Record, name: str, sweeps: Mapping[str, Sweep]) -> Numbers:
     Args:
         record: What was computed.
         name: The parameter.
-        sweeps: The report's own, by semiring: ``total``, or ``total`` and ``entropy``, or none.
+        sweeps: The report's own, by semiring: ``total``, or ``entropy``, which has the total with it, or none.
     """
     gradients, node = record.gradients(), record.leaves[name].node
-    costs = len(record.graph.costs)
-    reached = np.zeros(costs, bool)
-    cotangent = record.graph_sweep("gradient").cotangent(node)
-    if cotangent is not None:
-        reached[list(cotangent.rows)] = True
-    flat = in_numpy(gradients[name]).reshape(costs, -1)
-    carried = {semiring: _Carried.at(sweep, node) for semiring, sweep in sweeps.items()}
-    absolute, total, surprise = np.zeros(costs), np.zeros(costs), np.zeros(costs)
-    for top in range(0, flat.shape[1], BLOCK):
-        some = slice(top, top + BLOCK)
-        absolute += np.abs(_wide(flat[:, some])).sum(axis=1)
-        of_total, of_entropy = (carried.get(semiring) for semiring in ("total", "entropy"))
-        if of_total is not None:
-            sizes = of_total.read(some, costs, 0.0)
-            total += sizes.sum(axis=1)
-            if of_entropy is not None:
-                entropy = of_entropy.read(some, costs, np.nan)
-                surprise += (np.where(sizes > 0, entropy, 0.0) * sizes).sum(axis=1)
+    reached = np.zeros(len(record.graph.costs), bool)
+    reached[list(record.graph_sweep("gradient").reached(node))] = True
+    absolute = gradients.absolute(name)  # finds the inner products on the way
+    total, surprise = None, None
+    if "entropy" in sweeps:
+        total, surprise = _sums(sweeps["entropy"], node)
+    elif "total" in sweeps:
+        total, _ = _sums(sweeps["total"], node)
     return Numbers(
-        flat.shape[1],
-        _wide(in_numpy(gradients.gramian(name))),
+        record.graph.size(node),
+        in_numpy(gradients.gramian(name)).astype(np.float64),
         reached,
         absolute,
-        total if "total" in sweeps else None,
-        surprise if "entropy" in sweeps else None,
+        total,
+        surprise,
         rounding(record, name),
     )
 
 
-def _wide(values: Array) -> Array:
-    return values.astype(np.float64)
+def _sums(sweep: Sweep, node: int) -> tuple[Array, Array]:
+    """Returns each cost's sums over a leaf's entries: of the totals, and of the entropies times these."""
+    total, surprise = np.zeros(len(sweep.graph.costs)), np.zeros(len(sweep.graph.costs))
+    for piece in sweep.pieces(node):
+        rows, parts = list(piece.rows), each(piece.parts, _wide)
+        with np.errstate(invalid="ignore"):  # what isn't finite is reported as that
+            sizes = each(parts[:1], lambda part: part.sum(axis=1))
+            total[rows] += SEMIRINGS["total"].read(sizes, piece.exponent, np)
+            if sweep.semiring.logarithmic:
+                surprise[rows] += sum_of_entropies(parts, piece.exponent)
+    return total, surprise
+
+
+def _wide(part: Array) -> Array:
+    """Returns what is carried for each cost in double precision: sums of many paths overflow."""
+    return in_numpy(part).reshape(part.shape[0], -1).astype(np.float64)

@@ -14,6 +14,6 @@ An *element* is a tuple of arrays, its components, all of one shape. There are t
 from whygrad.semirings.element import Element
 from whygrad.semirings.orders import OrderSemiring
 from whygrad.semirings.sums import SumSemiring
-from whygrad.semirings.table import SEMIRINGS, Semiring
+from whygrad.semirings.table import SEMIRINGS, Semiring, sum_of_entropies
 
-__all__ = ["SEMIRINGS", "Element", "OrderSemiring", "Semiring", "SumSemiring"]
+__all__ = ["SEMIRINGS", "Element", "OrderSemiring", "Semiring", "SumSemiring", "sum_of_entropies"]

@@ -3,6 +3,8 @@
 import math
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from whygrad.arrays import Array, cast, ldexp, log_onto
 from whygrad.contraction import SIGNED_LARGEST
 from whygrad.semirings.element import Element
@@ -55,6 +57,23 @@ def _entropy_read(element: Element, exponent: int, xp: Any) -> Array:
     made -= product / safe
     made = made.clip(0.0)
     return made if everywhere else xp.where(there, made, math.nan)
+
+
+def sum_of_entropies(element: Element, exponent: int) -> Array:
+    """Returns the sum over the last axis of the entropies times the sums of absolute contributions that they weigh.
+
+    For an entry with paths of sizes c that is -(sum of c log(c / w)) = w log w - sum of c log c, with w the sum of c.
+
+    Args:
+        element: What the *entropy* sweep carries: NumPy arrays.
+        exponent: It is times 2**exponent.
+    """
+    weight, product = element
+    assert weight is not None
+    assert product is not None
+    logarithms = np.log(weight.clip(np.finfo(weight.dtype).smallest_normal))
+    made = np.vecdot(weight, logarithms) - product.sum(axis=-1)
+    return ldexp(made.clip(0.0), exponent, np)
 
 
 def _live(partial: Array, xp: Any) -> Element:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from whygrad.arrays import Array, in_numpy
-from whygrad.contraction import contract_sum
+from whygrad.contraction import Labels, contract_sum
 from whygrad.formula import Tree, parse
-from whygrad.structures.local import Column, Local, Settings
+from whygrad.structures.local import Column, Local, Settings, each
 
 if TYPE_CHECKING:
     from whygrad.semirings import Element, Semiring
@@ -45,12 +45,31 @@ class Contraction(NamedTuple):
         self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
     ) -> "Element":
         """Returns the contraction of the cotangent with the other input."""
-        fitted = self._fitted(tuple(len(x.shape) for x in local.inputs))
-        rows = ("row",)
-        labels = (rows + fitted[2], fitted[1 - which], rows + fitted[which])
+        labels = self._labels_back(local, which)
         return semiring.contract(
             cotangent, semiring.lift(local.inputs[1 - which], local.xp), labels, local.xp, marked
         )
+
+    def _labels_back(self, local: Local, which: int) -> Labels:
+        fitted, rows = self._fitted(tuple(len(x.shape) for x in local.inputs)), ("row",)
+        return rows + fitted[2], fitted[1 - which], rows + fitted[which]
+
+    def pull_some(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool, some: slice
+    ) -> "Element":
+        """Returns the cotangents of some entries of an input, along its first axis."""
+        labels = self._labels_back(local, which)
+        axis = labels[2][1]
+
+        def part(of: tuple[str, ...], array: Array) -> Array:
+            return array[(*(slice(None),) * of.index(axis), some)] if axis in of else array
+
+        known = {} if local.kept is None else local.kept
+        if which not in known:
+            known[which] = semiring.lift(local.inputs[1 - which], local.xp)
+        first = each(cotangent, lambda array: part(labels[0], array))
+        second = each(known[which], lambda array: part(labels[1], array))
+        return semiring.contract(first, second, labels, local.xp, marked)
 
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns the output entries that share the entry's labels, with the other input's entries."""

@@ -35,10 +35,14 @@ class Selection(NamedTuple):
     ``select`` makes the output from arrays. Applied to arrays of positions it says where each output entry came
     from: floating-point whole numbers, from 1 on and through all inputs, in which 0 stands for nowhere. So padding
     and masks must fill in 0 there, whatever they fill in among values.
+
+    One that picks ``rows``, as embeddings do, takes them with all their entries from its one input, and ``select`` does
+    so with rows of any shape: the places of a large table's rows are a small array, those of its entries are not.
     """
 
     arguments: tuple[str, ...]
     select: Callable[..., Array]
+    rows: bool = False
 
     def value(self, inputs: tuple[Array, ...], settings: Settings, xp: Any) -> Array:
         """Returns the selected entries."""
@@ -51,6 +55,10 @@ class Selection(NamedTuple):
     def sources(self, local: Local) -> Array:
         """Returns, for each output entry, its position among the entries of all inputs, from 1 on; 0: from nowhere."""
         xp, start, places = local.xp, 1, []
+        if self.rows:
+            picked, width = self._picked(local), prod(local.inputs[0].shape[1:])
+            entries = (picked[:, None] - 1) * width + xp.arange(1, 1 + width, device=picked.device)
+            return xp.reshape(xp.where(picked[:, None] > 0, entries, 0), (-1,))
         for x in local.inputs:
             stop = start + prod(x.shape)
             # every operation takes float64, which holds whole numbers up to 2**53
@@ -59,9 +67,15 @@ class Selection(NamedTuple):
             start = stop
         return xp.reshape(cast(self.select(*places, **local.settings), xp.int64), (-1,))
 
+    def _picked(self, local: Local) -> Array:
+        """Returns, for each row of the output, which row of the input it is, from 1 on; 0: from nowhere."""
+        xp, (x,) = local.xp, local.inputs
+        rows = xp.arange(1, 1 + x.shape[0], dtype=xp.float64, device=x.device)
+        return xp.reshape(cast(self.select(rows, **local.settings), xp.int64), (-1,))
+
     def window(self, local: Local) -> Window | None:
         """Returns how the output lies in the input's memory, where the operation makes a view of its input."""
-        if len(local.inputs) != 1:
+        if len(local.inputs) != 1 or self.rows:
             return None
         (x,), out = local.inputs, local.output
         if local.xp is not np and x.is_contiguous() and shares_memory(out, x):
@@ -86,12 +100,28 @@ class Selection(NamedTuple):
     ) -> "Element":
         """Returns the cotangents carried back to where the entries came from, joined where one was used twice."""
         xp, shape = local.xp, tuple(local.inputs[which].shape)
+        if self.rows:
+            return self.pull_some(semiring, cotangent, local, which, marked, slice(0, shape[0]))
         window = self.window(local)
         if window is not None:
             made = _seen_back(semiring, cotangent, window, prod(shape), xp)
         else:
             made = self._scattered(semiring, cotangent, local, which)
         shaped = each(made, lambda part: xp.reshape(part, (part.shape[0], *shape)))
+        return counted(semiring, shaped, local.output, xp) if marked else shaped
+
+    def pull_some(
+        self, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool, some: slice
+    ) -> "Element":
+        """Returns the cotangents of some rows of the input of which rows are picked."""
+        xp, shape = local.xp, tuple(local.inputs[0].shape[1:])
+        rows = self._picked(local) - 1
+        (mine,) = xp.nonzero((rows >= some.start) & (rows < some.stop))
+        picked = each(
+            cotangent, lambda part: xp.reshape(part, (part.shape[0], len(rows), prod(shape)))[:, mine]
+        )
+        made = semiring.scatter(picked, rows[mine] - some.start, some.stop - some.start, xp)
+        shaped = each(made, lambda part: xp.reshape(part, (*part.shape[:2], *shape)))
         return counted(semiring, shaped, local.output, xp) if marked else shaped
 
     def add_onto(self, onto: Array, cotangent: Array, local: Local) -> bool:
@@ -115,9 +145,9 @@ class Selection(NamedTuple):
         before = sum(prod(x.shape) for x in local.inputs[:which])
         sources = self.sources(local) - before
         flat = each(cotangent, lambda part: xp.reshape(part, (part.shape[0], -1)))
-        every = xp.arange(1, size + 1, device=sources.device)
-        if sources.shape == every.shape and bool(xp.all(sources == every)):
-            return flat  # a copy of all entries in their order
+        in_order = len(sources) == size and xp.all(sources == xp.arange(1, size + 1, device=sources.device))
+        if bool(in_order):
+            return flat  # a copy of all entries
         run = _run(sources, shape, local.output.shape, xp) if len(local.inputs) == 1 else 1
         if run > 1:
             blocks = each(flat, lambda part: xp.reshape(part, (part.shape[0], -1, run)))
@@ -130,6 +160,11 @@ class Selection(NamedTuple):
     def column(self, local: Local, which: int, position: int) -> Column:
         """Returns every output entry that is this entry."""
         xp = local.xp
+        if self.rows:
+            row, place = divmod(position, prod(local.inputs[0].shape[1:]))
+            at = np.flatnonzero(in_numpy(self._picked(local)) == row + 1)
+            places = at * prod(local.inputs[0].shape[1:]) + place
+            return Column(places, partials_like(1, local.output, places.shape))
         flags = [xp.zeros(prod(x.shape), dtype=xp.float64, device=x.device) for x in local.inputs]
         flags[which][position] = 1.0
         shaped = [xp.reshape(flag, x.shape) for flag, x in zip(flags, local.inputs, strict=True)]

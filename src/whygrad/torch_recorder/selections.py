@@ -24,17 +24,22 @@ def _apply(*arrays: Any, apply: Callable[..., Any]) -> Any:
 
 
 @cache
-def moved(name: str, inputs: int) -> Op:
-    """Returns the operation that moves the entries of some inputs; the setting ``apply`` says how."""
+def moved(name: str, inputs: int, rows: bool = False) -> Op:
+    """Returns the operation that moves the entries, or whole rows, of some inputs; the setting ``apply`` says how."""
     arguments = tuple(f"x{number}" for number in range(inputs)) if inputs > 1 else ("x",)
-    return application(name, arguments, Selection(arguments, _apply))
+    return application(name, arguments, Selection(arguments, _apply, rows))
 
 
 def selected(
-    ledger: "Ledger", name: str, run: Callable[..., Tensor], nodes: Sequence[int], out: Tensor
+    ledger: "Ledger",
+    name: str,
+    run: Callable[..., Tensor],
+    nodes: Sequence[int],
+    out: Tensor,
+    rows: bool = False,
 ) -> int:
     """Returns the node of an operation that moves entries; ``run`` does it with positions in the place of values."""
-    return ledger.apply(name, moved(name, len(nodes)), nodes, {"apply": run}, out)
+    return ledger.apply(name, moved(name, len(nodes), rows), nodes, {"apply": run}, out)
 
 
 def picked(source: Source, like: Tensor) -> Op:

@@ -130,15 +130,18 @@ def _embedding(call: Call) -> Any:
     given = call.given
     if given["scale_grad_by_freq"]:
         call.ledger.refuse("embedding (scale_grad_by_freq, which isn't a derivative)", "leave it out")
-    if given["padding_idx"] < 0:
-        return selection(call)
     held, padding = call.ledger.held(given["indices"]), given["padding_idx"]
 
     def run(places: Tensor) -> Tensor:
         indices = held.tensor
-        return places[indices].masked_fill((indices == padding).unsqueeze(-1), 0)  # constants, says PyTorch
+        picked = places[indices]
+        if padding < 0:
+            return picked
+        mask = (indices == padding).reshape(*indices.shape, *(1,) * (places.dim() - 1))
+        return picked.masked_fill(mask, 0)  # constants, says PyTorch
 
-    return selected(call.ledger, call.name, run, [call.ledger.input(given["weight"], call.out)], call.out)
+    weight = call.ledger.input(given["weight"], call.out)
+    return selected(call.ledger, call.name, run, [weight], call.out, rows=True)
 
 
 @rule("_to_copy", "to")

@@ -65,7 +65,7 @@ def main() -> None:
     print(f"After {steps} steps: root mean square error of the solution")
     for words, balance in (("gradients added up", False), ("equally long gradients", True)):
         _, factor, error = train(steps, balance)
-        print(f"  {words:24s} {error:.3f}   (boundary times {factor:.3g})")
+        print(f"  {words:24s} {error:.3f}   (boundary times {factor:.0f})")
 
 
 if __name__ == "__main__":

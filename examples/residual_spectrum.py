@@ -95,9 +95,7 @@ def main() -> None:
     split = trained.spectrum()
     show(f"After {arguments.steps} steps (loss {trained.total:.3f})", split)
     if arguments.plot:
-        from whygrad.render.report_plots import plot_spectrum
-
-        plot_spectrum(split).figure.savefig(arguments.plot, dpi=150)
+        trained.report(("spectrum",)).plot_spectrum().figure.savefig(arguments.plot, dpi=150)
 
 
 if __name__ == "__main__":

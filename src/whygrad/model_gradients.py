@@ -260,9 +260,11 @@ class ModelGradients(Mapping[str, Array]):
                 f"try:      rec.gradient({found!r}), the derivative by it all the same"
             )
         known = [*self._nodes, *self._aliases]
+        parts = [name.split(".") for name in known]
+        modules = {".".join(path[:end]) for path in parts for end in range(1, len(path))}
         return QuantityError(
             f"gradients: expected {what} of this model (such as {some(known, 4)}), found {found!r}"
-            f"{near(found, known)}"
+            f"{near(found, [*known, *sorted(modules)] if 'module' in what else known)}"
         )
 
     def gramian(self, of: str | None = None) -> Array:

@@ -106,7 +106,8 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
 
         Args:
             batch: What the step trains on.
-            step: The number of the step; counted by itself where it isn't given.
+            step: The number of the step. Where it isn't given it is counted: from 0, or in a file that is continued
+                from the next multiple of ``every`` behind its last row, whatever was trained in between.
 
         Returns:
             ``cost a``, ``norm a`` (of its gradient by all parameters), ``cosine a with b`` and ``cancellation a`` (1 -

@@ -394,6 +394,7 @@ def test_a_record_that_is_copied_or_pickled_says_what_can_be() -> None:
         (lambda r: r.sweep("strongst"), wg.NotSupportedError, "did you mean 'strongest'?"),
         (lambda r: r.gradients()[["inner.bias"]], wg.QuantityError, "found ['inner.bias']"),
         (lambda r: r.gradients()["inner.bais"], wg.QuantityError, "did you mean 'inner.bias'?"),
+        (lambda r: r.gradients().cosines("iner"), wg.QuantityError, "did you mean 'inner'?"),
         (lambda r: r.gradients().gramian(0), wg.QuantityError, "expected the name of a parameter"),
         (lambda r: r.paths("inner.bias", cost="smal"), wg.QuantityError, "did you mean 'small'?"),
         (lambda r: r.gradient("inner.bis"), wg.QuantityError, "did you mean 'inner.bias'?"),

@@ -1,7 +1,7 @@
 // What is known of the chosen place of a recorded model: numbers, branches, strongest paths.
 
 import { figures, html, number, percent, sentence } from "./dom.js";
-import { costClass } from "./recorded_tree.js";
+import { costClass, markedCost } from "./recorded_tree.js";
 
 // Paths with more stops are folded.
 const MOST_STOPS = 14;
@@ -12,7 +12,7 @@ function signedCosine(value) {
 }
 
 function costName(view, k) {
-  return [html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), view.given.costs[k].name];
+  return markedCost(view.given.costs[k].name, k);
 }
 
 function plainBar(value, most, k) {

@@ -1,7 +1,7 @@
 // The report's tables: the depth profile, the costs, activation functions, the gradient by number of blocks.
 
 import { figures, html, number, sentence, svg } from "./dom.js";
-import { costClass, strandClass } from "./recorded_tree.js";
+import { costClass, markedCost, strandClass } from "./recorded_tree.js";
 
 // A table has a column for each of so many costs; of more, a row for each.
 const MOST_BESIDE = 4;
@@ -15,7 +15,7 @@ export function reportTables(given) {
     "section",
     { class: "report-table" },
     html("h2", {}, "The costs"),
-    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient's norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), cost.name), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
+    html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "The costs" }, html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), html("th", { scope: "col", class: "n" }, "value"), html("th", { scope: "col", class: "n" }, "gradient's norm"), several ? html("th", { scope: "col", class: "n" }, "cosine with the sum") : null)), html("tbody", {}, given.costs.map((cost, k) => html("tr", {}, html("th", { scope: "row" }, markedCost(cost.name, k)), html("td", { class: cost.value === null ? "n bad" : "n" }, cost.value === null ? "not finite" : number(cost.value, 5)), html("td", { class: "n" }, number(cost.norm, 4)), several ? html("td", { class: `n${cost.along < 0 ? " bad" : ""}` }, cost.along === null ? "" : cost.along.toFixed(2).replace("-", "−")) : null))))),
   );
   const units = given.units.length ? html("section", { class: "report-table" }, html("h2", {}, "Activation functions"), html("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Activation functions" }, html("table", { class: "facts" }, html("tbody", {}, given.units.map(([name, text]) => html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, text))))))) : null;
   const notes = html("ul", { class: "notes" }, given.notes.map((note) => html("li", {}, sentence(note))));
@@ -81,7 +81,7 @@ function blocksBelow({ parts, whole }, costs) {
   const every = costs.map((_, k) => k);
   const most = Math.max(...parts[0].map((_, blocks) => every.reduce((sum, k) => sum + (parts[k][blocks] ?? 0), 0)), 1e-300);
   const row = (_, blocks) => html("tr", {}, html("th", { scope: "row" }, passed(blocks)), every.map((k) => html("td", { class: "n" }, number(parts[k][blocks], 3))), html("td", { class: "bar-cell" }, track(every.filter((k) => parts[k][blocks]).map((k) => [k, parts[k][blocks], most]))));
-  const heads = costs.map(({ name }, k) => html("th", { scope: "col", class: "n" }, swatch(k), name));
+  const heads = costs.map(({ name }, k) => html("th", { scope: "col", class: "n" }, markedCost(name, k)));
   const sum = html("tr", { class: "sum" }, html("th", { scope: "row" }, "all together"), whole.map((norm) => html("td", { class: "n" }, number(norm, 3))), html("td", { class: "remark bar-cell" }, "norm of the sum"));
   return html("table", { class: "facts" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "paths that pass"), heads, html("td", { class: "bar-cell" }))), html("tbody", {}, parts[0].map(row), sum));
 }
@@ -93,5 +93,5 @@ function costsBelow({ parts, whole }, costs) {
     return parts[k].map((part) => html("td", { class: "n" }, number(part, 3), track(part ? [[k, part, most]] : [])));
   };
   const heads = [...parts[0].map((_, blocks) => passed(blocks)), "norm of the sum"].map((name) => html("th", { scope: "col", class: "n" }, name));
-  return html("table", { class: "facts bars-below" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), heads)), html("tbody", {}, costs.map(({ name }, k) => html("tr", {}, html("th", { scope: "row" }, swatch(k), name), cells(k), html("td", { class: "n" }, number(whole[k], 3))))));
+  return html("table", { class: "facts bars-below" }, html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "cost"), heads)), html("tbody", {}, costs.map(({ name }, k) => html("tr", {}, html("th", { scope: "row" }, markedCost(name, k)), cells(k), html("td", { class: "n" }, number(whole[k], 3))))));
 }

@@ -10,6 +10,11 @@ export function costClass(k) {
   return `hue${k % 6} pattern${(k + Math.floor(k / 6)) % 6}`;
 }
 
+/** Returns a cost's mark and its name, which may be broken behind dots and underscores. */
+export function markedCost(name, k) {
+  return [html("span", { class: `swatch ${costClass(k)}`, "aria-hidden": "true" }), name.split(/(?<=[._])/).map((part, n) => [n ? html("wbr") : null, part])];
+}
+
 /** The look of a cost's line: a hue, and dashes. */
 export function strandClass(k) {
   return `hue${k % 6} dash${(k + Math.floor(k / 6)) % 6}`;

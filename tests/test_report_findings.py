@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
+from whygrad.render.report_words import worst
 from whygrad.report import Finding, Report
 
 CE = nn.functional.cross_entropy
@@ -917,6 +918,19 @@ def test_factors_that_leave_the_layers_as_uneven_are_not_told(last: float) -> No
     before = sum(1 for norms in sizes.values() if max(norms) >= 3 * min(norms))
     assert finding.problem == (2 * left <= before) == (last == 0.5)
     assert finding.problem or f"one cost would still dominate {left} of 3 shared layers" in finding.says
+
+
+@pytest.mark.parametrize("third", [1.0, 1e-6])
+def test_the_pair_of_a_row_is_of_costs_that_are_a_match_for_each_other(third: float) -> None:
+    def costs(m: nn.Module, _: Any) -> dict[str, Tensor]:
+        weight = m.weight[0]
+        other = -0.3 * weight[0] + 0.95 * weight[1]
+        small = third * (-0.9 * weight[0] + 0.4 * weight[2])
+        return {"long": 9 * weight[0], "other": other, "small": small}
+
+    made = report(nn.Linear(3, 1, bias=False), torch.ones(1), costs)
+    found = worst(made.model.numbers, tuple(made.costs))
+    assert found.names == (("long", "small") if third == 1.0 else ("long", "other"))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from whygrad.report import Report, Units
-from whygrad.report.conflicts import CONFLICT, worst_pair
+from whygrad.report.conflicts import CONFLICT, NO_MATCH, worst_pair
 from whygrad.report.depth import chain, courses
 from whygrad.report.dominations import DOMINANCE
 from whygrad.report.phrases import counted, grouped, listed, named, signed
@@ -180,6 +180,7 @@ def meanings(report: Report) -> list[tuple[str, str]]:
     made = [("cost", "a loss, or another term of the sum that is minimised")]
     if costs > 1:
         longest = "; in a row that of the longest" * (costs > COSTS_IN_COLUMNS)
+        smallest = f", the smallest of all pairs without gradients below {NO_MATCH:g} of the longest"
         made += [
             (
                 "norm",
@@ -189,7 +190,7 @@ def meanings(report: Report) -> list[tuple[str, str]]:
             ("share", "a norm's part of the sum of all costs' norms"),
             (
                 "cosine",
-                f"between the gradients of two costs{', the smallest of all pairs' * (costs > 2)}: +1 the same "
+                f"between the gradients of two costs{smallest * (costs > 2)}: +1 the same "
                 f"direction, −1 the opposite one; below {signed(CONFLICT)} they pull against each other: "
                 f"{MARK}; with the gradient of the sum: below 0, a small step down the sum raises the cost",
             ),

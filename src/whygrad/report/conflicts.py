@@ -17,6 +17,8 @@ MILD = 0.95
 PAIRS_TOLD = 3
 # Of gradients of which a projection would leave less than this part, surgery leaves next to nothing.
 HOPELESS = 0.1
+# Of three costs or more, those whose gradients are shorter than this part of the longest are no match for it.
+NO_MATCH = 1e-3
 TRY_AS_ABOVE = "the same as for the pair above"
 
 
@@ -43,12 +45,19 @@ class _Clash(NamedTuple):
         return min(self.overall, self.lost) < CONFLICT
 
 
-def worst_pair(numbers: Numbers) -> tuple[float, int, int] | None:
-    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull."""
-    cosines = numbers.cosines
+def worst_pair(numbers: Numbers, least: float = NO_MATCH) -> tuple[float, int, int] | None:
+    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull.
+
+    Args:
+        numbers: What the costs do.
+        least: Which part of the longest gradient a gradient has to have; where fewer than two have that, all count.
+    """
+    cosines, norms = numbers.cosines, numbers.norms
+    live = numbers.live
+    matching = [k for k in live if norms[k] >= least * norms[live].max()]
     pairs = [
         (float(cosines[i, j]), i, j)
-        for i, j in combinations(range(len(cosines)), 2)
+        for i, j in combinations(matching if len(matching) > 1 else live, 2)
         if np.isfinite(cosines[i, j])
     ]
     return min(pairs) if pairs else None
@@ -269,7 +278,7 @@ def _pairs(names: Sequence[str], found: Sequence[_Clash]) -> str:
 
 
 def _agreement(names: Sequence[str], model: Part, whole: Numbers, idle: Sequence[str]) -> Finding:
-    worst = worst_pair(whole)
+    worst = worst_pair(whole, least=0.0)
     assert worst is not None
     cosine, i, j = worst
     which = "cosine is" if len(names) == 2 else "smallest cosine is"

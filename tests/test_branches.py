@@ -466,3 +466,51 @@ def test_what_uses_send_back_in_mixed_precision_adds_up_to_what_arrives() -> Non
     assert len(sent) == 3
     assert {part.dtype for part in sent} == {whole.dtype} == {torch.bfloat16}
     assert torch.equal(sum(sent[:-1], sent[-1]), whole)
+
+
+def test_a_value_that_is_a_cost_too_is_sent_what_the_cost_itself_is_worth() -> None:
+    def both(model: Any, x: Tensor) -> dict[str, Tensor]:
+        each = model(x).square().sum(1)
+        fit = each.mean()
+        return {"fit": fit, "all": 3 * fit + each[0].sin(), "each": each.view(4)}
+
+    record = wg.record(double(nn.Linear(3, 2)), torch.randn(4, 3, dtype=torch.float64), both)
+    gradient = record.graph_sweep("gradient")
+    forks = {fork.place: fork for fork in record.branches()}
+    assert set(forks) == {"fit", "sum"}
+    for place, fork in forks.items():
+        sent = gradient.values(record.at(place)[0]).reshape(len(record.cost_names), -1)
+        np.testing.assert_allclose(fork.whole, sent.norm(dim=1), rtol=1e-12)
+    assert forks["fit"].senders == ("mul, to all", "the cost itself")
+    assert forks["fit"].norms.tolist() == [[0, 3, *[0] * 4], [1, 0, *[0] * 4]]
+    assert forks["sum"].senders[-1] == "the costs themselves"
+    assert forks["sum"].norms[-1].tolist() == [0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("dtype", "seed"), [(torch.float32, 2), (torch.float64, 0)])
+def test_what_cancels_is_known_to_the_digits_of_what_is_sent(dtype: torch.dtype, seed: int) -> None:
+    torch.manual_seed(seed)
+    weights = torch.rand(40, 2, dtype=dtype)
+
+    def apart(model: Any, x: Tensor) -> dict[str, Tensor]:
+        return {"c": (weights * model(x)).sum() - (weights.flip(0) * model(x + 1)).sum()}
+
+    record = wg.record(nn.Linear(3, 2).to(dtype), torch.randn(40, 3, dtype=dtype), apart)
+    (bias,) = (fork for fork in record.branches() if fork.place == "bias")
+    wanted = float(record.gradients()["bias"].norm())
+    assert wanted < 20 * torch.finfo(dtype).eps * bias.norms.max()
+    assert bias.whole[0] == pytest.approx(wanted, rel=1e-6, abs=1e-14 * bias.norms.max())
+
+
+def test_a_learned_start_that_is_left_behind_is_no_residual_add() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.start, self.cell = nn.Parameter(torch.randn(1, 4)), nn.GRUCell(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.cell(x, self.start.expand(len(x), -1))
+            return out
+
+    record = wg.record(Gated(), torch.randn(2, 3), lambda m, x: {"c": m(x).sum()})
+    assert residuals(record) == ()

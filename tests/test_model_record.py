@@ -580,6 +580,9 @@ def test_a_cost_that_is_called_like_a_module_and_the_module() -> None:
         for place in range(math.prod(shape)):
             # what a path is printed with finds the same entry again
             assert record.at(record.name(graph.costs[0]._replace(node=node, position=place))) == (node, place)
+    with pytest.raises(wg.QuantityError, match=r"'size', which is one entry; 'size\[...\]' is the array"):
+        record.sweep("total").array("size")
+    assert record.sweep("total").array("size[...]").shape == (4, 2, 1)
     assert record.at("kind[...][0, 1]") == (record.at("kind[...]")[0], 1)
     assert record.at("kind[0, 0]") == (record.at("kind[...]")[0], 0)
     assert [path.quantities[-1] for path in record.paths("size.bias", cost="size")] == ["size"]

@@ -8,6 +8,7 @@ import numpy as np
 from whygrad.arrays import Array, in_numpy
 from whygrad.errors import QuantityError
 from whygrad.exact_counts import Counts
+from whygrad.model_names import ARRAY
 from whygrad.semirings import SEMIRINGS
 from whygrad.sweep import Sweep
 
@@ -78,8 +79,9 @@ class RecordValues:
         """
         node, position = self._record.at(name)
         if position is not None:
+            hint = f"; {name + ARRAY!r} is the array" if name in self._record.cost_names else ""
             raise QuantityError(
-                f"array: expected the name of a whole array, found {name!r}, which is one entry"
+                f"array: expected the name of a whole array, found {name!r}, which is one entry{hint}"
             )
         return self.sweep.values(node)
 

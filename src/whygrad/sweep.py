@@ -347,17 +347,22 @@ class Sweep:
         """
         return self._read(self.cotangent(number), number)
 
-    def sent(self, way: Sequence[tuple[int, int]]) -> Array:
-        """Returns the values that come back along one way: an array (costs, *shape of what it begins with).
+    def sent(self, way: Sequence[tuple[int, int | None]]) -> Array:
+        """Returns the values that come back along one way: an array (costs, *shape of what the way leads back to).
 
         Args:
-            way: Nodes and which of their inputs, each of which is the node after it.
+            way: Steps back from the costs: nodes, and which of their inputs comes next; nothing at the first where what
+                comes back is of the costs that are entries of this node itself.
         """
-        (number, which), *_ = way
+        (number, _), *_ = way
         cotangent = self.cotangent(number)
-        for number, which in way:
-            cotangent = None if cotangent is None else self._pulled(cotangent, number, which)
-        return self._read(cotangent, self.graph.nodes[number].inputs[which])
+        for node, which in way:
+            if which is None:
+                rows = [row for row, cost in enumerate(self.graph.costs) if cost.node == node]
+                cotangent = self._seed(node, rows)
+            elif cotangent is not None:
+                cotangent, number = self._pulled(cotangent, node, which), self.graph.nodes[node].inputs[which]
+        return self._read(cotangent, number)
 
     def _read(self, cotangent: Cotangent | None, number: int) -> Array:
         """Returns the values of what is carried at a node, or nothing is."""

@@ -154,9 +154,9 @@ def test_a_name_means_one_thing(name: str) -> None:
             entries.add(one)
             node, position = record.at(one)
             assert (node, position or 0) == (number, place)
-    gradient = record.sweep("gradient")
+    gradient = record.graph_sweep("gradient")
     for parts in record.branches():
-        sent = gradient.array(parts.place)
+        sent = gradient.values(record.at(parts.place)[0])
         torch.testing.assert_close(torch.tensor(parts.whole), sent.reshape(len(sent), -1).norm(dim=1))
     for path in record.paths(k=20):
         assert record.at(path.quantities[0]) == tuple(path.path.entries[0])
@@ -182,3 +182,10 @@ def test_parameters_and_fields_of_a_batch_with_one_name_are_both_there() -> None
 def test_a_cost_whose_name_is_how_an_array_beside_it_is_said_is_refused() -> None:
     with pytest.raises(wg.ShapeError, match=r"costs: 'l\[...\]': expected a name without \[...\]"):
         wg.record(nn.Linear(3, 1), X, lambda m, x: {"l": m(x).sum(), "l[...]": m(x).square().sum()})
+
+
+def test_operations_have_names_without_the_marks_that_pytorch_has_for_its_own() -> None:
+    record = wg.record(linear(), X, lambda m, x: {"c": m(x).softmax(-1).T.reshape(-1).square().sum()})
+    names = [record.node_name(number) for number in range(len(record.graph.nodes))]
+    assert {"softmax", "unsafe_view"} <= set(names)
+    assert not any(name.startswith("_") for name in names)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from whygrad.arrays import Array, beside, in_numpy, inner_products
+from whygrad.arrays import Array, beside, cast, in_numpy, inner_products
 from whygrad.errors import QuantityError, near, some
 from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
@@ -47,8 +47,9 @@ class Parts(NamedTuple):
 
     @property
     def whole(self) -> Array:
-        """The norm of the sum of all that is sent back, (costs,)."""
-        return np.sqrt(np.maximum(self.gramian.sum(axis=(1, 2)), 0.0))
+        """The norm of the sum of all that is sent back, (costs,); 0 where it is less than rounding says."""
+        squares, terms = self.gramian.sum(axis=(1, 2)), np.abs(self.gramian).sum(axis=(1, 2))
+        return np.sqrt(np.where(squares > 4 * np.finfo(float).eps * terms, squares, 0.0))
 
     def grouped(self, groups: Sequence[str]) -> "Parts":
         """Returns the parts with senders of one group (a name for each) added up."""
@@ -94,7 +95,8 @@ class Parts(NamedTuple):
 def gramian_of(sent: Sequence[Array], xp: Any) -> Array:
     """Returns the inner products (rows, senders, senders) of arrays (rows, …)."""
     flat = xp.stack([beside(part, sent[0]).reshape(part.shape[0], -1) for part in sent], axis=1)
-    return in_numpy(inner_products(flat, xp)).astype(np.float64)
+    # What the sum's norm is made of cancels, so single precision would leave it half of its digits.
+    return in_numpy(inner_products(cast(flat, xp.float64), xp))
 
 
 def is_inside(path: str, module: str) -> bool:

@@ -17,6 +17,7 @@ from whygrad.structures import Contraction, Elementwise, Selection
 
 # Operations that are linear in the one input that isn't a parameter or a constant.
 ADDS = ("add", "add_scaled")
+SUBTRACTS = ("sub", "sub_scaled", "rsub")
 LINEAR = (*ADDS, "sub", "sub_scaled", "mul", "div", "neg", "identity")
 
 
@@ -90,6 +91,12 @@ class Structure:
                 return
             (number,) = self.moving(number)
 
+    def learned(self, number: int) -> bool:
+        """Returns whether a node is more than something plus a parameter: h + (w - h) z is no block for w's sake."""
+        node = self.graph.nodes[number]
+        adds = node.op is not None and node.op.name in (*ADDS, *SUBTRACTS)
+        return not adds and any(self.parameter[source] for source in node.inputs)
+
     def projects(self, number: int) -> bool:
         """Returns whether a node is the product of something with a learned matrix."""
         node = self.graph.nodes[number]
@@ -159,7 +166,7 @@ def _residual(record: Record, structure: Structure, number: int) -> Residual | N
         for source in structure.linear_sources(side):
             if source != other and structure.comes_from(other, source):
                 inside = structure.between(source, other)
-                learned = any(structure.parameter[i] for n in inside for i in record.graph.nodes[n].inputs)
+                learned = any(structure.learned(n) for n in inside)
                 projections = sum(structure.projects(n) for n in passed)
                 short = not projections or (
                     projections < structure.projections(inside)

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from whygrad.branches.parts import Parts, check_module, gramian_of, is_inside
 from whygrad.branches.residuals import Residual, residuals
-from whygrad.graph import Graph
+from whygrad.graph import Entry, Graph
 from whygrad.model_record import Record
 from whygrad.structures import Selection
 from whygrad.sweep import Sweep
@@ -67,24 +67,27 @@ def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
 
 
 def _place(record: Record, value: int, uses: Sequence["Use"]) -> str:
-    """Returns the name of a value: of its view that a module returned, where all uses are of that view."""
+    """Returns the name of a value: a cost's, or that of its view that a module returned, where all uses are of it."""
     if record.made[value].output is None:
         for view in reversed(uses[0].views):
             returned = record.made[view].output is not None and record.modules[view] == record.modules[value]
             if returned and all(view in use.views for use in uses):
                 return record.node_name(view)
-    return record.node_name(value)
+    return record.name(Entry(value, 0)) if record.graph.size(value) == 1 else record.node_name(value)
 
 
 class Use(NamedTuple):
-    """One use of a value: the node that uses it, as which input, and the views that lie between, outermost first."""
+    """One use of a value: the node that uses it, as which input, and the views that lie between, outermost first.
+
+    Where costs are entries of the value, or of a view of it, that is a use too: by this node, as none of its inputs.
+    """
 
     user: int
-    which: int
+    which: int | None
     views: tuple[int, ...]
 
     @property
-    def way(self) -> tuple[tuple[int, int], ...]:
+    def way(self) -> tuple[tuple[int, int | None], ...]:
         """The steps back from the user to the value: nodes, and which of their inputs."""
         return ((self.user, self.which), *((view, 0) for view in self.views))
 
@@ -104,11 +107,13 @@ def uses_of(graph: Graph) -> dict[int, list[Use]]:
         views.append(())
         for which, source in enumerate(node.inputs):
             found.setdefault(root[source], []).append(Use(number, which, views[source]))
+    for number in dict.fromkeys(cost.node for cost in graph.costs):
+        found.setdefault(root[number], []).append(Use(number, None, views[number]))
     return dict(sorted(found.items()))
 
 
 def _side(graph: Graph, use: Use, at_fork: Iterable[Residual]) -> str:
-    for residual in at_fork:
+    for residual in at_fork if use.which is not None else ():
         if use.user in residual.inside:
             return "block"
         if use.user == residual.add or _leads_to(
@@ -133,6 +138,12 @@ def _sender(record: Record, users: Users, sweep: Sweep, use: Use, side: str) -> 
     """Returns a readable name for a user: the module that it is in, and the operation where the module is larger."""
     graph = record.graph
     number = use.user
+    if use.which is None:
+        return (
+            "the cost itself"
+            if sum(cost.node == number for cost in graph.costs) == 1
+            else "the costs themselves"
+        )
     while (
         isinstance(getattr(graph.nodes[number].op, "structure", None), Selection)
         and len(users[number]) == 1

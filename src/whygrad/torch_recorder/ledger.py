@@ -155,7 +155,10 @@ class Ledger:
         self, name: str, op: Op, inputs: tuple[int, ...], settings: Mapping[str, Any], value: Tensor
     ) -> int:
         """Returns the number of a new node, whose value is real and of no concern to autograd."""
-        return self._noted(self.recording.apply(name, op, inputs, settings, value=value))
+        plain = name.lstrip(
+            "_"
+        )  # PyTorch's own mark of what has another function before it, such as _softmax
+        return self._noted(self.recording.apply(plain, op, inputs, settings, value=value))
 
     def _noted(self, number: int) -> int:
         self.modules.append(self.within[-1])

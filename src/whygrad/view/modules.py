@@ -292,7 +292,9 @@ class _Finder:
         names = {
             self.record.node_name(number): new[at] for number, at in enumerate(self.at) if at is not None
         }
-        names |= {place.name: n for n, place in enumerate(places) if place.kind in ("parameter", "input")}
+        names |= {
+            place.name: n for n, place in enumerate(places) if place.kind in ("parameter", "input", "cost")
+        }
         return Modules(places, bands, names, frozenset(new[at] for at in self.at if at is not None))
 
     @property

@@ -49,9 +49,9 @@ class PassingSweep(Sweep):
         super().__init__(graph, sums, restart=False)
 
     def _run(self, pending: dict[int, Cotangent]) -> None:
-        self._pass(pending, len(self.graph.nodes) - 1)
+        self._pass_all(pending, len(self.graph.nodes) - 1)
 
-    def _pass(self, pending: dict[int, Cotangent], last: int, in_turns: bool = False) -> None:
+    def _pass_all(self, pending: dict[int, Cotangent], last: int, in_turns: bool = False) -> None:
         """Pulls cotangents back through all nodes up to one; of that one alone the leaves are done, if in turns."""
         nodes = self.graph.nodes
         for number in range(last, -1, -1):
@@ -91,7 +91,7 @@ class PassingSweep(Sweep):
             turn = set(rows[first : first + together])
             self._ends = {}
             chosen = ((at, _of_rows(cotangent, turn)) for at, cotangent in pending.items())
-            self._pass({at: part for at, part in chosen if part.rows}, number, in_turns=True)
+            self._pass_all({at: part for at, part in chosen if part.rows}, number, in_turns=True)
             found.append(self._ends)
         self._ends = before
         for leaf in sorted({leaf for ends in found for leaf in ends}):

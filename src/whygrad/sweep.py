@@ -119,27 +119,28 @@ class Sweep:
 
     def _run(self, pending: dict[int, Cotangent]) -> None:
         """Pulls the costs' cotangents back through all nodes."""
-        graph = self.graph
-        block = 0
-        for number in range(len(graph.nodes) - 1, -1, -1):
-            cotangent = pending.pop(number, None)
-            if cotangent is None:
-                continue
-            node = graph.nodes[number]
-            if node.op is None:
-                # A cost that is itself a leaf: the path of no step, beside those through its uses.
-                self._join(self._ends, number, cotangent)
-                continue
-            if self._restart and not pending and self._worth(number, cotangent):
-                self._blocks.append(_Block(cotangent, number))
-                block += 1
-                cotangent = self._identity(number, block)
-            self._own[number] = cotangent
-            for which, source in enumerate(node.inputs):
-                if graph.nodes[source].op is not None:
-                    self._join(pending, source, self._pulled(cotangent, number, which))
-                else:
-                    self._uses.setdefault(source, []).append((number, which))
+        for number in range(len(self.graph.nodes) - 1, -1, -1):
+            self._pass(number, pending)
+
+    def _pass(self, number: int, pending: dict[int, Cotangent]) -> None:
+        """Pulls a node's cotangent, where there is one, back to the inner nodes that it was made from."""
+        graph, cotangent = self.graph, pending.pop(number, None)
+        if cotangent is None:
+            return
+        node = graph.nodes[number]
+        if node.op is None:
+            # A cost that is itself a leaf: the path of no step, beside those through its uses.
+            self._join(self._ends, number, cotangent)
+            return
+        if self._restart and not pending and self._worth(number, cotangent):
+            self._blocks.append(_Block(cotangent, number))
+            cotangent = self._identity(number, len(self._blocks))
+        self._own[number] = cotangent
+        for which, source in enumerate(node.inputs):
+            if graph.nodes[source].op is not None:
+                self._join(pending, source, self._pulled(cotangent, number, which))
+            else:
+                self._uses.setdefault(source, []).append((number, which))
 
     def _dtype(self, number: int) -> Any:
         exact = isinstance(self.semiring, SumSemiring) and self.semiring.exact

@@ -17,9 +17,9 @@ from whygrad.branches.parts import is_inside
 from whygrad.branches.residuals import Residual, residuals
 from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.graph import Entry, Graph, Node
+from whygrad.leaf_sweep import LeafSweep
 from whygrad.model_record import Record
 from whygrad.ops import OPS
-from whygrad.sweep import Sweep
 
 
 class Spectrum(NamedTuple):
@@ -105,17 +105,18 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
     else:
         names, edges = _given(record, known, blocks)
     graph, moved = _marked(record.graph, edges)
-    sweep = Sweep(graph, "spectrum")
-    costs = len(graph.costs)
-    norms, whole, started = {}, {}, []
-    for name, leaf in record.leaves.items():
-        if leaf.kind == "frozen":
-            continue
-        started.append(leaf.node)
-        values = in_numpy(sweep.values(moved[leaf.node]))
+    costs, started = len(graph.costs), [leaf.node for leaf in record.leaves.values() if leaf.kind != "frozen"]
+    found: dict[int, tuple[Array, Array]] = {}
+    sweep = LeafSweep(graph, "spectrum", {moved[node] for node in started})
+    for node in sweep:
+        values = in_numpy(sweep.values(node))
         flat = values.reshape(costs, -1, values.shape[-1]).astype(np.float64)
-        norms[name] = np.linalg.norm(flat, axis=1)
-        whole[name] = np.linalg.norm(flat.sum(axis=-1), axis=1)
+        found[node] = np.linalg.norm(flat, axis=1), np.linalg.norm(flat.sum(axis=-1), axis=1)
+    of_leaves = {
+        name: found[moved[leaf.node]] for name, leaf in record.leaves.items() if leaf.kind != "frozen"
+    }
+    norms = {name: parts for name, (parts, _) in of_leaves.items()}
+    whole = {name: of_all for name, (_, of_all) in of_leaves.items()}
     width = max((each.shape[1] for each in norms.values()), default=1)
     parts = {name: np.pad(each, ((0, 0), (0, width - each.shape[1]))) for name, each in norms.items()}
     parameters = tuple(name for name in record.parameters if name in parts)

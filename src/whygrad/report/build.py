@@ -13,11 +13,10 @@ from whygrad.report.depth import depth
 from whygrad.report.idle import idle
 from whygrad.report.record import Layer, Part, Report
 from whygrad.report.rounding import rounded
-from whygrad.report.sums import numbers
+from whygrad.report.sums import PathSums, numbers, path_sums
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
 from whygrad.structures import DenseAlongAxis
-from whygrad.sweep import Sweep
 
 Progress: TypeAlias = Callable[[str, float], None]
 
@@ -61,17 +60,20 @@ def report(
     tell = progress or (lambda what, done: None)
     tell("gradients", 0.0)
     record.graph_sweep("gradient")
-    sweeps: dict[str, Sweep] = {}
-    for place, name in enumerate(asked):
-        tell(name, 0.1 + 0.4 * place / len(asked))
-        if name != "spectrum" and not (name == "total" and "entropy" in asked):  # which has the total with it
-            sweeps[name] = Sweep(record.graph, name)
-    leaves: list[Part] = []
     names, hidden = list(record.parameters), _before_stops(record)
+    sums: dict[str, PathSums] = {}
+    for semiring in [name for name in ("entropy", "total") if name in asked][
+        :1
+    ]:  # entropy has the total with it
+        tell(semiring, 0.1)
+        for name, of_paths in path_sums(record, semiring):
+            sums[name] = of_paths
+            tell(semiring, 0.1 + 0.5 * len(sums) / len(names))
+    leaves: list[Part] = []
     for place, name in enumerate(names):
-        tell(name, 0.5 + 0.4 * place / len(names))
+        tell(name, 0.6 + 0.3 * place / len(names))
         shape = tuple(record.parameters[name].shape)
-        made = numbers(record, name, sweeps)
+        made = numbers(record, name, sums.get(name))
         if made.total is not None and record.stops:
             there = [record.leaves[name].node in nodes for nodes in hidden]
             made = made._replace(total=np.where(there, np.nan, made.total))

@@ -920,6 +920,39 @@ def test_factors_that_leave_the_layers_as_uneven_are_not_told(last: float) -> No
     assert finding.problem or f"one cost would still dominate {left} of 3 shared layers" in finding.says
 
 
+@pytest.mark.parametrize(("cosine_", "worse"), [(-0.05, True), (-0.005, False)])
+def test_a_cost_that_hardly_changes_is_not_made_worse(cosine_: float, worse: bool) -> None:
+    def costs(m: nn.Module, _: Any) -> dict[str, Tensor]:
+        a, b = m.weight[0, 0], m.weight[0, 1]
+        return {"long": 1000 * a, "short": (cosine_ - 1e-3) * a + b}
+
+    model = nn.Linear(2, 1, bias=False).double()
+    every = np.stack([gradient for _, gradient in by_cost(model, costs(model, None))])
+    assert cosine(np.stack([every[1], every.sum(axis=0)])) == pytest.approx(cosine_, rel=0.01)
+    found = report(model, torch.ones(1), costs).findings
+    assert ("worse" in [finding.kind for finding in found]) == worse
+
+
+def test_beside_a_cost_that_is_behind_a_regulariser_is_left_alone() -> None:
+    def costs(m: nn.Module, _: Any) -> dict[str, Tensor]:
+        weight = m.weight[0]
+        return {"value": 3000 * weight[0], "policy": weight[1], "entropy": 1e-4 * weight[2]}
+
+    (tried,) = only(report(nn.Linear(3, 1, bias=False), torch.ones(1), costs), "domination").tries
+    assert tried.startswith("nothing, if `policy` is meant to be small")
+    assert told(tried) == {"policy": 3000.0}
+    assert "(`entropy`, shorter by far, may be meant to be so)" in tried
+
+
+def test_a_regulariser_behind_one_of_two_that_are_near_has_no_factor() -> None:
+    def costs(m: nn.Module, _: Any) -> dict[str, Tensor]:
+        weight = m.weight[0]
+        return {"one": 3 * weight[0] + 3 * m.bias[0], "other": 2 * weight[1], "decay": 1e-4 * weight[2]}
+
+    found = report(nn.Linear(3, 1), torch.ones(1), costs).findings
+    assert not [finding.tries for finding in found if finding.kind == "domination" and finding.tries]
+
+
 @pytest.mark.parametrize("third", [1.0, 1e-6])
 def test_the_pair_of_a_row_is_of_costs_that_are_a_match_for_each_other(third: float) -> None:
     def costs(m: nn.Module, _: Any) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from whygrad.render.branches_text import SPECTRUM
 from whygrad.render.report_html_depth import depth
 from whygrad.render.report_html_look import css_class, number, sentence, style, swatch, wide
 from whygrad.render.report_html_tree import tree
-from whygrad.report.conflicts import CONFLICT
+from whygrad.report.conflicts import CONFLICT, WORSE
 from whygrad.report.record import Finding, Report
 
 # Of more costs a spectrum has a row for each.
@@ -66,7 +66,7 @@ def _costs(report: Report) -> str:
     rows = []
     for k, (name, value) in enumerate(report.costs.items()):
         along = float(numbers.along[k])
-        bad = " bad" if along < 0 else ""
+        bad = " bad" if along < WORSE else ""
         cell = f"<td class='n{bad}'>{words.cosine(along)}</td>" if several else ""
         rows.append(
             f"<tr><th scope='row'>{swatch(k)}{escape(name)}</th>"

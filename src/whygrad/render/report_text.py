@@ -16,7 +16,7 @@ from whygrad.render.report_look import BAD, SENTENCES, Look, grid, hue, number
 from whygrad.render.report_tree import Layout, laid_out, tree
 from whygrad.render.terminal import printed, shows_unicode, trimmed
 from whygrad.report import Report
-from whygrad.report.conflicts import CONFLICT
+from whygrad.report.conflicts import CONFLICT, WORSE
 from whygrad.report.phrases import OWN, listed
 from whygrad.report.record import Part
 
@@ -135,7 +135,7 @@ def _costs(report: Report, look: Look, layout: Layout) -> Padding:
             cells.insert(0, Text(look.cost(k) * 2, hue(k)))
         if several:
             along = float(numbers.along[k])
-            cells.append(Text(look.plain(words.cosine(along)), BAD if along < 0 else ""))
+            cells.append(Text(look.plain(words.cosine(along)), BAD if along < WORSE else ""))
         table.add_row(*cells)
     if len(order) < len(names):
         left = Text(look.plain(f"… and {len(names) - len(order)} others"), FAINT)

@@ -13,6 +13,9 @@ from whygrad.report.record import Finding, Numbers, Part
 CONFLICT = -0.1
 # Where a projection would leave more than this part of a gradient, it isn't worth one.
 MILD = 0.95
+# A step down the sum makes a cost worse where the cosine of its gradient with the sum's is below this; between this and
+# 0 the cost hardly changes.
+WORSE = -0.01
 # So many pairs of costs have a finding of their own.
 PAIRS_TOLD = 3
 # Of gradients of which a projection would leave less than this part, surgery leaves next to nothing.
@@ -149,7 +152,7 @@ def _overall(clash: _Clash) -> str:
 
 def _suffers(model: Part, clash: _Clash) -> list[int]:
     """Returns which of two costs a small step down the sum of all makes worse."""
-    return [k for k in clash.pair if model.numbers.along[k] < 0]
+    return [k for k in clash.pair if model.numbers.along[k] < WORSE]
 
 
 def _left(clash: _Clash) -> float:
@@ -165,13 +168,13 @@ def _mild(model: Part, clash: _Clash) -> bool:
 def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
     pair = named([names[k] for k in clash.pair])
     suffers = _suffers(model, clash)
-    worse = [k for k in range(len(names)) if model.numbers.along[k] < 0]
+    worse = [k for k in range(len(names)) if model.numbers.along[k] < WORSE]
     says = f"{pair} pull against each other{_where(clash)}{'' if clash.many == 1 else _overall(clash)}"
     if suffers:
         says += f"; a small step down the sum of all costs makes {named([names[k] for k in suffers])} worse"
     elif model.numbers.standstill:
         says += "; the gradients of all costs add up to next to nothing: a small step down the sum changes nothing"
-    elif not worse:
+    elif not (model.numbers.along < 0).any():
         says += "; a small step down the sum of all costs still makes every cost better"
     tries = list(_reweighted(names, model.numbers, worse[0])) if len(worse) == 1 and suffers else []
     tries += [_watched(clash)] if _mild(model, clash) else _surgery(pair, clash)
@@ -250,7 +253,7 @@ def _light(names: Sequence[str], found: Sequence[_Clash]) -> Iterator[Finding]:
 
 def _worse(names: Sequence[str], numbers: Numbers, told: set[int]) -> Iterator[Finding]:
     """Yields what is said of costs that the sum of all makes worse, of those that no pair was told of."""
-    worse = [k for k in range(len(names)) if numbers.along[k] < 0]
+    worse = [k for k in range(len(names)) if numbers.along[k] < WORSE]
     left = sorted((k for k in worse if k not in told), key=lambda k: float(numbers.along[k]))
     if left:
         cosines = [signed(float(numbers.along[k])) for k in left]

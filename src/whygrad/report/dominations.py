@@ -47,8 +47,7 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
     for k, places in sorted(by_cost.items(), key=lambda pair: -len(pair[1])):
         ratios = {j: float(by) for j, by in enumerate(beside[k]) if j != k and np.isfinite(by)}
         alone = len(ratios) == 1 and all(np.isfinite(beside[j]).sum() == 2 for j in ratios)
-        far = {j: by for j, by in ratios.items() if by >= DOMINANCE}
-        factors = {j: by for j, by in far.items() if by <= REGULARISER} or far
+        factors = _factors(ratios)
         weigh = factors and all(whole.cosines[k, j] >= OPPOSED for j in ratios)
         spoiled = _spoiled(names, beside, shared, k, factors) if weigh else ""
         yield Finding(
@@ -72,6 +71,18 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
             f"{f', and {factor(behind)} times as long as that of {quoted(names[last])}' * short}",
             costs=(names[top],),
         )
+
+
+def _factors(ratios: Mapping[int, float]) -> dict[int, float]:
+    """Returns which costs are to be multiplied, of those that are shorter than another so many times.
+
+    Not those that are near. Nor such as are shorter by far, unless all are: then those that are so beside the others.
+    """
+    behind = {k: ratio for k, ratio in ratios.items() if ratio >= DOMINANCE}
+    near = {k: ratio for k, ratio in behind.items() if ratio <= REGULARISER}
+    if near or not behind or len(behind) < len(ratios):
+        return near
+    return {k: ratio for k, ratio in behind.items() if ratio <= REGULARISER * min(behind.values())}
 
 
 def _extent(places: Sequence[tuple[float, str]], shared: int) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.torch_recorder.agreement import Of
 from tests.torch_recorder.test_enumeration import CASES, two_costs
+from whygrad.structures.dense import CLUSTERED_FROM
 
 
 class Split(nn.Module):
@@ -96,4 +97,9 @@ MODELS: dict[str, Callable[[], tuple[nn.Module, Any, Any]]] = {
     ),
     "an encoder that drops entries": lambda: (encoder(), normal(2, 3, 8), two_costs),
     "a sampled grid": lambda: (Of(sampled, grid=normal(2, 3, 3, 2)), normal(2, 2, 4, 4), two_costs),
+    "a normalisation of many entries": lambda: (
+        nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1)),
+        normal(CLUSTERED_FROM, 3),
+        two_costs,
+    ),
 }

@@ -622,6 +622,9 @@ def test_layers_that_get_nothing_are_named_and_those_of_a_cost_without_gradient_
     assert finding.says == "The gradient of every cost is 0 in layer `down`, though paths lead to it"
     gradients = rows(model, costs(model, x))
     assert [name for name, pair in gradients.items() if not pair.any()] == ["down", "side"]
+    # units that get nothing for the same reason are not told of a second time
+    model.down.register_forward_hook(lambda module, given, out: torch.tanh(out))
+    assert "silent" not in [finding.kind for finding in report(model, x, costs).findings]
     nn.init.normal_(model.up.weight)
     assert not any(
         finding.names for finding in report(model, x, costs).findings if finding.kind == "no gradient"
@@ -989,6 +992,20 @@ def test_a_cost_that_is_others_once_more_is_named(dtype: torch.dtype, once_more:
     assert [finding.says[: len(says)] for finding in found] == [says] * bool(says)
     assert all("leave" in finding.tries[0] for finding in found)
     assert all(("these factors" in finding.tries[0]) == ("0.125" in says) for finding in found)
+
+
+def test_a_sum_whose_weights_are_learned_is_one_all_the_same() -> None:
+    class Weighed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.scale = nn.Linear(4, 2), nn.Parameter(torch.tensor([0.0, 0.5]))
+
+    def costs(m: Weighed, x: Tensor) -> dict[str, Tensor]:
+        a, b = m.net(x).square().mean(0)
+        return {"a": a, "b": b, "total": m.scale.exp() @ torch.stack([a, b])}
+
+    finding = only(report(Weighed(), torch.randn(8, 4), costs), "repeated")
+    assert finding.says.startswith("`total` is the sum of `a` and 1.65 × `b`: they count twice")
 
 
 def test_sums_of_sums_are_each_told_by_their_terms() -> None:

@@ -20,16 +20,18 @@ LEAST = 1e-3
 TERMS_TOLD = 8
 
 
-def repeats(costs: Mapping[str, float], numbers: Numbers) -> Iterator[Finding]:
+def repeats(costs: Mapping[str, float], shared: Numbers | None) -> Iterator[Finding]:
     """Yields which costs are others once more: gradient and value are the same sum of theirs, with positive factors.
 
-    The factors come from the gradients alone; that the values agree as well is then no chance.
+    The factors come from the gradients alone, by what several costs train: not by factors that a sum learns for its
+    terms. That the values agree as well is then no chance.
     """
-    kept = list(numbers.live)
-    if len(kept) > min(MOST_COSTS, numbers.entries - 1):
+    if shared is None:
         return
-    lengths, values = numbers.norms, np.array([*costs.values()])
-    cosines = numbers.cosines
+    kept = list(shared.live)
+    if len(kept) > min(MOST_COSTS, shared.entries - 1):
+        return
+    lengths, cosines, values = shared.norms, shared.cosines, np.array([*costs.values()])
     found = True
     while found and len(_independent(cosines, kept)) < len(kept):
         found = False

@@ -77,23 +77,21 @@ def findings(
         idle: The biases that change nothing.
         drowned: The costs whose gradients are nothing but rounding, with the values by which they become so.
     """
-    names = tuple(costs)
-    dead, cut = (
-        tuple(_dead(units, bool(model.numbers.live))),
-        any(u.units and u.dead == u.units for u in units),
-    )
-    deep = tuple(_depth(names, layers))
+    names, deep = tuple(costs), tuple(_depth(tuple(costs), layers))
+    cut = any(u.units and u.dead == u.units for u in units)
+    still = () if cut or "vanishing" in {finding.kind for finding in deep} else tuple(_still(model))
+    dead = tuple(_dead(units, bool(model.numbers.live), bool(still)))
     return (
         # Where nothing comes through a layer, all the rest says little.
         *(dead if cut else ()),
         *_without_gradient(costs, model.numbers),
         *_drowned(drowned),
-        *repeats(costs, model.numbers),
+        *repeats(costs, model.shared),
         *conflicts(names, model, idle),
         *dominations(names, model),
         *deep,
         *(() if cut else dead),
-        *(() if cut or "vanishing" in {finding.kind for finding in deep} else _still(model)),
+        *still,
         *_unreached(model),
         *_cancelling(idle),
     )
@@ -181,7 +179,7 @@ def _times(ratio: float) -> str:
     return f"{norm(ratio) if ratio < 1 else factor(ratio)} times"
 
 
-def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
+def _dead(units: Sequence[Units], pulled: bool, still: bool) -> Iterator[Finding]:
     bad = sorted(
         (u for u in units if u.units and u.dead >= max(1, DEAD * u.units)), key=lambda u: -u.dead / u.units
     )
@@ -211,6 +209,8 @@ def _dead(units: Sequence[Units], pulled: bool) -> Iterator[Finding]:
         # Nothing has a gradient; or what lies before units that are all dead has none for that reason.
         return
     quiet = [u for u in units if u.silent and u.units and u.silent >= DEAD * u.units]
+    if still:  # it is said of the layers before them
+        quiet = [u for u in quiet if u.silent + u.dead < u.units]
     if quiet:
         worst = max(quiet, key=lambda u: u.silent / u.units)
         yield Finding(

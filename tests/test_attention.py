@@ -168,3 +168,42 @@ def test_so_many_weights_that_they_are_not_followed_one_by_one_are_named_where_v
     for spelling, named in (("a v", True), ("kernel", True), ("(v^T a^T)^T", False)):
         paths = recorded(spelling, 2)[0].paths("a.values.bias", k=20)
         assert all(named == any(parts(name) for name in path.quantities) for path in paths)
+
+
+class OneValue(nn.Module):
+    """Attention in which groups of two heads have their values in common."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups, self.values = groups, nn.Linear(2, groups * WIDTH)
+
+    def forward(self, q: Tensor, k: Tensor) -> Tensor:
+        """(examples, groups, 2 heads, tokens, 2), (examples, tokens, 2)."""
+        a = torch.einsum("bghid,bjd->bghij", q, k).softmax(-1)
+        v = self.values(k)
+        if self.groups == 1:
+            return torch.einsum("bhij,bjd->bihd", a[:, 0], v).flatten(2)
+        return torch.einsum("bghij,bjgd->bighd", a, v.unflatten(-1, (self.groups, WIDTH))).flatten(2)
+
+
+@pytest.mark.parametrize("examples", [1, 2])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_heads_with_values_in_common_are_named(groups: int, examples: int) -> None:
+    torch.manual_seed(0)
+    model = {"a": OneValue(groups).double()}
+    q = torch.randn(examples, groups, 2, ASKING, 2, dtype=torch.float64)
+    k = torch.randn(examples, ASKED, 2, dtype=torch.float64)
+    right = torch.softmax(torch.einsum("bghid,bjd->bghij", q, k), -1).flatten(1, 2)
+    record = wg.record(model, [q, k], lambda m, b: {"c": m["a"](*b).square().sum()})
+    steps = set()
+    for path in record.paths("a.values.bias", k=10**4):
+        (name,) = (name for name in path.quantities if parts(name))
+        at = parts(name)
+        assert at is not None
+        place = path.path.entries.index(Entry(*record.at(name)))
+        assert path.path.partials[place - 1] == pytest.approx(right[at[:4]].item())
+        assert path.quantities[0] == f"a.values.bias[{at[1] // 2 * WIDTH + at[4]}]"
+        steps.add(at)
+    assert len(steps) == right.numel() * WIDTH
+    (heads,) = record.heads("a")
+    assert len(heads.senders) == 2 * groups

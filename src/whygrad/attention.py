@@ -15,23 +15,28 @@ MOST_PLACES = 2**24
 
 
 class Weighing(NamedTuple):
-    """A product of attention weights with values, and where its tokens and columns are: numbers of axes.
+    """A product of attention weights with values, and the numbers of the axes along which tokens and columns are.
 
     Args:
-        product: Its node.
-        values: Which of its inputs the values are.
-        asking: The axis of the tokens that ask, in the product.
-        column: The axis of a value's entries, in the product.
-        asked: The axis of the tokens that are asked, in the values.
-        fronts: By the position along the product's other axes, that along the weights' other axes.
+        asking: Of the tokens that ask, in the softmax.
+        asked: Of the tokens that are asked, in the softmax.
+        product: The node of the product.
+        row: Of those who ask, in the product; heads that have values in common may run along it too.
+        column: Of a value's entries, in the product.
+        values: Which of the product's inputs the values are.
+        source: Of the tokens that are asked, in the values.
+        starts: The position in the softmax at which each row of weights begins: by the position along the product's
+            other axes, and along that of its rows.
     """
 
-    product: int
-    values: int
     asking: int
-    column: int
     asked: int
-    fronts: Array
+    product: int
+    row: int
+    column: int
+    values: int
+    source: int
+    starts: Array
 
 
 class Attention(NamedTuple):
@@ -62,6 +67,7 @@ class Joined(NamedTuple):
     node: int
     heads: int
     inner: bool
+    weighing: Weighing
 
 
 def attentions(graph: Graph, modules: Sequence[str], heads: Callable[[int], int]) -> list[Attention]:
@@ -79,23 +85,20 @@ def attentions(graph: Graph, modules: Sequence[str], heads: Callable[[int], int]
         shape = node.value.shape
         if node.op is None or node.op.name != "softmax" or len(shape) < 3:
             continue
-        way = product_with(graph, users, number)
-        laid = weighing(graph, way) if way else None
-        joined = _joined(graph, users, laid[2]) if laid else None
         along = node.settings["axis"] % len(shape)
-        if laid is not None and laid[1] == along:
-            asking, asked, product = laid
-        elif along >= len(shape) - 2:
-            asking, asked, product = 2 * len(shape) - 3 - along, along, None
-        else:
+        laid = [each for each in _laid_out(graph, users, number) if each.asked == along]
+        joined = _joined(graph, users, shape, laid)
+        weighing = joined.weighing if joined else laid[0] if len(laid) == 1 else None
+        if weighing is None and along < len(shape) - 2:
             continue
+        asking, asked = weighing[:2] if weighing else (2 * len(shape) - 3 - along, along)
         front = [size for axis, size in enumerate(shape) if axis not in (asking, asked)]
         many, inner = (joined.heads, joined.inner) if joined else _said(front, heads(number))
         if not many:
             continue
         earlier = sum(modules[other.weights] == modules[number] for other in found)
         name = f"{modules[number]}#{earlier + 1}" if earlier else modules[number]
-        found.append(Attention(name, many, inner, number, asking, asked, product))
+        found.append(Attention(name, many, inner, number, asking, asked, weighing))
     return found
 
 
@@ -130,12 +133,15 @@ def product_with(
     return None
 
 
-def weighing(graph: Graph, way: Sequence[int]) -> tuple[int, int, Weighing] | None:
-    """Returns a softmax's axes of tokens that ask and are asked, and its product with values, at the end of the way.
+def _laid_out(graph: Graph, users: Sequence[Sequence[tuple[int, int]]], softmax: int) -> list[Weighing]:
+    """Returns how a softmax may weigh values in a product: in several ways where heads run along those who ask too.
 
     Weights and values may stand in any order and be turned round: v^T a^T is a v. Nothing where an axis is summed over,
     or joined with others, that is no axis of tokens.
     """
+    way = product_with(graph, users, softmax)
+    if way is None:
+        return []
     *between, product = way
     structure = graph.structure(product)
     assert isinstance(structure, Contraction)
@@ -143,32 +149,27 @@ def weighing(graph: Graph, way: Sequence[int]) -> tuple[int, int, Weighing] | No
     weights, values, out = structure.labels[which], structure.labels[1 - which], structure.labels[2]
     asked = [label for label in weights if label in values and label not in out]
     asking = [label for label in weights if label in out and label not in values]
-    column = [label for label in values if label in out and label not in weights]
+    across = [label for label in values if label in out and label not in weights]
     shared = [label for label in out if label in weights and label in values]
-    if not len(asked) == len(asking) == len(column) == 1 or "..." in out:
-        return None
+    if not len(asked) == len(asking) == len(across) == 1 or "..." in out:
+        return []
     if not len(weights) == len(values) == len(out) == len(shared) + 2:
-        return None
-    steps = _steps(graph, between, [weights.index(label) for label in (*shared, *asking, *asked)])
-    if steps is None:
-        return None
-    first, *each = steps
-    shape = tuple(graph.nodes[between[0]].value.shape)
-    own = _strides(shape)
-    sizes = graph.nodes[between[-1]].value.shape
-    found: list[int] = []
-    for label, step in zip((*asking, *asked), each, strict=True):
-        size = sizes[weights.index(label)]
-        fitting = [axis for axis, n in enumerate(shape) if n == size and (size == 1 or own[axis] == step)]
-        fitting = [axis for axis in fitting if axis not in found]
-        if not fitting:
-            return None
-        found.append(fitting[-1])
-    fronts, *_ = parted(first, shape, found)
-    (on,) = (out.index(label) for label in asking)
-    (across,) = (out.index(label) for label in column)
-    (below,) = (values.index(label) for label in asked)
-    return found[0], found[1], Weighing(product, 1 - which, on, across, below, fronts)
+        return []
+    rows = _rows(graph, between, [weights.index(label) for label in (*shared, *asking, *asked)])
+    if rows is None:
+        return []
+    shape, own = tuple(graph.nodes[softmax].value.shape), _strides(graph.nodes[softmax].value.shape)
+    size = graph.nodes[between[-1]].value.shape[weights.index(asked[0])]
+    fitting = [t for t, n in enumerate(shape) if n == size and (size == 1 or own[t] == rows.step)]
+    if not fitting:
+        return []
+    index = np.unravel_index(rows.starts[0], shape)
+    others = [t for t in reversed(range(len(shape))) if t != fitting[-1]]
+    moving = [t for t in others if (index[t] != index[t][0]).any()]
+    if not moving:  # one token asks
+        moving = [t for t in others if shape[t] == 1][:1]
+    row, column, source = out.index(asking[0]), out.index(across[0]), values.index(asked[0])
+    return [Weighing(t, fitting[-1], product, row, column, 1 - which, source, rows.starts) for t in moving]
 
 
 def _strides(shape: Sequence[int]) -> list[int]:
@@ -176,63 +177,75 @@ def _strides(shape: Sequence[int]) -> list[int]:
     return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
-def _steps(graph: Graph, way: Sequence[int], order: Sequence[int]) -> tuple[Array, int, int] | None:
-    """Returns where the entries of the last node lie in the first: positions by all axes but the last two in an order,
-    from which steps along these two lead on; nothing where they don't, or where that takes long to say.
-    """
+class _Rows(NamedTuple):
+    """Where rows of weights begin in the softmax, and how far apart a row's entries are."""
+
+    starts: Array
+    step: int
+
+
+def _rows(graph: Graph, way: Sequence[int], order: Sequence[int]) -> _Rows | None:
+    """Returns where the last node's rows, along its axes in an order, lie in the first; nothing where they don't in
+    equal steps, or where that takes long to say."""
     shape = graph.nodes[way[-1]].value.shape
     sizes = [shape[axis] for axis in order]
+    if not graph.size(way[0]):
+        return None
     if all(_keeps_places(graph, number) for number in way[1:]):
         strides = [_strides(shape)[axis] for axis in order]
-        front = np.tensordot(strides[:-2], np.indices(sizes[:-2]), 1)
-        return front.reshape(-1).astype(int), strides[-2], strides[-1]
-    if not 0 < graph.size(way[0]) <= MOST_PLACES:
+        starts = np.tensordot(strides[:-1], np.indices(sizes[:-1]), 1)
+        return _Rows(starts.reshape(-1, sizes[-2]), strides[-1])
+    if graph.size(way[0]) > MOST_PLACES:
         return None
     places = in_numpy(places_along(graph, way)).transpose(order).reshape(-1, *sizes[-2:])
-    front = places[:, 0, 0]
-    down, right = (int(side[1] - side[0]) if len(side) > 1 else 0 for side in (places[0, :, 0], places[0, 0]))
-    on = down * np.arange(sizes[-2])[:, None] + right * np.arange(sizes[-1])
-    return (front, down, right) if (places == front[:, None, None] + on).all() else None
+    starts, step = places[:, :, 0], int(places[0, 0, 1] - places[0, 0, 0]) if sizes[-1] > 1 else 0
+    return _Rows(starts, step) if (places == starts[..., None] + step * np.arange(sizes[-1])).all() else None
 
 
 def joined_heads(graph: Graph, users: Sequence[Sequence[tuple[int, int]]], softmax: int) -> Joined | None:
     """Returns where the heads after a softmax lie side by side along the last axis; nothing where they don't."""
-    way = product_with(graph, users, softmax)
-    laid = weighing(graph, way) if way else None
-    return _joined(graph, users, laid[2]) if laid else None
+    shape = graph.nodes[softmax].value.shape
+    return _joined(graph, users, shape, _laid_out(graph, users, softmax))
 
 
-def _joined(graph: Graph, users: Sequence[Sequence[tuple[int, int]]], laid: Weighing) -> Joined | None:
+def _joined(
+    graph: Graph, users: Sequence[Sequence[tuple[int, int]]], shape: Sequence[int], laid: Sequence[Weighing]
+) -> Joined | None:
     """Follows a product with the values by position, through views that put each head's columns next to each other."""
-    number = laid.product
+    if not laid:
+        return None
+    number = laid[0].product
     after = [number]
     while len(users[number]) == 1:
         number = users[number][0][0]
         if not graph.whole_selection(number):
             break
         after.append(number)
-        found = _side_by_side(graph, after, laid)
-        if found is not None:
-            return Joined(number, *found)
+        for each in laid:
+            found = _side_by_side(graph, after, shape, each)
+            if found is not None:
+                return Joined(number, *found, each)
     return None
 
 
-def _side_by_side(graph: Graph, way: Sequence[int], laid: Weighing) -> tuple[int, bool] | None:
-    """Returns how many heads of a product lie side by side in the last node, and whether they run fastest in it."""
+def _side_by_side(
+    graph: Graph, way: Sequence[int], weights: Sequence[int], laid: Weighing
+) -> tuple[int, bool] | None:
+    """Returns how many heads of a product lie side by side in the last node, and whether they run fastest before."""
     shape, last = graph.nodes[way[0]].value.shape, graph.nodes[way[-1]].value.shape[-1]
     width = shape[laid.column]
     if last == width or last % width:
         return None
     places = in_numpy(places_along(graph, way)).reshape(-1, last)
-    front, _, column = parted(places, shape, (laid.asking, laid.column))
+    shared, row, column = parted(places, shape, (laid.row, laid.column))
     head, within = np.divmod(np.arange(last), width)
-    many = last // width
-    if len(laid.fronts) % many or not (column == within).all():
+    many, fronts = last // width, prod(weights) // (weights[laid.asking] * weights[laid.asked])
+    if fronts % many or not (column == within).all():
         return None
-    front = laid.fronts[front]
+    front, *_ = parted(laid.starts[shared, row], weights, (laid.asking, laid.asked))
     if (front % many == head).all():
         return many, True
-    return (many, False) if (front // (len(laid.fronts) // many) == head).all() else None
+    return (many, False) if (front // (fronts // many) == head).all() else None
 
 
 def parted(place: Any, shape: Sequence[int], axes: Sequence[int]) -> tuple[Any, Any, Any]:

@@ -244,9 +244,11 @@ class Names:
         node = self._graph.nodes[entry.node]
         if attention is None or laid is None or before.node != node.inputs[laid.values]:
             return None
-        shared, asking, column = parted(entry.position, node.value.shape, (laid.asking, laid.column))
-        asked = np.unravel_index(before.position, self._graph.nodes[before.node].value.shape)[laid.asked]
-        return self._through(attention, int(laid.fronts[shared]), asking, int(asked), column)
+        shared, row, column = parted(entry.position, node.value.shape, (laid.row, laid.column))
+        shape, axes = self._graph.nodes[attention.weights].value.shape, (attention.asking, attention.asked)
+        front, asking, _ = map(int, parted(laid.starts[shared, row], shape, axes))
+        asked = np.unravel_index(before.position, self._graph.nodes[before.node].value.shape)[laid.source]
+        return self._through(attention, front, asking, int(asked), column)
 
     def _at_attention(self, text: str) -> tuple[int, int] | None:
         """Returns the node and the position of what a name of an attention weight stands for; nothing for others."""
@@ -265,8 +267,8 @@ class Names:
         there = head < heads and example < examples and asking < rows and asked < columns
         laid = attention.weighing
         if there and found["value"] and laid is not None:
-            front = int(np.flatnonzero(laid.fronts == front)[0])
-            number, axes, last = laid.product, (laid.asking, laid.column), int(found["value"])
+            ((front, asking),) = np.argwhere(laid.starts == placed((front, asking, 0), shape, axes)).tolist()
+            number, axes, last = laid.product, (laid.row, laid.column), int(found["value"])
             shape = self._graph.nodes[number].value.shape
             there = last < shape[laid.column]
         if not there:

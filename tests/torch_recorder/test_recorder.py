@@ -429,6 +429,7 @@ class Computed:
         (lambda m, b: {"c": None}, "found None", "in a batch that has no such loss"),
         (lambda m, b: {"c": {"d": m(b).sum()}}, "found {'d': ", "one dict of all losses"),
         (lambda m, b: {"c": m(b).argmax()}, "of torch.int64", "no derivative"),
+        (lambda m, b: {"c": torch.fft.fft(m(b)).sum()}, "of torch.complex", ".abs() or .real"),
         (lambda m, b: {"c": m(b[:0])[:, 0]}, "found 'c' without an entry", ""),
         (lambda m, b: {1: m(b).sum(), "1": m(b).mean()}, "found '1' twice", ""),
         (lambda m, b: {"c": m(b)[0], "c[1]": m(b).mean()}, "found 'c[1]' twice", ""),

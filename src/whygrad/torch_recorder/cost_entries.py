@@ -88,6 +88,8 @@ def _as_loss(found: Any) -> str:
     """Returns what to write in the place of something that is no loss."""
     if isinstance(found, Tensor) and found.is_floating_point():
         return "its .mean() or .sum(); or .flatten(), for a cost of each entry"
+    if isinstance(found, Tensor) and found.is_complex():
+        return "its .abs() or .real: what is minimised is a real number"
     if isinstance(found, Tensor):
         return "leave it out: what is counted, compared or chosen has no derivative"
     if isinstance(found, Mapping):

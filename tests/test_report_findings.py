@@ -1024,6 +1024,21 @@ def test_sums_of_sums_are_each_told_by_their_terms() -> None:
     assert told == {"some": ("t0", "t1"), "all": tuple(f"t{k}" for k in range(8)), "again": ("t3",)}
 
 
+def test_examples_that_pull_apart_are_nothing_to_mend() -> None:
+    model, x, labels = (
+        nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)),
+        torch.randn(12, 4),
+        torch.arange(12) % 3,
+    )
+    found = report(model, x, lambda m, x: {"each": CE(m(x), labels, reduction="none")}).findings
+    told = [finding for finding in found if finding.kind == "conflict"]
+    assert len(told) > 3
+    assert not any(finding.problem for finding in told)
+    assert "they are entries of one loss" in told[0].says
+    means = report(model, x, lambda m, x: {str(k): CE(m(x[k::3]), labels[k::3]) for k in range(3)}).findings
+    assert any(finding.problem for finding in means if finding.kind == "conflict")
+
+
 def test_examples_that_outnumber_the_weights_repeat_nothing() -> None:
     found = report(nn.Linear(2, 1), torch.randn(6, 2), lambda m, x: m(x).square().mean(1))
     assert "repeated" not in [finding.kind for finding in found.findings]

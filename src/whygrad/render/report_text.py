@@ -82,7 +82,7 @@ def _notes(report: Report, look: Look, layout: Layout) -> Any:
     there = {"share": columns.bar, "cancels": columns.cancels, "paths": columns.paths}
     meanings = {word: says for word, says in words.meanings(report) if there.get(word, True)}
     if columns.bar:
-        meanings["share"] += ", a sign at least"
+        meanings["share"] += "; each has a sign at least"
     if "layers" in meanings:
         said = ["one scale for all costs, logarithmic", "a gap: no path"]
         if any((layer.norms == 0).any() for layer in report.layers):

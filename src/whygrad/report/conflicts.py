@@ -1,5 +1,6 @@
 """Where two costs pull against each other, how much that weighs, and what to try."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -97,15 +98,16 @@ def conflicts(names: Sequence[str], model: Part, idle: Sequence[str]) -> Iterato
     for clash in heavy[:PAIRS_TOLD]:
         made, mild = _heavy(names, model, clash), _mild(model, clash)
         # What to try is the same for the next pairs.
-        yield made._replace(tries=(TRY_AS_ABOVE,)) if told == {mild} else made
+        yield made._replace(tries=(TRY_AS_ABOVE,)) if told == {mild} and made.tries else made
         told.add(mild)
     if len(heavy) > PAIRS_TOLD:
         rest = heavy[PAIRS_TOLD:]
+        tries = ("methods for any number of costs (UPGrad, MGDA, CAGrad) instead of mending pair by pair",)
         yield Finding(
             "conflict",
             f"{counted(len(rest), 'more pair')} of costs pull{'s' * (len(rest) == 1)} against each other: "
             f"{_pairs(names, rest)}",
-            ("methods for any number of costs (UPGrad, MGDA, CAGrad) instead of mending pair by pair",),
+            () if all(_of_one_loss(names, clash) for clash in rest) else tries,
         )
     yield from _light(names, light)
     yield from _worse(names, model.numbers, {k for clash in heavy[:PAIRS_TOLD] for k in clash.pair})
@@ -150,6 +152,12 @@ def _overall(clash: _Clash) -> str:
     return f"; over all shared weights together the cosine is {signed(clash.overall)}"
 
 
+def _of_one_loss(names: Sequence[str], clash: _Clash) -> bool:
+    """Returns whether two costs are entries of one loss, mostly two examples: nobody mends what they want."""
+    first, other = (re.sub(r"\[\d+\]$", "", names[k]) for k in clash.pair)
+    return first == other
+
+
 def _suffers(model: Part, clash: _Clash) -> list[int]:
     """Returns which of two costs a small step down the sum of all makes worse."""
     return [k for k in clash.pair if model.numbers.along[k] < WORSE]
@@ -178,6 +186,8 @@ def _heavy(names: Sequence[str], model: Part, clash: _Clash) -> Finding:
         says += "; a small step down the sum of all costs still makes every cost better"
     tries = list(_reweighted(names, model.numbers, worse[0])) if len(worse) == 1 and suffers else []
     tries += [_watched(clash)] if _mild(model, clash) else _surgery(pair, clash)
+    if _of_one_loss(names, clash):
+        says, tries = f"{says}; they are entries of one loss, and many of those pull apart in any batch", []
     against = tuple(name for _, name in clash.against)
     return Finding("conflict", says, tuple(tries), against, (names[clash.pair[0]], names[clash.pair[1]]))
 

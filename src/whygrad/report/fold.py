@@ -34,6 +34,8 @@ def fold(model: Part, most: int) -> list[Line]:
         waiting.sort(key=_interest)
         following: list[Part] = []
         for part in waiting:
+            if part is not model and not part.numbers.reached.any():
+                continue  # there is nothing more to say of what is in it
             shown = _shown(part.parts)
             more = len(shown) + (len(shown) < len(part.parts))
             if count + more > most and part is not model:

@@ -40,3 +40,9 @@ def _pool() -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(max_workers=_cores())
+
+
+if hasattr(
+    os, "register_at_fork"
+):  # a child has none of its parent's threads, and would wait for them for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)

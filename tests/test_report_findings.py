@@ -838,6 +838,7 @@ def test_costs_that_would_stop_each_other_are_not_to_be_weighed_alike(cosine_: f
 
     finding = only(report(nn.Linear(2, 1, bias=False).double(), torch.ones(1), costs), "domination")
     assert finding.problem == weighed
+    assert ("equal length `large` and `small` would stop each other" in finding.says) == (not weighed)
     # of equally long ones the sum is shorter than either
     assert (np.hypot(1 + cosine_, (1 - cosine_**2) ** 0.5) > 1) == weighed
 

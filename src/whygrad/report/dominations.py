@@ -48,12 +48,11 @@ def dominations(names: Sequence[str], model: Part) -> Iterator[Finding]:
         ratios = {j: float(by) for j, by in enumerate(beside[k]) if j != k and np.isfinite(by)}
         alone = len(ratios) == 1 and all(np.isfinite(beside[j]).sum() == 2 for j in ratios)
         factors = _factors(ratios)
-        weigh = factors and all(whole.cosines[k, j] >= OPPOSED for j in ratios)
-        spoiled = _spoiled(names, beside, shared, k, factors) if weigh else ""
+        spoiled = _spoiled(names, whole, beside, shared, k, factors) if factors else ""
         yield Finding(
             "domination",
             f"{quoted(names[k])} dominates {_extent(places, len(shared))} as long as the next cost's{spoiled}",
-            (_weights(names, ratios, factors, k, alone),) if weigh and not spoiled else (),
+            (_weights(names, ratios, factors, k, alone),) if factors and not spoiled else (),
             tuple(name for _, name in places),
             (names[k],),
         )
@@ -120,13 +119,26 @@ def _beside(model: Part) -> Array:
 
 
 def _spoiled(
-    names: Sequence[str], beside: Array, shared: Sequence[Part], top: int, factors: Mapping[int, float]
+    names: Sequence[str],
+    whole: Numbers,
+    beside: Array,
+    shared: Sequence[Part],
+    top: int,
+    factors: Mapping[int, float],
 ) -> str:
     """Returns what stands against multiplying costs by some factors, in words; nothing where nothing does.
 
-    They may set two others further apart (but for regularisers), or leave the layers as uneven as they are: where
-    several costs dominate, each in layers of its own, no factor helps.
+    Costs that ask for the opposite would stop each other. The factors may set two others further apart (but for
+    regularisers), or leave the layers as uneven as they are: where several costs dominate, each in its own layers, no
+    factor helps.
     """
+    beside_it = map(int, np.flatnonzero(np.isfinite(beside[top])))
+    opposed = min(beside_it, key=lambda k: float(whole.cosines[top, k]))
+    if whole.cosines[top, opposed] < OPPOSED:
+        return (
+            f"; no factors even this out: with gradients of equal length {quoted(names[top])} and "
+            f"{quoted(names[opposed])} would stop each other"
+        )
     by = np.ones(len(beside))
     by[list(factors)] = list(factors.values())
     after = beside * by[:, None] / by

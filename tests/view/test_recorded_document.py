@@ -293,3 +293,42 @@ def test_sums_over_paths_say_at_which_operations_paths_end():
     assert [way["stops"] for way in at["last.weight"]] == ["", "", ""]
     assert paths_of(record, "first.weight[0, 0]", 1, 3)["stops"] == says
     assert paths_of(record, "first.weight[0, 0]", 0, 3)["stops"] == ""
+
+
+class WithLosses(torch.nn.Module):
+    """A model that computes its own losses, by modules and by itself, of which one is made of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = torch.nn.Linear(3, 4)
+        self.a, self.b = torch.nn.Linear(4, 2), torch.nn.Linear(4, 1)
+        self.loss = torch.nn.MSELoss()
+        self.adaptive = torch.nn.AdaptiveLogSoftmaxWithLoss(4, 6, [3])
+
+    def forward(self, x):
+        h = torch.tanh(self.trunk(x))
+        a, b = self.a(h), self.b(h)
+        one, two = self.loss(a, torch.ones(len(x), 2)), b.square().sum()
+        words = self.adaptive(h, torch.arange(len(x)))[1]
+        return {"one": one, "two": two, "both": 2 * one + two, "words": words}, a, b
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_every_cost_is_where_bands_begin_wherever_it_is_made(nested):
+    torch.manual_seed(0)
+    model, x = WithLosses().double(), torch.randn(5, 3, dtype=torch.float64)
+    record = wg.record({"net": model} if nested else model, x, lambda _, b: model(b)[0])
+    made, prefix = recorded_document(record), "net." * nested
+    found = bands(made)
+    losses, a, b = model(x)
+    for row, name in enumerate(record.cost_names):
+        end = place(made, name, "cost")
+        assert any(to == end and norms[row] for (_, to), norms in found.items()), name
+    for of, value, name in (("one", a, "a"), ("two", b, "b")):
+        (sent,) = torch.autograd.grad(losses[of], value, retain_graph=True)
+        norms = found[place(made, prefix + name, "module"), place(made, of, "cost")]
+        assert norms[record.cost_names.index(of)] == pytest.approx(float(sent.norm()), rel=1e-5)
+        factor = {"one": 2, "two": 1}[of]
+        assert norms[record.cost_names.index("both")] == pytest.approx(factor * float(sent.norm()), rel=1e-5)
+        through = found[place(made, of, "cost"), place(made, "both", "cost")]
+        assert through[record.cost_names.index("both")] == pytest.approx(factor)

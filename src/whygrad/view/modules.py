@@ -133,7 +133,7 @@ class _Finder:
         outer |= {around for number in outer if number is not None for around in self._around(number)}
         sizes = Counter(homes)
         leaves = {leaf.node: leaf for leaf in self.record.leaves.values()}
-        ends = self._ends(homes)
+        ends = self._ends(homes, outer)
         joins: Counter[int] = Counter()
         for number, node in enumerate(self.graph.nodes):
             if not self.live[number]:
@@ -168,21 +168,26 @@ class _Finder:
             yield number
             number = self.places[number].around
 
-    def _ends(self, homes: list[int]) -> dict[int, int]:
-        """Returns the nodes after the last module that lead to one cost alone: they are that cost's."""
+    def _ends(self, homes: list[int], outer: set[int | None]) -> dict[int, int]:
+        """Returns the nodes after the last layer that are a cost or lead to one alone: they are that cost's.
+
+        They are made by the function of the costs, or in the module that makes the cost.
+        """
         found: dict[int, int] = {}
-        users = self.graph.users()
+        users, modules = self.graph.users(), self.record.modules
         ends = {cost.node: k for k, cost in enumerate(self.graph.costs)}
         shared = Counter(cost.node for cost in self.graph.costs)
         for number in range(len(self.graph.nodes) - 1, -1, -1):
-            if not self.live[number] or self.graph.nodes[number].op is None or homes[number]:
+            if not self.live[number] or self.graph.nodes[number].op is None:
                 continue
-            if self.record.modules[number]:
+            if homes[number] and homes[number] not in outer:
                 continue
-            to = {found.get(user, -1) for user, _ in users[number] if self.live[user]}
             if number in ends and shared[number] == 1:
-                to.add(ends[number])
-            if len(to) == 1 and -1 not in to:
+                found[number] = ends[number]  # others may be made of it
+                continue
+            after = [user for user, _ in users[number] if self.live[user]]
+            to = {found.get(user, -1) for user in after}
+            if len(to) == 1 and -1 not in to and modules[number] in ("", *(modules[user] for user in after)):
                 found[number] = to.pop()
         return found
 
@@ -238,7 +243,7 @@ class _Finder:
             around = set(self._around(start))
             sums: dict[int, Array] = {}
             for use in uses:
-                end = self.at[use.user] if self.live[use.user] else None
+                end = self._end(use)
                 if end is None or end == start:
                     continue
                 sent = self._sent(use)
@@ -251,6 +256,13 @@ class _Finder:
                 for begin in around - inside:
                     squares[begin, end] = squares.get((begin, end), 0.0) + square
         return squares
+
+    def _end(self, use: Use) -> int | None:
+        """Returns the place that sends back through a use: a cost's, where it is the value itself; of several none."""
+        if use.which is not None:
+            return self.at[use.user] if self.live[use.user] else None
+        rows = [row for row, cost in enumerate(self.graph.costs) if cost.node == use.user]
+        return self._cost(rows[0]) if len(rows) == 1 else None
 
     def _sent(self, use: Use) -> Array:
         made = in_numpy(self.sweep.sent(use.way)).astype(np.float64)

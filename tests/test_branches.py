@@ -237,10 +237,14 @@ def test_a_skip_with_a_projection_is_a_residual_add() -> None:
     assert rec.graph.nodes[residual.fork].op.name == "tanh"
 
 
-def test_the_spectrum_is_the_gradient_s_polynomial_in_the_blocks() -> None:
+@pytest.mark.parametrize("piece", [1000, 5])
+def test_the_spectrum_is_the_gradient_s_polynomial_in_the_blocks(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Scaling every block by t makes the gradient a polynomial in t; its coefficients are the parts."""
     depth = 3
     model, x = double(Net(depth)), torch.randn(5, 3, dtype=torch.float64)
+    monkeypatch.setattr("whygrad.structures.pieces.PIECE", piece)
     split = spectrum(wg.record(model, x, costs))
     assert split.blocks == ("layers.0", "layers.1", "layers.2")
     # The forward values must not change with t: h + f + (t - 1)(f - f.detach())

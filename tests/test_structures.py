@@ -138,6 +138,29 @@ def test_entries_from_several_inputs() -> None:
     np.testing.assert_array_equal(extremes, [[[4, 5]], [[0, 1]]])
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.T,
+        lambda x: x[1:, ::2],
+        lambda x: x.reshape(6, 2),
+        lambda x: x[2],
+        lambda x: x[2:3, 1].reshape(()),
+        lambda x: x[None, 1:3, :, None],
+        lambda x: np.broadcast_to(x[:, None], (4, 5, 3)),
+        lambda x: np.broadcast_to(x[1:2, 1:2], (2, 2)),
+    ],
+)
+def test_what_a_view_shows_of_an_entry(view: Any) -> None:
+    shown, x = Selection(("x",), view), np.arange(12.0).reshape(4, 3)
+    at = Local((x,), view(x), {}, np)
+    assert shown.window(at) is not None
+    for position in range(12):
+        positions, partials = shown.column(at, 0, position)
+        np.testing.assert_array_equal(positions, np.flatnonzero(np.ravel(view(x)) == position))
+        np.testing.assert_array_equal(partials, np.ones(len(positions)))
+
+
 @pytest.mark.parametrize("name", ["gradient", "entropy", "strongest", "extremes", "count"])
 def test_rows_that_are_picked_are_picked_entries(name: str) -> None:
     def pick(x: Any) -> Any:  # the last from nowhere, as padding is

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.arrays import Array, extremes, in_numpy
+from whygrad.cotangent import Cotangent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
@@ -67,14 +68,10 @@ class ExactCounts:
 
     def about(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> int:
         """Returns the sum of the counts to some digits: from the sweep that is there, whatever their size."""
+        if positions is None:
+            return sum(_about(piece, rows) for piece in self._plain.pieces(number, rows))
         cotangent = self._plain.cotangent(number)
-        if cotangent is None:
-            return 0
-        (part,) = cotangent.parts
-        wanted = [place for place, row in enumerate(cotangent.rows) if rows is None or row in rows]
-        values = in_numpy(part).reshape(len(cotangent.rows), -1)[wanted]
-        some = int((values if positions is None else values[:, positions]).sum())
-        return some << cotangent.exponent if cotangent.exponent >= 0 else some >> -cotangent.exponent
+        return 0 if cotangent is None else _about(cotangent, rows, positions)
 
     def _bits(self, number: int) -> int:
         cotangent = self._plain.cotangent(number)
@@ -120,6 +117,14 @@ class Counts:
         for place in np.ndindex(structural.shape):
             made[place] = Count(structural[place], live[place])
         return made
+
+
+def _about(cotangent: Cotangent, rows: tuple[int, ...] | None, positions: Any = None) -> int:
+    (part,) = cotangent.parts
+    wanted = [place for place, row in enumerate(cotangent.rows) if rows is None or row in rows]
+    values = in_numpy(part).reshape(len(cotangent.rows), -1)[wanted]
+    some = int((values if positions is None else values[:, positions]).sum())
+    return some << cotangent.exponent if cotangent.exponent >= 0 else some >> -cotangent.exponent
 
 
 def _modulo(semiring: str, prime: int) -> SumSemiring:

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+from whygrad.cotangent import Cotangent
 from whygrad.graph import Graph
 from whygrad.semirings import Semiring
-from whygrad.sweep import Cotangent, Sweep
+from whygrad.sweep import Sweep
 
 
 class LeafSweep(Sweep):

@@ -80,9 +80,13 @@ class Paths:
         sweep = self.source.graph_sweep(semiring)
         values = 0.0
         for node, positions in self._starts:
-            flat = np.ravel(in_numpy(sweep.joined_in_double(node, self._rows)))
             with np.errstate(all="ignore"):  # where contributions aren't finite, their sum isn't
-                values += float((flat if positions is None else flat[positions]).sum())
+                if positions is None:
+                    for piece in sweep.joined_pieces(node, self._rows):
+                        values += float(in_numpy(piece).sum(dtype=np.float64))
+                else:
+                    flat = np.ravel(in_numpy(sweep.joined_in_double(node, self._rows)))
+                    values += float(flat[positions].sum())
         return values
 
     @property

@@ -9,11 +9,11 @@ import math
 from collections.abc import Collection
 
 from whygrad.arrays import added_onto, contiguous, largest_exponent, shares_memory
+from whygrad.cotangent import Cotangent, at_exponent, common_exponent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, Element, SumSemiring
 from whygrad.structures import Affine, Convolution, Elementwise, Local, Selection
-from whygrad.structures.local import each
-from whygrad.sweep import Cotangent, Sweep
+from whygrad.sweep import Sweep
 
 
 class PassingSweep(Sweep):
@@ -90,7 +90,7 @@ class PassingSweep(Sweep):
         for first in range(0, len(rows), together):
             turn = set(rows[first : first + together])
             self._ends = {}
-            chosen = ((at, _of_rows(cotangent, turn)) for at, cotangent in pending.items())
+            chosen = ((at, cotangent.of_rows(turn)) for at, cotangent in pending.items())
             self._pass_all({at: part for at, part in chosen if part.rows}, number, in_turns=True)
             found.append(self._ends)
         self._ends = before
@@ -98,8 +98,9 @@ class PassingSweep(Sweep):
             self._join(self._ends, leaf, self._stacked([ends[leaf] for ends in found if leaf in ends]))
 
     def _stacked(self, turns: list[Cotangent]) -> Cotangent:
-        exponent = self._common_exponent(turns)
-        parts = zip(*(self._at_exponent(cotangent, exponent) for cotangent in turns), strict=True)
+        exponent = common_exponent(turns, self.graph.xp)
+        moved = (at_exponent(cotangent, exponent, self.semiring, self.graph.xp) for cotangent in turns)
+        parts = zip(*moved, strict=True)
         rows = tuple(row for cotangent in turns for row in cotangent.rows)
         return Cotangent(rows, tuple(self.graph.xp.concat(part, axis=0) for part in parts), exponent)
 
@@ -123,7 +124,9 @@ class PassingSweep(Sweep):
         lower = onto.exponent - new.exponent
         # From far below nothing would be left of it, and the other may be zero.
         most = largest_exponent(known[0].dtype, self.graph.xp) // 2 if lower else 0
-        return self._at_exponent(new, onto.exponent) if 0 <= lower <= most else None
+        if not 0 <= lower <= most:
+            return None
+        return at_exponent(new, onto.exponent, self.semiring, self.graph.xp)
 
     def _local(self, number: int) -> Local:
         if number > self._in_turns:
@@ -194,12 +197,3 @@ def _share(parts: Element, given: Element) -> bool:
             if part is not None and other is not None and shares_memory(part, other):
                 return True
     return False
-
-
-def _of_rows(cotangent: Cotangent, wanted: set[int]) -> Cotangent:
-    """Returns a cotangent's rows for some costs, which follow each other."""
-    places = [place for place, row in enumerate(cotangent.rows) if row in wanted]
-    part = slice(places[0], places[-1] + 1) if places else slice(0)
-    return cotangent._replace(
-        rows=cotangent.rows[part], parts=each(cotangent.parts, lambda array: array[part])
-    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from whygrad.arrays import Array, in_numpy
 from whygrad.graph import Entry, Graph
+from whygrad.largest import largest
 from whygrad.sweep import Sweep
 
 
@@ -58,6 +59,8 @@ class Walker:
         self._users = graph.users()
         self._steps: dict[Entry, list[tuple[int, Array, Array]]] = {}
         self._reached: dict[int, Array] = {}
+        self._bounds: dict[int, Array] = {}
+        self._bounded: Sweep | None = None
 
     def steps(self, entry: Entry) -> Iterable[tuple[int, Array, Array]]:
         """Returns (user, flat positions, partials) for each use of an entry; many paths share it."""
@@ -96,6 +99,15 @@ class Walker:
                         following.append(_Walk(Entry(user, position), partial, walk.product * partial, walk))
             waiting.extend(reversed(following))
 
+    def _bound(self, sweep: Sweep, node: int, positions: Array) -> Array:
+        """Returns the sizes of the strongest contributions from some entries of a node on."""
+        if self._bounded is not sweep:
+            self._bounded, self._bounds = sweep, {}
+        if node not in self._bounds:
+            self._bounds[node] = np.ravel(in_numpy(sweep.joined_in_double(node, self.rows)))
+        made: Array = np.abs(self._bounds[node][positions].astype(np.float64))
+        return made
+
     def strongest(self, sweep: Sweep, starts: Iterable[tuple[int, Array | None]], k: int) -> list[Path]:
         """Returns the k live paths with the largest absolute contributions, strongest first.
 
@@ -108,15 +120,6 @@ class Walker:
             starts: Pairs of a node and the flat positions in it where paths may begin (all: nothing).
             k: How many.
         """
-        bounds: dict[int, Array] = {}
-
-        def bound(node: int) -> Array:
-            if node not in bounds:
-                bounds[node] = np.abs(
-                    np.ravel(in_numpy(sweep.joined_in_double(node, self.rows)).astype(np.float64))
-                )
-            return bounds[node]
-
         order = count()
         heap: list[tuple[float, int, _Walk, bool]] = []
 
@@ -128,7 +131,7 @@ class Walker:
             before: _Walk | None,
         ) -> None:
             # Each continuation yields at least one path, so that no more than k of them can matter.
-            for place in _largest(priorities, k).tolist():
+            for place in largest(priorities, k).tolist():
                 if priorities[place] > 0:
                     partial = 1.0 if partials is None else float(partials[place])
                     product = partial if before is None else before.product * partial
@@ -136,9 +139,11 @@ class Walker:
                     heapq.heappush(heap, (-float(priorities[place]), next(order), walk, False))
 
         for node, positions in starts:
-            known = bound(node)
-            every = range(len(known)) if positions is None else positions
-            push(known if positions is None else known[positions], node, every, None, None)
+            if positions is None:
+                places, sizes = sweep.largest(node, self.rows, k)
+                push(sizes, node, places, None, None)
+            else:
+                push(self._bound(sweep, node, positions), node, positions, None, None)
         found: list[Path] = []
         while heap and len(found) < k:
             _, _, walk, finished = heapq.heappop(heap)
@@ -150,24 +155,7 @@ class Walker:
             for user, positions, partials in self.steps(walk.entry):
                 with np.errstate(over="ignore", invalid="ignore"):  # out of range: infinite
                     # the bounds first: a product of partials leaves the range of single precision before that of double
-                    best = bound(user)[positions] * np.abs(partials) * abs(walk.product)
+                    best = self._bound(sweep, user, positions) * np.abs(partials) * abs(walk.product)
                 push(best, user, positions, partials, walk)
         # The bounds are rounded products in another order: paths that tie with them may have come out crosswise.
         return sorted(found, key=lambda path: -abs(path.contribution))
-
-
-def _largest(values: Array, k: int, block: int = 1024) -> Array:
-    """Returns the places of the k largest values, in any order.
-
-    They lie in the k blocks with the largest maxima: of a long array, only those are sorted.
-    """
-    if len(values) <= k:
-        return np.arange(len(values))
-    whole = len(values) // block
-    if whole <= 4 * k:
-        return np.argpartition(-values, k - 1)[:k]
-    peaks = values[: whole * block].reshape(whole, block).max(axis=1)
-    blocks = np.argpartition(-peaks, k - 1)[:k]
-    places = (blocks[:, None] * block + np.arange(block)).ravel()
-    places = np.concatenate([places, np.arange(whole * block, len(values))])
-    return places[np.argpartition(-values[places], k - 1)[:k]]

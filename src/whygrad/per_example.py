@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from whygrad.arrays import Array, inner_products
 from whygrad.contraction import contract_sum
+from whygrad.cotangent import Cotangent
 from whygrad.graph import Entry, Graph, Node
 from whygrad.ops import OPS
 from whygrad.semirings import SEMIRINGS
@@ -27,7 +28,7 @@ from whygrad.structures import (
     Structure,
 )
 from whygrad.structures.local import unbroadcast
-from whygrad.sweep import Cotangent, Sweep
+from whygrad.sweep import Sweep
 
 
 class _MixedError(Exception):

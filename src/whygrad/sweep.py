@@ -13,35 +13,23 @@ Three things keep the work small:
 * Leaves (weights above all) are pulled back only when somebody asks.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from math import prod
 from typing import Any, NamedTuple
 
-from whygrad.arrays import Array, beside, cast, extremes, keep_memory, largest_exponent
+from whygrad.arrays import Array, beside, cast, in_numpy, keep_memory
+from whygrad.cotangent import Cotangent, plus, rescaled, spread
 from whygrad.graph import Graph
+from whygrad.largest import Largest
 from whygrad.semirings import SEMIRINGS, Element, Semiring, SumSemiring
 from whygrad.structures import Affine, Contraction, Convolution, DenseAlongAxis, Local
-from whygrad.structures.pieces import one_piece, pull_some, slices
-
-
-class Cotangent(NamedTuple):
-    """What a sweep carries at a node: a row for each cost, then the node's shape; times 2**exponent.
-
-    ``rows`` are the numbers of the costs, ascending, or the entries of the node at which block number ``block``
-    began. A cotangent that is ``alone`` shares its arrays with nobody: what is multiplied onto it may overwrite them.
-    """
-
-    rows: tuple[int, ...]
-    parts: Element
-    exponent: int = 0
-    block: int = 0
-    alone: bool = False
-
+from whygrad.structures.local import each
+from whygrad.structures.pieces import comes_in_pieces, one_piece, pull_some, slices
 
 # Sums of many products: what is pulled back through several of them may leave the range of its numbers.
 GROWING = (Affine, Contraction, Convolution, DenseAlongAxis)
+# The largest entries for each of so many costs are looked for at once.
+FEW_COSTS = 6
 
 
 class _Block(NamedTuple):
@@ -49,18 +37,6 @@ class _Block(NamedTuple):
 
     factor: Cotangent
     node: int
-
-
-def _size(parts: Element, xp: Any) -> float:
-    """Returns the largest absolute entry, 0 where there is none; NaN (no live path) is passed over."""
-    size = 0.0
-    for part in parts:
-        if part is not None and prod(part.shape):
-            low, high = extremes(part)
-            if math.isnan(high):
-                low, high = extremes(xp.where(xp.isnan(part), xp.zeros_like(part), part))
-            size = max(size, high, -low)
-    return size
 
 
 def _growing_on(graph: Graph) -> list[bool]:
@@ -107,6 +83,7 @@ class Sweep:
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
         self._in_double: dict[tuple[int, tuple[int, ...] | None], Array] = {}
+        self._largest: dict[tuple[int, tuple[int, ...], int], tuple[Array, Array]] = {}
         self._composed: dict[int, Cotangent | None] = {}
         self._ends: dict[int, Cotangent] = {}  # leaves that are costs
         self._uses: dict[int, list[tuple[int, int]]] = {}  # leaves: (user, which input)
@@ -204,74 +181,15 @@ class Sweep:
         exponent = cotangent.exponent
         on = self._grows_on[node.inputs[which]]
         if self.semiring.rescale is not None and on and isinstance(node.op.structure, GROWING):
-            parts, exponent = self._rescaled(parts, exponent)
+            parts, exponent = rescaled(parts, exponent, self.semiring, self.graph.xp)
         return Cotangent(cotangent.rows, parts, exponent, cotangent.block)
-
-    def _rescaled(self, parts: Element, exponent: int) -> tuple[Element, int]:
-        """Returns the parts with their entries about 1 where the largest has gone far from it.
-
-        Products over many layers under- and overflow; a common power of two costs nothing and is exact. Of costs of
-        very different sizes the middle comes near 1, as long as nothing overflows.
-        """
-        known = [part for part in parts if part is not None]
-        xp = self.graph.xp
-        limit = largest_exponent(known[0].dtype, xp) // 4
-        size = _size(parts, xp)
-        if not math.isfinite(size) or size == 0:
-            return parts, exponent
-        found = math.frexp(size)[1]
-        if abs(found) < limit:
-            return parts, exponent
-        assert self.semiring.rescale is not None
-        by_row = [
-            _size(tuple(None if p is None else p[row] for p in parts), xp) for row in range(len(known[0]))
-        ]
-        smallest = math.frexp(min((size for size in by_row if size), default=size))[1]
-        by = max((found + smallest) // 2, found - 2 * limit)
-        return self.semiring.rescale(parts, -by, xp), exponent + by
 
     def _join(self, pending: dict[int, Cotangent], number: int, new: Cotangent) -> None:
         old = pending.get(number)
         pending[number] = new if old is None else self._plus(old, new)
 
     def _plus(self, a: Cotangent, b: Cotangent) -> Cotangent:
-        exponent = self._common_exponent((a, b))
-        rows = a.rows if a.rows == b.rows else tuple(sorted({*a.rows, *b.rows}))
-        left, right = (self._spread(self._at_exponent(side, exponent), side.rows, rows) for side in (a, b))
-        return Cotangent(
-            rows, self.semiring.plus(left, right, self.graph.xp), exponent, a.block, a.alone and b.alone
-        )
-
-    def _common_exponent(self, sides: Sequence[Cotangent]) -> int:
-        if len({side.exponent for side in sides}) == 1:
-            return sides[0].exponent
-        # Zeros have no size: they take the others' exponent, which they would else push out of range.
-        sized = [side.exponent for side in sides if _size(side.parts, self.graph.xp) > 0]
-        return max(sized, default=sides[0].exponent)
-
-    def _at_exponent(self, cotangent: Cotangent, exponent: int) -> Element:
-        if cotangent.exponent == exponent:
-            return cotangent.parts
-        assert self.semiring.rescale is not None
-        return self.semiring.rescale(cotangent.parts, cotangent.exponent - exponent, self.graph.xp)
-
-    def _spread(self, parts: Element, rows: tuple[int, ...], wanted: tuple[int, ...]) -> Element:
-        """Returns the parts with rows for more costs: zero for those that are not reached."""
-        if rows == wanted:
-            return parts
-        places = [wanted.index(row) for row in rows]
-        absent = self.semiring.absent()
-        made: list[Array | None] = []
-        for number, part in enumerate(parts):
-            full = None
-            if part is not None:
-                none = absent[min(number, len(absent) - 1)]
-                full = self.graph.xp.full(
-                    (len(wanted), *part.shape[1:]), none, dtype=part.dtype, device=part.device
-                )
-                full[places] = part
-            made.append(full)
-        return tuple(made)
+        return plus(a, b, self.semiring, self.graph.xp)
 
     def cotangent(self, number: int) -> Cotangent | None:
         """Returns what the sweep carries at a node, with a row for each cost that it reaches; nothing if none."""
@@ -280,19 +198,27 @@ class Sweep:
             self._composed[number] = self._leaf(number) if leaf else self._compose(number)
         return self._composed[number]
 
-    def pieces(self, number: int) -> Iterator[Cotangent]:
-        """Yields what the sweep carries at a leaf, some entries after the others, along its first axis.
+    def pieces(self, number: int, rows: tuple[int, ...] | None = None) -> Iterator[Cotangent]:
+        """Yields what the sweep carries at a node, some entries after the others, along its first axis.
 
-        Nothing is kept: of a weight that enters products, or of which rows are picked, no more than a piece is ever in
-        memory. For a leaf that no cost reaches there is nothing.
+        Of a large weight that enters products, or of which rows are picked, no more than a piece is ever in memory, and
+        it isn't kept. All else comes as one piece. For a node that no cost reaches there is nothing.
+
+        Args:
+            number: The node.
+            rows: The costs that are looked at, among others perhaps; all of them where there is nothing.
         """
-        shape = self.graph.nodes[number].value.shape
-        if one_piece(shape) or number in self._ends:
-            whole = self._leaf(number)
+        graph, uses = self.graph, self._live_uses(number)
+        shape = graph.nodes[number].value.shape
+        apart = all(comes_in_pieces(graph.structure(user), which) for user, which, _ in uses)
+        if one_piece(shape) or not uses or not apart or number in self._ends:
+            whole = self.cotangent(number)
             if whole is not None:
                 yield whole
             return
-        graph, uses = self.graph, self._live_uses(number)
+        if rows is not None:
+            some_rows = ((user, which, above.of_rows(rows)) for user, which, above in uses)
+            uses = [use for use in some_rows if use[-1].rows]
         senders = [
             pull_some(
                 graph.structure(user),
@@ -304,7 +230,7 @@ class Sweep:
             )
             for user, which, above in uses
         ]
-        for some in slices(shape) if uses else ():
+        for some in slices(shape) if uses else ():  # none leads to these costs
             sent = (
                 self._arrived(above, user, which, send(some))
                 for (user, which, above), send in zip(uses, senders, strict=True)
@@ -376,7 +302,7 @@ class Sweep:
     def read(self, cotangent: Cotangent) -> Array:
         """Returns the values of what the sweep carries somewhere, with a row for each cost."""
         every = tuple(range(len(self.graph.costs)))
-        parts = self._spread(cotangent.parts, cotangent.rows, every)
+        parts = spread(cotangent.parts, cotangent.rows, every, self.semiring, self.graph.xp)
         return self.semiring.read(parts, cotangent.exponent, self.graph.xp)
 
     def joined(self, number: int, rows: tuple[int, ...] | None = None) -> Array:
@@ -391,10 +317,37 @@ class Sweep:
         if cotangent is None or not cotangent.exponent:
             return self.joined(number, rows)
         if (number, rows) not in self._in_double:
-            wide = self.graph.xp.float64
-            parts = tuple(None if part is None else cast(part, wide) for part in cotangent.parts)
-            self._in_double[number, rows] = self._join_rows(cotangent._replace(parts=parts), number, rows)
+            self._in_double[number, rows] = self._join_rows(
+                self._in_double_precision(cotangent), number, rows
+            )
         return self._in_double[number, rows]
+
+    def joined_pieces(self, number: int, rows: tuple[int, ...] | None = None) -> Iterator[Array]:
+        """Yields the same, in pieces as :meth:`pieces` has them; nothing where none of the costs is reached."""
+        for piece in self.pieces(number, rows):
+            if rows is None or not set(rows).isdisjoint(piece.rows):
+                yield self._join_rows(self._in_double_precision(piece), number, rows)
+
+    def largest(self, number: int, rows: tuple[int, ...], k: int) -> tuple[Array, Array]:
+        """Returns at which flat positions the k largest values are, with some costs joined, and their sizes.
+
+        They are kept, for all costs together and each by itself, unless there are many of these.
+        """
+        every = tuple(range(len(self.graph.costs)))
+        if (number, rows, k) not in self._largest:
+            together = {rows} if len(every) > FEW_COSTS else {rows, every, *((row,) for row in every)}
+            found = {some: Largest(k) for some in together}
+            for piece in self.pieces(number, rows if len(together) == 1 else None):
+                wide = self._in_double_precision(piece)
+                for some, best in found.items():
+                    if not set(some).isdisjoint(piece.rows):
+                        best.add(in_numpy(self._join_rows(wide, number, some)))
+            self._largest |= {(number, some, k): best.found for some, best in found.items()}
+        return self._largest[number, rows, k]
+
+    def _in_double_precision(self, cotangent: Cotangent) -> Cotangent:
+        wide = self.graph.xp.float64
+        return cotangent._replace(parts=each(cotangent.parts, lambda part: cast(part, wide)))
 
     def _join_rows(self, cotangent: Cotangent | None, number: int, rows: tuple[int, ...] | None) -> Array:
         shape = self.graph.nodes[number].value.shape

@@ -105,13 +105,9 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
     else:
         names, edges = _given(record, known, blocks)
     graph, moved = _marked(record.graph, edges)
-    costs, started = len(graph.costs), [leaf.node for leaf in record.leaves.values() if leaf.kind != "frozen"]
-    found: dict[int, tuple[Array, Array]] = {}
+    started = [leaf.node for leaf in record.leaves.values() if leaf.kind != "frozen"]
     sweep = LeafSweep(graph, "spectrum", {moved[node] for node in started})
-    for node in sweep:
-        values = in_numpy(sweep.values(node))
-        flat = values.reshape(costs, -1, values.shape[-1]).astype(np.float64)
-        found[node] = np.linalg.norm(flat, axis=1), np.linalg.norm(flat.sum(axis=-1), axis=1)
+    found = {node: _norms(sweep, node) for node in sweep}
     of_leaves = {
         name: found[moved[leaf.node]] for name, leaf in record.leaves.items() if leaf.kind != "frozen"
     }
@@ -121,6 +117,19 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
     parts = {name: np.pad(each, ((0, 0), (0, width - each.shape[1]))) for name, each in norms.items()}
     parameters = tuple(name for name in record.parameters if name in parts)
     return Spectrum(graph.cost_names, names, parts, whole, parameters, record.stops_between(started))
+
+
+def _norms(sweep: LeafSweep, node: int) -> tuple[Array, Array]:
+    """Returns the norms of the parts of each cost's gradient by a leaf, (costs, parts), and of their sum, (costs,)."""
+    costs = len(sweep.graph.costs)
+    parts, whole = np.zeros((costs, 1)), np.zeros(costs)
+    for piece in sweep.pieces(node):
+        values = in_numpy(sweep.read(piece)).astype(np.float64)
+        flat = values.reshape(costs, -1, values.shape[-1])
+        parts = np.pad(parts, ((0, 0), (0, max(0, flat.shape[-1] - parts.shape[1]))))
+        parts[:, : flat.shape[-1]] += np.square(flat).sum(axis=1)
+        whole += np.square(flat.sum(axis=-1)).sum(axis=1)
+    return np.sqrt(parts), np.sqrt(whole)
 
 
 def _given(

@@ -11,7 +11,7 @@ from whygrad.model_record import Record
 from whygrad.report.idle import COARSE, ROUNDING
 from whygrad.report.record import Part
 from whygrad.semirings import SEMIRINGS
-from whygrad.structures.pieces import one_piece, pull_some, slices
+from whygrad.structures.pieces import comes_in_pieces, one_piece, pull_some, slices
 from whygrad.sweep import Sweep
 
 # Only gradients that are so small beside the sum of absolute contributions are looked into: rounding is, in any depth.
@@ -56,10 +56,10 @@ class _Sent(NamedTuple):
         node, local = self.graph.nodes[self.user], self.graph.local(self.user)
         assert node.op is not None
         how = (SEMIRINGS["total"], (self.sizes[None],), local, self.which, node.marked)
-        shape = local.inputs[self.which].shape
-        if one_piece(shape):
-            return _sum(node.op.structure.pull(*how)[0])
-        send = pull_some(node.op.structure, *how)
+        structure, shape = node.op.structure, local.inputs[self.which].shape
+        if one_piece(shape) or not comes_in_pieces(structure, self.which):
+            return _sum(structure.pull(*how)[0])
+        send = pull_some(structure, *how)
         return sum(_sum(send(some)[0]) for some in slices(shape))
 
 

@@ -5,7 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from whygrad.structures.affine import Affine
-from whygrad.structures.local import Local, Structure, each
+from whygrad.structures.local import Local, Structure
 from whygrad.structures.product import Contraction
 from whygrad.structures.selection import Selection
 
@@ -37,17 +37,18 @@ def slices(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(top, min(top + step, shape[0])) for top in range(0, shape[0], step))
 
 
+def comes_in_pieces(structure: Structure, which: int) -> bool:
+    """Returns whether some entries of an input can be pulled back to alone: of products, and of picked rows."""
+    product = structure.product if isinstance(structure, Affine) and which < 2 else structure
+    return isinstance(product, Contraction) or (isinstance(product, Selection) and product.rows)
+
+
 def pull_some(
     structure: Structure, semiring: "Semiring", cotangent: "Element", local: Local, which: int, marked: bool
 ) -> "Callable[[slice], Element]":
-    """Returns a function of a part of an input's first axis, with what is pulled back to the entries there.
-
-    Products and picked rows, in which weights are used, pull back to these alone; others to all, of which it is a part.
-    """
-    if isinstance(structure, Affine) and which < 2:
+    """Returns a function of a part of an input's first axis, with what is pulled back to the entries there."""
+    if isinstance(structure, Affine):
         structure, local = structure.product, local._replace(inputs=local.inputs[:2])
-    if isinstance(structure, Contraction) or (isinstance(structure, Selection) and structure.rows):
-        shared = local._replace(kept={})  # lifted partials are the same in all pieces
-        return lambda some: structure.pull_some(semiring, cotangent, shared, which, marked, some)
-    whole = structure.pull(semiring, cotangent, local, which, marked)
-    return lambda some: each(whole, lambda part: part[:, some])
+    assert isinstance(structure, (Contraction, Selection))
+    pull, shared = structure.pull_some, local._replace(kept={})  # lifted partials are the same in all pieces
+    return lambda some: pull(semiring, cotangent, shared, which, marked, some)

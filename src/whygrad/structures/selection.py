@@ -28,6 +28,17 @@ class Window(NamedTuple):
         axes = zip(self.strides, steps, self.shape, strict=True)
         return prod(self.shape) == size and all(s == step or n == 1 for s, step, n in axes)
 
+    def places(self, entry: int) -> Array:
+        """Returns at which flat positions of the view an entry of the array is seen."""
+        left, index = entry - self.offset, [np.arange(size) for size in self.shape]
+        for axis in sorted(range(len(self.shape)), key=lambda axis: -self.strides[axis]):
+            if self.shape[axis] > 1 and self.strides[axis]:
+                place, left = divmod(left, self.strides[axis])
+                index[axis] = index[axis][place : place + 1] if place >= 0 else index[axis][:0]
+        if left:
+            return np.arange(0)
+        return np.ravel(np.ravel_multi_index(np.ix_(*index), self.shape)) if self.shape else np.arange(1)
+
 
 class Selection(NamedTuple):
     """Each output entry is one entry of an input, or none (a number that was filled in): zeros and ones.
@@ -164,6 +175,10 @@ class Selection(NamedTuple):
             row, place = divmod(position, prod(local.inputs[0].shape[1:]))
             at = np.flatnonzero(in_numpy(self._picked(local)) == row + 1)
             places = at * prod(local.inputs[0].shape[1:]) + place
+            return Column(places, partials_like(1, local.output, places.shape))
+        window = self.window(local)
+        if window is not None:
+            places = window.places(position)
             return Column(places, partials_like(1, local.output, places.shape))
         flags = [xp.zeros(prod(x.shape), dtype=xp.float64, device=x.device) for x in local.inputs]
         flags[which][position] = 1.0

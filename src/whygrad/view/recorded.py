@@ -122,6 +122,7 @@ class _Document:
         self.numbers = {
             n: place.part.numbers for n, place in enumerate(self.modules.places) if place.part is not None
         }
+        self.paths = paths or 1
         self.strongest = StrongestPaths(record, self.modules, paths) if paths else None
         self._joined: dict[tuple[str, str], Array] = {}
         self.semirings = [name for name in semirings if name != "total" or self._has_totals]
@@ -292,10 +293,15 @@ class _Document:
     def _of_parameter(self, name: str, parameter: str) -> Array:
         """Returns a sweep's values at a parameter joined for each cost, once for all modules that it is part of."""
         if (name, parameter) not in self._joined:
-            sweep = self.record.graph_sweep(name)
-            values = in_numpy(sweep.values(self.record.leaves[parameter].node)).astype(np.float64)
-            flat = np.abs(values).reshape(len(self.costs), -1)
-            self._joined[name, parameter] = JOINED[name](flat, axis=1)
+            sweep, node = self.record.graph_sweep(name), self.record.leaves[parameter].node
+            made = np.zeros(len(self.costs))
+            if name == "strongest":  # one of those at which its paths are searched for
+                for row in range(len(made)):
+                    made[row] = sweep.largest(node, (row,), self.paths)[1].max(initial=0.0)
+            else:
+                for piece in sweep.pieces(node):
+                    made += in_numpy(sweep.read(piece)).reshape(len(made), -1).sum(axis=1, dtype=np.float64)
+            self._joined[name, parameter] = made
         return self._joined[name, parameter]
 
     def _branches(self) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.arrays import in_numpy
+from whygrad.arrays import Array, in_numpy
 from whygrad.model_record import Record
 from whygrad.paths import Walker
 from whygrad.report.phrases import grouped, named
@@ -30,7 +30,7 @@ class StrongestPaths:
         self.record, self.modules, self.k = record, modules, k
         self.names: dict[str, int] = {}
         self.found: list[list[Any]] = []
-        self._count = record.graph_sweep("count")
+        self._sums: dict[tuple[str, str], Array] = {}
         rows = range(min(len(record.cost_names), MOST_COSTS))
         self._walkers = [Walker(record.graph, (row,)) for row in rows]
 
@@ -100,9 +100,8 @@ class StrongestPaths:
         total = None if numbers.total is None else float(numbers.total[rows].sum())
         names = [self.modules.places[m].name for m in inside]
         starts = [self.record.leaves[name].node for name in names]
-        gradients = self.record.gradients()
-        whole = sum(float(in_numpy(gradients[name][rows]).astype(np.float64).sum()) for name in names)
-        many = sum(self._counted(name, rows) for name in names)
+        whole = sum(float(self._sum("gradient", name)[rows].sum()) for name in names)
+        many = sum(float(self._sum("count", name)[rows].sum()) for name in names)
         return {
             "top": tops,
             "shares": [self.found[top][0] / total if total and np.isfinite(total) else None for top in tops],
@@ -112,9 +111,15 @@ class StrongestPaths:
             "stops": stopped(self.record.stops_between(starts, None if k is None else (k,))),
         }
 
-    def _counted(self, name: str, rows: slice) -> float:
-        values = in_numpy(self._count.values(self.record.leaves[name].node))[rows]
-        return float(values.astype(np.float64).sum())
+    def _sum(self, semiring: str, name: str) -> Array:
+        """Returns the sum of a sweep's values over a parameter, for each cost, once for all modules that it is in."""
+        if (semiring, name) not in self._sums:
+            sweep = self.record.graph_sweep(semiring)
+            made = np.zeros(len(self.record.cost_names))
+            for piece in sweep.pieces(self.record.leaves[name].node):
+                made += in_numpy(sweep.read(piece)).reshape(len(made), -1).sum(axis=1, dtype=np.float64)
+            self._sums[semiring, name] = made
+        return self._sums[semiring, name]
 
 
 def paths_of(record: Record, quantity: str, row: int | None, k: int) -> dict[str, Any]:

@@ -332,3 +332,23 @@ def test_every_cost_is_where_bands_begin_wherever_it_is_made(nested):
         assert norms[record.cost_names.index("both")] == pytest.approx(factor * float(sent.norm()), rel=1e-5)
         through = found[place(made, of, "cost"), place(made, "both", "cost")]
         assert through[record.cost_names.index("both")] == pytest.approx(factor)
+
+
+def test_costs_of_each_example_have_bands_of_their_own():
+    torch.manual_seed(0)
+    model, x = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 2)}), torch.randn(3, 3)
+
+    def costs(model, x):
+        each = model["a"](x).square().sum(1)
+        return {"each": each, "weighed": (each * torch.arange(3.0)).sum()}
+
+    made = recorded_document(wg.record(model, x, costs))
+    found = bands(made)
+    for row in range(3):
+        own = {
+            norms.index(max(norms)) for (_, to), norms in found.items() if to == place(made, f"each[{row}]")
+        }
+        assert own == {row}
+    weighed = [norms for (_, to), norms in found.items() if to == place(made, "weighed")]
+    assert weighed
+    assert all(norms[:3] == [0, 0, 0] and norms[3] for norms in weighed)

@@ -21,6 +21,8 @@ from whygrad.report.record import Part, Report
 MOST_JOINS = 12
 # More parts of one module than these are put into groups, one after the other.
 MOST_TOGETHER = 24
+# So many costs that are entries of one value have bands to it, each for itself.
+MOST_ENDS = 16
 
 
 class Place(NamedTuple):
@@ -182,8 +184,9 @@ class _Finder:
                 continue
             if homes[number] and homes[number] not in outer:
                 continue
-            if number in ends and shared[number] == 1:
-                found[number] = ends[number]  # others may be made of it
+            if number in ends:  # others may be made of it
+                if shared[number] == 1:
+                    found[number] = ends[number]
                 continue
             after = [user for user, _ in users[number] if self.live[user]]
             to = {found.get(user, -1) for user in after}
@@ -242,11 +245,7 @@ class _Finder:
                 continue
             around = set(self._around(start))
             sums: dict[int, Array] = {}
-            for use in uses:
-                end = self._end(use)
-                if end is None or end == start:
-                    continue
-                sent = self._sent(use)
+            for end, sent in (pair for use in uses for pair in self._sent(use, start)):
                 for place in self._around(end):
                     if place not in around:
                         sums[place] = sent if place not in sums else sums[place] + sent
@@ -257,16 +256,23 @@ class _Finder:
                     squares[begin, end] = squares.get((begin, end), 0.0) + square
         return squares
 
-    def _end(self, use: Use) -> int | None:
-        """Returns the place that sends back through a use: a cost's, where it is the value itself; of several none."""
-        if use.which is not None:
-            return self.at[use.user] if self.live[use.user] else None
-        rows = [row for row, cost in enumerate(self.graph.costs) if cost.node == use.user]
-        return self._cost(rows[0]) if len(rows) == 1 else None
+    def _sent(self, use: Use, start: int) -> Iterator[tuple[int, Array]]:
+        """Yields the places, but one, that send back through a use, and what they send: (costs, entries).
 
-    def _sent(self, use: Use) -> Array:
+        A value that is a cost itself has it from that cost's place; one that is very many costs from none.
+        """
+        ends: dict[int | None, int | None] = {self.at[use.user] if self.live[use.user] else None: None}
+        if use.which is None:
+            rows = [row for row, cost in enumerate(self.graph.costs) if cost.node == use.user]
+            ends = {self._cost(row): row for row in rows} if len(rows) <= MOST_ENDS else {}
+        ends = {end: row for end, row in ends.items() if end not in (None, start)}
+        if not ends:
+            return
         made = in_numpy(self.sweep.sent(use.way)).astype(np.float64)
-        return made.reshape(made.shape[0], -1)
+        sent = made.reshape(made.shape[0], -1)
+        for end, row in ends.items():
+            assert end is not None
+            yield end, sent if row is None else np.where(np.arange(len(sent))[:, None] == row, sent, 0.0)
 
     def _ordered(self, squares: dict[tuple[int, int], Array]) -> Modules:
         """Returns everything with places in the order of rows: each module's parts as they are first used."""

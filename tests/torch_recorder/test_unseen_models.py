@@ -1,6 +1,7 @@
 """Models as people write them in practice: unchanged, and recorded with autograd's gradients, or refused in words."""
 
 import random
+import types
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -94,6 +95,53 @@ def test_what_a_model_holds_is_as_before() -> None:
     assert all(model.layer._parameters[name] is parameter for name, parameter in layer.items())
     right = torch.autograd.grad(costs(model, x)["all"], model.layer.bias)[0]
     torch.testing.assert_close(second.gradients()["layer.bias"][0], right)
+
+
+class Keeps(nn.Module):
+    """Writes to what it keeps in attributes that are no buffers, one in the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.mean, self.table = nn.Linear(4, 4), torch.zeros(4), np.zeros(2)
+        self.cache = {"layers": [{"k": torch.zeros(4)}], "pair": (torch.zeros(4), 0)}
+        self.seen = types.SimpleNamespace(many=0, last=torch.full((4,), torch.nan))
+        self.drawn, self.shuffled = np.random.default_rng(0), random.Random(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h: torch.Tensor = self.layer(x) * self.drawn.random() * self.shuffled.random()
+        self.mean.lerp_(h.detach().mean(0), 0.1)
+        self.table += 1
+        self.cache["layers"][0]["k"].copy_(h[0].detach())
+        self.cache["layers"].append({})
+        self.cache["pair"][0].add_(1)
+        self.seen.many += 1
+        self.seen.last.copy_(h[-1].detach())
+        return h + self.mean
+
+    def state(self) -> Any:
+        """All of it in words."""
+        layers, (count, _) = self.cache["layers"], self.cache["pair"]
+        return (
+            *(repr(each.tolist()) for each in (self.mean, self.table, layers[0]["k"], count, self.seen.last)),
+            len(layers),
+            self.seen.many,
+            self.drawn.bit_generator.state,
+            self.shuffled.getstate(),
+        )
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_a_module_keeps_in_attributes_is_as_before(inside: bool) -> None:
+    module, x = Keeps().requires_grad_(inside), torch.randn(3, 4)
+    before = module.state()
+    model = module if inside else nn.Linear(4, 4)
+
+    def costs(m: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return size(module, x if inside else m(x))
+
+    record = wg.record(model, x, costs)
+    assert module.state() == before
+    assert record.costs["size"] == costs(model, x)["size"].item()
 
 
 def test_what_modules_outside_of_the_model_hold_is_as_before() -> None:

@@ -1,10 +1,13 @@
 """A run leaves no trace: what it wrote to a model, its batch and the random states is taken back."""
 
+import dataclasses
 import operator
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -55,11 +58,21 @@ def state_left(modules: Sequence[nn.Module], others: Iterable[Tensor]) -> Iterat
     """Restores buffers, gradients, what modules hold, which parameters train, and other tensors."""
     parameters = _once(module._parameters for module in modules)
     buffers = _once(module._buffers for module in modules)
-    with (
-        _tensors_left([*buffers, *others], [*parameters, *buffers]),
-        _modules_left(modules, parameters),
-    ):
-        yield
+    contents, held = _inside(modules)
+    known = set(map(id, parameters))
+    written = {id(each): each for each in (*buffers, *others, *held) if isinstance(each, Tensor)}
+    trained = [(p, p.requires_grad) for p in parameters]
+    with _tensors_left([each for each in written.values() if id(each) not in known], [*parameters, *buffers]):
+        undo = _ways_back(held)
+        try:
+            yield
+        finally:
+            _put_contents_back(contents)
+            for back in undo:
+                back()
+            for parameter, train in trained:
+                if parameter.requires_grad != train:
+                    parameter.requires_grad_(train)
 
 
 @contextmanager
@@ -98,7 +111,7 @@ def _tensors_left(written: Iterable[Tensor], followed: Iterable[Tensor]) -> Iter
 
 def _values(written: Iterable[Tensor]) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Returns tensors with the memory that they have and a copy of what is in it."""
-    return [(t, t.data, t.detach().clone()) for t in written if t.layout == torch.strided]
+    return [(t, t.data, t.detach().clone()) for t in written if t.layout == torch.strided and not t.is_meta]
 
 
 def _put_values_back(kept: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
@@ -112,23 +125,6 @@ def _put_values_back(kept: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
 
 
 @contextmanager
-def _modules_left(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Iterator[None]:
-    """Restores which parameters train, and what modules hold: modes, counters, caches, lists of losses.
-
-    What they hold is their attributes, and what is in those that are plain lists, mappings and sets.
-    """
-    trained = [(p, p.requires_grad) for p in parameters]
-    kept = _contents(modules)
-    try:
-        yield
-    finally:
-        _put_contents_back(kept)
-        for parameter, train in trained:
-            if parameter.requires_grad != train:
-                parameter.requires_grad_(train)
-
-
-@contextmanager
 def others_left() -> Iterator[Callable[[nn.Module], None]]:
     """Yields what is told of modules that run and are no part of the model; restores their buffers and what they hold.
 
@@ -137,26 +133,71 @@ def others_left() -> Iterator[Callable[[nn.Module], None]]:
     known: set[int] = set()
     contents: list[tuple[Any, Any]] = []
     values: list[tuple[Tensor, Tensor, Tensor]] = []
+    undo: list[Callable[[], None]] = []
 
     def met(module: nn.Module) -> None:
         if id(module) not in known:
             known.add(id(module))
             with no_dispatch():
-                contents.extend(_contents([module]))
-                values.extend(_values(buffer for buffer in module._buffers.values() if buffer is not None))
+                inside, held = _inside([module])
+                contents.extend(inside)
+                there = (*module._buffers.values(), *held)
+                values.extend(_values(each for each in there if isinstance(each, Tensor)))
+                undo.extend(_ways_back(held))
 
     try:
         yield met
     finally:
         _put_contents_back(contents)
         _put_values_back(values)
+        for back in undo:
+            back()
 
 
-def _contents(modules: Iterable[nn.Module]) -> list[tuple[Any, Any]]:
-    """Returns containers in modules, with copies that hold the same objects."""
-    held: list[Any] = [vars(module) for module in modules]
-    held += [value for attributes in held for value in attributes.values() if type(value) in PLAIN]
-    return [(container, container.copy()) for container in held]
+def _inside(modules: Iterable[nn.Module]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Returns the containers in modules, with copies that hold the same objects, and what they hold.
+
+    Containers are attributes, and the plain lists, mappings, sets, namespaces and dataclasses in them. What they hold
+    is all else but parameters, buffers and modules.
+    """
+    contents: list[tuple[Any, Any]] = []
+    held: list[Any] = []
+    tables: set[int] = set()
+    waiting: list[Any] = []
+    for module in modules:
+        tables |= {id(module._parameters), id(module._buffers), id(module._modules)}
+        waiting.append(vars(module))
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if type(each) is not tuple:
+            contents.append((each, each.copy()))
+        if id(each) in tables:
+            continue
+        for value in each.values() if isinstance(each, dict) else each:
+            if type(value) in PLAIN or type(value) is tuple:
+                waiting.append(value)
+            elif type(value) is SimpleNamespace or dataclasses.is_dataclass(type(value)):
+                waiting += [vars(value)] if hasattr(value, "__dict__") else []
+            else:
+                held.append(value)
+    return contents, held
+
+
+def _ways_back(held: Iterable[Any]) -> list[Callable[[], None]]:
+    """Returns what sets arrays and generators of random numbers to what they are now; tensors are another matter."""
+    undo: list[Callable[[], None]] = []
+    for each in held:
+        if type(each) is np.ndarray and each.flags.writeable:
+            undo.append(partial(np.copyto, each, each.copy()))
+        elif isinstance(each, np.random.Generator):
+            undo.append(partial(setattr, each.bit_generator, "state", each.bit_generator.state))
+        elif isinstance(each, random.Random):
+            undo.append(partial(each.setstate, each.getstate()))
+    return undo
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """How many paths there are, as exact integers of any size."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from whygrad.cotangent import Cotangent
 from whygrad.graph import Graph
 from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
+
+Progress: TypeAlias = Callable[[str, float], None]
 
 
 class Count(int):
@@ -31,15 +35,27 @@ class Count(int):
 
 
 class ExactCounts:
-    """Counts of paths as exact integers, for the ``count`` or the ``live`` semiring."""
+    """Counts of paths as exact integers, for the ``count`` or the ``live`` semiring.
 
-    def __init__(self, graph: Graph, semiring: str) -> None:
+    Args:
+        graph: What was computed.
+        semiring: Its name.
+        progress: Told what is being counted, and which share of it is done.
+    """
+
+    def __init__(self, graph: Graph, semiring: str, progress: Progress = lambda what, share: None) -> None:
         self._graph = graph
         self._semiring = semiring
-        self._plain = Sweep(graph, semiring)
+        self._plain = Sweep(graph, semiring, progress=partial(progress, semiring))
         self._residues: list[tuple[int, Sweep]] = []
 
-    def joined(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
+    def joined(
+        self,
+        number: int,
+        rows: tuple[int, ...] | None = None,
+        positions: Any = None,
+        progress: Progress = lambda what, share: None,
+    ) -> Array:
         """Returns, as an object array of Python integers, the counts of paths to some costs (all: nothing)."""
 
         def chosen(sweep: Sweep) -> Array:
@@ -57,6 +73,7 @@ class ExactCounts:
         product = 1
         place = 0
         while product.bit_length() <= bits + 2:
+            progress(self._semiring, product.bit_length() / (bits + 3))
             prime, sweep = self._residue(place)
             found = _integers(chosen(sweep))
             # Garner: add the multiple of the product so far that makes the residue right.
@@ -98,21 +115,30 @@ class Counts:
 
     Args:
         graph: What was computed.
+        progress: Told what is being counted, and which share of it is done.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self._structural, self._live = ExactCounts(graph, "count"), ExactCounts(graph, "live")
+    def __init__(self, graph: Graph, progress: Progress = lambda what, share: None) -> None:
+        self._structural = ExactCounts(graph, "count", progress)
+        self._live = ExactCounts(graph, "live", progress)
 
-    def joined(self, number: int, rows: tuple[int, ...] | None = None, positions: Any = None) -> Array:
+    def joined(
+        self,
+        number: int,
+        rows: tuple[int, ...] | None = None,
+        positions: Any = None,
+        progress: Progress = lambda what, share: None,
+    ) -> Array:
         """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
 
         Args:
             number: The node.
             rows: The costs that paths may lead to; all of them where there is nothing.
             positions: The flat positions of the entries that are asked about; the whole array where there is nothing.
+            progress: Told what is being counted, and which share of it is done.
         """
-        structural = self._structural.joined(number, rows, positions)
-        live = self._live.joined(number, rows, positions)
+        structural = self._structural.joined(number, rows, positions, progress)
+        live = self._live.joined(number, rows, positions, progress)
         made = np.empty(structural.shape, dtype=object)
         for place in np.ndindex(structural.shape):
             made[place] = Count(structural[place], live[place])

@@ -1,6 +1,7 @@
 """The strongest paths of a run or a recorded model with the names of their quantities, and the sums over all paths."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -20,14 +21,20 @@ class Source(Protocol):
     def graph(self) -> Graph:
         """What was computed."""
 
-    def graph_sweep(self, semiring: str) -> Sweep:
-        """Returns the backward sweep under a semiring."""
+    def graph_sweep(self, semiring: str, progress: Callable[[str, float], None] | None = None) -> Sweep:
+        """Returns the backward sweep under a semiring; ``progress`` is told how far it is."""
 
     def path_names(self, path: Path) -> tuple[str, ...]:
         """Returns the names of the quantities along a path."""
 
     def unicode(self, name: str) -> str:
         """Returns a quantity's name as a terminal shows it."""
+
+
+def _bar() -> AbstractContextManager[Callable[[str, float], None]]:
+    from whygrad.render.progress import progress
+
+    return progress()
 
 
 # From so many paths on it takes a sweep for each 31 bits to count them exactly.
@@ -73,14 +80,18 @@ class Paths:
     def _found(self) -> list[NamedPath]:
         source = self.source
         walker = Walker(source.graph, self._rows)
-        found = walker.strongest(source.graph_sweep("strongest"), self._starts, self._k)
+        with _bar() as tell:
+            sweep = source.graph_sweep("strongest", lambda what, share: tell(what, share / 2))
+            found = walker.strongest(
+                sweep, self._starts, self._k, lambda share: tell("paths", (1 + share) / 2)
+            )
         return [NamedPath(source.path_names(path), path.contribution, path) for path in found]
 
     def _over_all(self, semiring: str) -> float:
-        sweep = self.source.graph_sweep(semiring)
         values = 0.0
-        for node, positions in self._starts:
-            with np.errstate(all="ignore"):  # where contributions aren't finite, their sum isn't
+        with _bar() as tell, np.errstate(all="ignore"):  # where contributions aren't finite, their sum isn't
+            sweep = self.source.graph_sweep(semiring, tell)
+            for node, positions in self._starts:
                 if positions is None:
                     for piece in sweep.joined_pieces(node, self._rows):
                         values += float(in_numpy(piece).sum(dtype=np.float64))
@@ -109,15 +120,16 @@ class Paths:
         """The sum of the absolute contributions of all paths."""
         return self._over_all("total")
 
-    def _counters(self) -> tuple[ExactCounts, ExactCounts]:
-        return ExactCounts(self.source.graph, "count"), ExactCounts(self.source.graph, "live")
+    def _counters(self, tell: Callable[[str, float], None]) -> tuple[ExactCounts, ExactCounts]:
+        return ExactCounts(self.source.graph, "count", tell), ExactCounts(self.source.graph, "live", tell)
 
-    def _counted(self, counter: ExactCounts) -> int:
-        return sum(int(counter.joined(node, self._rows, at).sum()) for node, at in self._starts)
+    def _counted(self, counter: ExactCounts, tell: Callable[[str, float], None]) -> int:
+        return sum(int(counter.joined(node, self._rows, at, tell).sum()) for node, at in self._starts)
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        whole, live = map(self._counted, self._counters())
+        with _bar() as tell:
+            whole, live = (self._counted(counter, tell) for counter in self._counters(tell))
         return whole, live
 
     @cached_property
@@ -126,13 +138,17 @@ class Paths:
 
         Their difference is right to some digits too.
         """
-        counters = self._counters()
-        whole, live = (
-            sum(counter.about(node, self._rows, at) for node, at in self._starts) for counter in counters
-        )
-        # sums that were rounded say nothing of a small difference
-        if whole < LARGE or (whole - live) * 10**6 < whole:
-            whole, live = self._counts = self._counted(counters[0]), self._counted(counters[1])
+        with _bar() as tell:
+            counters = self._counters(tell)
+            whole, live = (
+                sum(counter.about(node, self._rows, at) for node, at in self._starts) for counter in counters
+            )
+            # sums that were rounded say nothing of a small difference
+            if whole < LARGE or (whole - live) * 10**6 < whole:
+                whole, live = self._counts = (
+                    self._counted(counters[0], tell),
+                    self._counted(counters[1], tell),
+                )
         return whole, live
 
     @property

@@ -215,10 +215,10 @@ class Record:
         need_known("sweep", semiring, SEMIRINGS)
         return RecordValues(self, semiring)
 
-    def graph_sweep(self, semiring: str) -> Sweep:
-        """Returns the backward sweep over the graph under a semiring."""
+    def graph_sweep(self, semiring: str, progress: Callable[[str, float], None] | None = None) -> Sweep:
+        """Returns the backward sweep over the graph under a semiring; ``progress`` is told how far it is."""
         with unrounded(self.graph.xp):
-            return self._sweeps[semiring]
+            return self._sweeps.made(semiring, progress)
 
     def paths(self, quantity: str | None = None, cost: str | int | None = None, k: int = 10) -> "Paths":
         """Returns the k strongest paths from a quantity to the costs, strongest first.
@@ -376,8 +376,10 @@ class Record:
             [[False, True, False], [False, True, False]]
         """
         from whygrad.branches import spectrum
+        from whygrad.render.progress import progress
 
-        return spectrum(self, blocks)
+        with progress() as tell:
+            return spectrum(self, blocks, tell)
 
     def view(
         self,

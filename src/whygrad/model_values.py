@@ -1,6 +1,5 @@
 """The values of one semiring at the quantities of a recorded model."""
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,15 +20,23 @@ class RecordValues:
 
     def __init__(self, record: "Record", semiring: str) -> None:
         self._record, self._semiring = record, semiring
+        self._counts: Counts | None = None
 
     @property
     def sweep(self) -> Sweep:
-        """The backward sweep over the graph."""
-        return self._record.graph_sweep(self._semiring)
+        """The backward sweep over the graph; a terminal shows a bar where it takes long."""
+        from whygrad.render.progress import progress
 
-    @cached_property
-    def _counts(self) -> Counts:
-        return Counts(self._record.graph)
+        with progress() as tell:
+            return self._record.graph_sweep(self._semiring, tell)
+
+    def _counted(self, node: int, rows: tuple[int, ...] | None, positions: Any = None) -> Array:
+        from whygrad.render.progress import progress
+
+        with progress() as tell:
+            if self._counts is None:
+                self._counts = Counts(self._record.graph, tell)
+            return self._counts.joined(node, rows, positions, tell)
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -56,13 +63,9 @@ class RecordValues:
         node, position = record.at(quantity)
         rows = None if cost is None else (record.cost_row(cost),)
         if position is None:
-            return (
-                self._counts.joined(node, rows)
-                if self._semiring == "count"
-                else self.sweep.joined(node, rows)
-            )
+            return self._counted(node, rows) if self._semiring == "count" else self.sweep.joined(node, rows)
         if self._semiring in ("count", "live"):
-            (count,) = self._counts.joined(node, rows, [position])
+            (count,) = self._counted(node, rows, [position])
             return count if self._semiring == "count" else count.live
         joined = self.sweep.joined_in_double(node, rows)  # a single number has the range that Python's have
         shape = tuple(record.graph.nodes[node].value.shape)

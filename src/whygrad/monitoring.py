@@ -16,7 +16,7 @@ import numpy as np
 from whygrad.arrays import in_numpy, unrounded
 from whygrad.errors import NotSupportedError, ShapeError, WhygradError, need_known
 from whygrad.gradients import cosines_of
-from whygrad.recorders import OPAQUE, need_costs, record
+from whygrad.recorders import OPAQUE, need_costs, record_quietly
 from whygrad.report.build import report
 from whygrad.report.phrases import named
 
@@ -146,7 +146,7 @@ class monitor:  # noqa: N801 - reads as what it does: with wg.monitor(...) as wa
             NotSupportedError: As :func:`whygrad.record` says.
             QuantityError: One of the modules has no parameter.
         """
-        recorded = record(self._model, batch, self._costs, opaque=self._opaque)
+        recorded = record_quietly(self._model, batch, self._costs, self._opaque)
         self._stops = tuple(map(recorded.node_name, recorded.stops))
         made = {f"cost {name}": value for name, value in recorded.costs.items()}
         names = list(recorded.costs)

@@ -5,7 +5,7 @@ The derivative is the sum of all contributions (Bauer 1974, *Computational graph
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import count
 from typing import NamedTuple
@@ -108,7 +108,13 @@ class Walker:
         made: Array = np.abs(self._bounds[node][positions].astype(np.float64))
         return made
 
-    def strongest(self, sweep: Sweep, starts: Iterable[tuple[int, Array | None]], k: int) -> list[Path]:
+    def strongest(
+        self,
+        sweep: Sweep,
+        starts: Sequence[tuple[int, Array | None]],
+        k: int,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> list[Path]:
         """Returns the k live paths with the largest absolute contributions, strongest first.
 
         Best-first search: a beginning is continued in the order of (its product) times (the strongest contribution
@@ -119,6 +125,7 @@ class Walker:
             sweep: A ``strongest`` sweep over the same graph.
             starts: Pairs of a node and the flat positions in it where paths may begin (all: nothing).
             k: How many.
+            progress: Told which share of the starts has been looked at: most of the work where they are large.
         """
         order = count()
         heap: list[tuple[float, int, _Walk, bool]] = []
@@ -138,7 +145,8 @@ class Walker:
                     walk = _Walk(Entry(node, int(positions[place])), partial, product, before)
                     heapq.heappush(heap, (-float(priorities[place]), next(order), walk, False))
 
-        for node, positions in starts:
+        for place, (node, positions) in enumerate(starts):
+            progress(place / len(starts))
             if positions is None:
                 places, sizes = sweep.largest(node, self.rows, k)
                 push(sizes, node, places, None, None)

@@ -76,13 +76,31 @@ def record(
         )
     need_costs("record", costs, "record(model, batch, costs), in this order")
     need_known("record: opaque", opaque, OPAQUE)
+    from whygrad.render.progress import progress
+
+    with progress() as tell:
+        return record_quietly(model, batch, costs, opaque, tell)
+
+
+def record_quietly(
+    model: Any,
+    batch: Any,
+    costs: Callable[[Any, Any], Any],
+    opaque: str,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> "Record":
+    """Returns the record of arguments that have been checked; ``progress`` is told how far it is, and no terminal.
+
+    Raises:
+        NotSupportedError: PyTorch isn't installed; or as for :func:`record`.
+    """
     try:
         from whygrad.torch_recorder import record_model
     except ModuleNotFoundError as missing:
         raise NotSupportedError(
             f"record: {missing.name} is not installed; install it with: pip install 'whygrad[torch]'"
         ) from None
-    return record_model(model, batch, costs, opaque)
+    return record_model(model, batch, costs, opaque, progress)
 
 
 def need_costs(where: str, costs: Any, instead: str) -> None:

@@ -1,6 +1,6 @@
 """A run: one forward pass of a network on some examples, and everything that can be asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,9 @@ class Run(ForwardPass):
         """The graph of nodes alone."""
         return self.recorded.graph
 
-    def graph_sweep(self, semiring: str) -> "Sweep":
-        """Returns the backward sweep over the graph under a semiring."""
-        return self.sweep(semiring).sweep
+    def graph_sweep(self, semiring: str, progress: Callable[[str, float], None] | None = None) -> "Sweep":
+        """Returns the backward sweep over the graph under a semiring; ``progress`` is told how far it is."""
+        return self.sweep(semiring).swept(progress)
 
     def path_names(self, path: "Path") -> tuple[str, ...]:
         """Returns the names of the quantities along a path, in the network's notation."""

@@ -13,8 +13,8 @@ Three things keep the work small:
 * Leaves (weights above all) are pulled back only when somebody asks.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from whygrad.arrays import Array, beside, cast, in_numpy, keep_memory
@@ -55,6 +55,7 @@ class Sweep:
         graph: What was computed.
         semiring: How paths are added up: a name in ``SEMIRINGS``, or the record itself.
         restart: Whether the sweep may go on with a narrow node's identity.
+        progress: Told which share of the work is done.
 
     Example:
         >>> import numpy as np
@@ -75,10 +76,12 @@ class Sweep:
         graph: Graph,
         semiring: str | Semiring,
         restart: bool = True,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.graph = graph
         self.semiring: Semiring = SEMIRINGS[semiring] if isinstance(semiring, str) else semiring
         self._restart = restart and graph.examples > 0
+        self._progress = progress
         self._blocks: list[_Block] = []
         self._own: dict[int, Cotangent] = {}  # nodes that have inputs, in the rows of their block
         self._joined: dict[tuple[int, tuple[int, ...] | None], Array] = {}
@@ -96,8 +99,12 @@ class Sweep:
 
     def _run(self, pending: dict[int, Cotangent]) -> None:
         """Pulls the costs' cotangents back through all nodes."""
+        # about as much as there is to multiply with
+        work = [sum(map(self.graph.size, node.inputs)) for node in self.graph.nodes] if self._progress else []
         for number in range(len(self.graph.nodes) - 1, -1, -1):
             self._pass(number, pending)
+            if self._progress is not None:
+                self._progress(1 - sum(work[:number]) / max(1, sum(work)))
 
     def _pass(self, number: int, pending: dict[int, Cotangent]) -> None:
         """Pulls a node's cotangent, where there is one, back to the inner nodes that it was made from."""
@@ -387,5 +394,11 @@ class Sweeps(dict[str, Sweep]):
         self.graph = graph
 
     def __missing__(self, semiring: str) -> Sweep:
-        self[semiring] = made = Sweep(self.graph, semiring)
-        return made
+        return self.made(semiring)
+
+    def made(self, semiring: str, progress: Callable[[str, float], None] | None = None) -> Sweep:
+        """Returns the sweep under a semiring; if it takes long somebody may be told how far it is."""
+        if semiring not in self:
+            told = None if progress is None else partial(progress, semiring)
+            self[semiring] = Sweep(self.graph, semiring, progress=told)
+        return self[semiring]

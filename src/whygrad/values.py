@@ -1,5 +1,6 @@
 """The values of one semiring at the quantities of a run."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from whygrad.exact_counts import Counts
 from whygrad.model_values import plain
 from whygrad.notation import Quantity
 from whygrad.semirings import SEMIRINGS
-from whygrad.sweep import Sweep
+from whygrad.sweep import Sweep, Sweeps
 
 if TYPE_CHECKING:
     from whygrad.run import Run
@@ -23,10 +24,18 @@ class Values:
         self._run = run
         self._semiring = semiring
 
-    @cached_property
+    @property
     def sweep(self) -> Sweep:
         """The backward sweep over the run's graph."""
-        return Sweep(self._run.recorded.graph, self._semiring)
+        return self.swept()
+
+    def swept(self, progress: Callable[[str, float], None] | None = None) -> Sweep:
+        """Returns the same; if it isn't there yet ``progress`` is told of it."""
+        return self._sweeps.made(self._semiring, progress)
+
+    @cached_property
+    def _sweeps(self) -> Sweeps:
+        return Sweeps(self._run.recorded.graph)
 
     @cached_property
     def _counts(self) -> Counts:

@@ -6,7 +6,7 @@ the block's side and sweeping with the *spectrum* semiring splits the gradient e
 paths).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -77,7 +77,11 @@ class Spectrum(NamedTuple):
         ]
 
 
-def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
+def spectrum(
+    record: Record,
+    blocks: Sequence[str] | None = None,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> Spectrum:
     """Returns the gradient of every cost by every parameter and input, split by the number of blocks passed.
 
     Exact: one sweep whose cotangents are polynomials in the number of blocks. The parts add up to the gradient, so the
@@ -87,6 +91,7 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
         record: What was computed.
         blocks: Patterns of module paths, such as ``["layers.*"]``: their residual adds alone; where a module has
             none, passing the module counts. Every residual add where there is nothing.
+        progress: Told what is being worked out, and which share of it is done.
 
     Raises:
         NotSupportedError: There is no residual add and no pattern.
@@ -107,7 +112,10 @@ def spectrum(record: Record, blocks: Sequence[str] | None = None) -> Spectrum:
     graph, moved = _marked(record.graph, edges)
     started = [leaf.node for leaf in record.leaves.values() if leaf.kind != "frozen"]
     sweep = LeafSweep(graph, "spectrum", {moved[node] for node in started})
-    found = {node: _norms(sweep, node) for node in sweep}
+    found: dict[int, tuple[Array, Array]] = {}
+    for node in sweep:
+        progress("spectrum", len(found) / len(started))
+        found[node] = _norms(sweep, node)
     of_leaves = {
         name: found[moved[leaf.node]] for name, leaf in record.leaves.items() if leaf.kind != "frozen"
     }

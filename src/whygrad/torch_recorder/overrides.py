@@ -85,10 +85,14 @@ def in_pieces() -> Iterator[None]:
 
 @contextmanager
 def by_modules(
-    tracer: Tracer, paths: Mapping[int, str], others: Callable[[nn.Module], None]
+    tracer: Tracer,
+    paths: Mapping[int, str],
+    others: Callable[[nn.Module], None],
+    progress: Callable[[str, float], None],
 ) -> Iterator[None]:
     """Tells the ledger which module is running, and names what it returns after it; tells ``others`` of any other."""
     starts: list[int] = []
+    ran: set[str] = set()
     within = tracer.ledger.within
 
     def before(module: nn.Module, inputs: Any) -> None:
@@ -96,6 +100,9 @@ def by_modules(
         if path is None:
             others(module)
         else:
+            if path not in ran:
+                progress(f"recording {path or 'the model'}", len(ran) / len(paths))
+                ran.add(path)
             within.append(path)
             starts.append(len(tracer.ledger.recording.nodes))
 

@@ -34,7 +34,13 @@ from whygrad.torch_recorder.whole import Unseen
 Costs = Callable[[Any, Any], Mapping[str, Tensor]]
 
 
-def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -> Record:
+def record_model(
+    model: Any,
+    batch: Any,
+    costs: Costs,
+    opaque: str = "forbid",
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> Record:
     """Returns the computation of one run of a model and its losses, as a graph.
 
     The run is an ordinary one: the functions that are called, the random numbers that are drawn and the branches that
@@ -48,6 +54,7 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         costs: A function (model, batch) that returns named losses: a tensor without axes, or with one cost for each
             entry (``"class": cross_entropy(..., reduction="none")`` is one cost for each example).
         opaque: ``"allow"`` lets operations without a declaration through by PyTorch's own derivative.
+        progress: Told which module runs for the first time, and which share of all of them did before.
 
     Raises:
         NotSupportedError: An operation has no declaration; the message says which, where, and what to write.
@@ -61,11 +68,11 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         torch.Size([1, 1, 2])
     """
     try:
-        return _recorded(model, batch, costs, opaque, whole=True)
+        return _recorded(model, batch, costs, opaque, True, progress)
     except Unseen:  # costs that are made of gradients, through kernels that run whole: once more
         pass
     try:
-        return _recorded(model, batch, costs, opaque, whole=False)
+        return _recorded(model, batch, costs, opaque, False, progress)
     except Unseen as kernel:
         raise NotSupportedError(
             f"record: the operation {kernel} has no declaration, so its partials are not known.\n"
@@ -75,7 +82,9 @@ def record_model(model: Any, batch: Any, costs: Costs, opaque: str = "forbid") -
         ) from None
 
 
-def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) -> Record:
+def _recorded(
+    model: Any, batch: Any, costs: Costs, opaque: str, whole: bool, progress: Callable[[str, float], None]
+) -> Record:
     """Returns the record of one run, in which some kernels are noted as a whole or in pieces."""
     keep_memory()
     named = tuple(_named(model))
@@ -106,7 +115,7 @@ def _recorded(model: Any, batch: Any, costs: Costs, opaque: str, whole: bool) ->
         in_pieces(),
         as_written(),
         all_seen(tracer, whole),
-        by_modules(tracer, {id(module): path for path, module in modules}, met),
+        by_modules(tracer, {id(module): path for path, module in modules}, met, progress),
         tracer,
     ):
         try:

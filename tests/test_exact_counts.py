@@ -62,7 +62,12 @@ def test_primes_of_residues_are_primes() -> None:
     assert [_prime_below(n) for n in (100, 97, 90, 50_000)] == [97, 89, 89, 49_999]
 
 
-def test_what_was_swept_for_one_entry_answers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_swept_for_one_entry_answers_for_all_unless_it_is_large(
+    kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not kept:
+        monkeypatch.setattr("whygrad.exact_counts.KEPT_BYTES", 0)
     net = wg.Network([8] * 24, seed=0)  # more paths than 2**53: modulo several primes
     values = net.run().sweep("count")
     made = []
@@ -78,4 +83,4 @@ def test_what_was_swept_for_one_entry_answers_for_all(monkeypatch: pytest.Monkey
     assert swept >= 4
     assert values["w^3_{5,1}"] == 8**22
     assert values["w^3_{5,1}"].live == 8**22
-    assert len(made) == swept
+    assert (len(made) == swept) == kept

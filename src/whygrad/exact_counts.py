@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,9 @@ from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
 
 Progress: TypeAlias = Callable[[str, float], None]
+
+# What sweeps modulo primes may keep together; those beyond are made anew for each question.
+KEPT_BYTES = 1 << 30
 
 
 class Count(int):
@@ -47,7 +50,8 @@ class ExactCounts:
         self._graph = graph
         self._semiring = semiring
         self._plain = Sweep(graph, semiring, progress=partial(progress, semiring))
-        self._residues: list[tuple[int, Sweep]] = []
+        self._primes: list[int] = []
+        self._residues: dict[int, Sweep] = {}
 
     def joined(
         self,
@@ -98,13 +102,23 @@ class ExactCounts:
         return math.frexp(extremes(part)[1])[1] + cotangent.exponent + rows.bit_length()
 
     def _residue(self, place: int) -> tuple[int, Sweep]:
-        while len(self._residues) <= place:
-            below = self._residues[-1][0] if self._residues else 2**31
-            prime = _prime_below(below)
-            # A restart would multiply residues by residues, beyond what float64 holds exactly.
-            sweep = Sweep(self._graph, _modulo(self._semiring, prime), restart=False)
-            self._residues.append((prime, sweep))
-        return self._residues[place]
+        while len(self._primes) <= place:
+            self._primes.append(_prime_below(self._primes[-1] if self._primes else 2**31))
+        prime = self._primes[place]
+        if place in self._residues:
+            return prime, self._residues[place]
+        # A restart would multiply residues by residues, beyond what float64 holds exactly.
+        sweep = Sweep(self._graph, _modulo(self._semiring, prime), restart=False)
+        if (len(self._residues) + 1) * self._bytes <= KEPT_BYTES:
+            self._residues[place] = sweep
+        return prime, sweep
+
+    @cached_property
+    def _bytes(self) -> int:
+        """About how many bytes a sweep keeps: a number for each entry on the way to the costs, and each cost."""
+        nodes, costs = self._graph.nodes, self._graph.costs
+        inner = [n for n in self._graph.leading_to(cost.node for cost in costs) if nodes[n].op is not None]
+        return 8 * len(costs) * sum(map(self._graph.size, inner))
 
 
 class Counts:

@@ -49,8 +49,12 @@ def test_a_sum_whose_weights_are_learned_is_one_all_the_same() -> None:
         a, b = m.net(x).square().mean(0)
         return {"a": a, "b": b, "total": m.scale.exp() @ torch.stack([a, b])}
 
-    finding = only(report(Weighed(), torch.randn(8, 4), costs), "repeated")
+    made = report(Weighed(), torch.randn(8, 4), costs)
+    finding = only(made, "repeated")
     assert finding.says.startswith("`total` is the sum of `a` and 1.65 × `b`: they count twice")
+    text = made.to_text(unicode=False)
+    assert text.isascii()
+    assert "1.65 * `b`" in text
 
 
 def test_sums_of_sums_are_each_told_by_their_terms() -> None:

@@ -38,6 +38,7 @@ class Look:
             ("→", "->"),
             ("≤", "<="),
             ("≥", ">="),
+            ("×", "*"),
             (words.MARK, words.ASCII_MARK),
         ):
             text = text.replace(sign, spelled)

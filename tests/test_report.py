@@ -265,6 +265,11 @@ def test_what_takes_long_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) 
     assert "With more than 12 costs" in " ".join(found.to_text().split())
 
 
+def test_a_spectrum_that_was_asked_for_and_is_not_there_is_explained() -> None:
+    assert "There is no spectrum" in " ".join(made(Two(), semirings=("spectrum",)).to_text().split())
+    assert "no spectrum" not in made(Two()).to_text()
+
+
 def test_errors_say_what_to_do() -> None:
     with pytest.raises(
         wg.NotSupportedError, match="expected some of total, entropy, spectrum, found 'strongest'"

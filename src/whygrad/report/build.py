@@ -26,6 +26,10 @@ COSTS_WITH_TOTAL = 12
 # With more entries than these in normalisations and softmaxes, counted for each cost, the entropy is left out by
 # default: it takes a logarithm or some for each of them, about a microsecond.
 ENTRIES_WITH_ENTROPY = 20_000_000
+NO_BLOCKS = (
+    "There is no spectrum, for there is no residual add, h + f(h); of modules that you name, "
+    '`rec.spectrum(blocks=["layers.*"])` has it.'
+)
 
 
 def report(
@@ -84,7 +88,12 @@ def report(
     drowned = rounded(record, model)
     model, layers = _without(model, set(drowned)), tuple(_silent(layer, set(drowned)) for layer in layers)
     activations = units(record)
-    split = spectrum(record) if "spectrum" in asked and residuals(record) else None
+    split = None
+    if "spectrum" in asked:
+        if residuals(record):
+            split = spectrum(record)
+        else:
+            omitted = NO_BLOCKS
     frozen = tuple(name for name, leaf in record.leaves.items() if leaf.kind == "frozen")
     tell("findings", 0.98)
     finite = np.isfinite([*record.costs.values(), *model.numbers.absolute]).all()

@@ -268,7 +268,8 @@ class Report(NamedTuple):
         findings: What the numbers say, the most important first.
         stops: Operations without a declaration, at which all but the plain gradient stops.
         spectrum: The gradient by number of blocks, where that was asked for.
-        omitted: Why cancellation or numbers of paths aren't there, where nobody asked for that; mostly empty.
+        omitted: Why cancellation or numbers of paths aren't there, where nobody asked for that, or a spectrum, where
+            somebody did; mostly empty.
     """
 
     costs: Mapping[str, float]
@@ -387,7 +388,7 @@ class Report(NamedTuple):
         if self.spectrum is None:
             raise NotSupportedError(
                 "plot_spectrum: this report has no spectrum\n"
-                'try:      rec.report(semirings=("total", "spectrum"))'
+                'try:      rec.report(semirings=("total", "spectrum")), of a model with residual adds, h + f(h)'
             )
         return plot_spectrum(self.spectrum, axes)
 

@@ -1,6 +1,6 @@
 """The strongest paths of a run or a recorded model with the names of their quantities, and the sums over all paths."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -24,8 +24,8 @@ class Source(Protocol):
     def graph_sweep(self, semiring: str, progress: Callable[[str, float], None] | None = None) -> Sweep:
         """Returns the backward sweep under a semiring; ``progress`` is told how far it is."""
 
-    def path_names(self, path: Path) -> tuple[str, ...]:
-        """Returns the names of the quantities along a path."""
+    def path_names(self, paths: Sequence[Path]) -> list[tuple[str, ...]]:
+        """Returns the names of the quantities along each of some paths."""
 
     def unicode(self, name: str) -> str:
         """Returns a quantity's name as a terminal shows it."""
@@ -85,7 +85,8 @@ class Paths:
             found = walker.strongest(
                 sweep, self._starts, self._k, lambda share: tell("paths", (1 + share) / 2)
             )
-        return [NamedPath(source.path_names(path), path.contribution, path) for path in found]
+        names = source.path_names(found)
+        return [NamedPath(each, path.contribution, path) for each, path in zip(names, found, strict=True)]
 
     def _over_all(self, semiring: str) -> float:
         values = 0.0

@@ -108,9 +108,12 @@ class ModelGraph:
         """Returns the name of one entry of a node."""
         return self._names.entry(entry)
 
-    def path_names(self, path: "Path") -> tuple[str, ...]:
-        """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
-        return self._names.path(path)
+    def path_names(self, paths: Sequence["Path"]) -> list[tuple[str, ...]]:
+        """Returns the names along paths: of each module without parts only the output, of moved entries the last.
+
+        Of paths that would have the same names each has those of the steps that not all of them take, too.
+        """
+        return self._names.paths(paths)
 
     def unicode(self, name: str) -> str:
         """Returns a name as a terminal shows it: as it is."""

@@ -278,8 +278,20 @@ class Names:
             )
         return number, placed((front, asking, last), shape, axes)
 
-    def path(self, path: "Path") -> tuple[str, ...]:
-        """Returns the names along a path: of each module without parts only the output, of moved entries the last."""
+    def paths(self, paths: Sequence["Path"]) -> list[tuple[str, ...]]:
+        """Returns the names along paths, as :meth:`whygrad.Record.path_names` says."""
+        made = [self._path(path) for path in paths]
+        alike: dict[tuple[str, ...], list[set[Entry]]] = {}
+        for names, path in zip(made, paths, strict=True):
+            alike.setdefault(names, []).append(set(path.entries))
+        shared = {names: set.intersection(*every) for names, every in alike.items()}
+        return [
+            self._path(path, shared[names]) if len(alike[names]) > 1 else names
+            for names, path in zip(made, paths, strict=True)
+        ]
+
+    def _path(self, path: "Path", shared: set[Entry] | None = None) -> tuple[str, ...]:
+        """Returns the names along a path, with those of all entries that others like it don't share."""
         kept: list[str] = []
         last = len(path.entries) - 1
         for place, entry in enumerate(path.entries):
@@ -290,6 +302,7 @@ class Names:
             elif (
                 following is None
                 or entry in self._graph.costs
+                or (shared is not None and entry not in shared)
                 or not self._passed_over(entry.node, following)
             ):
                 kept.append(self.entry(entry))

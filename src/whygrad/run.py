@@ -1,6 +1,6 @@
 """A run: one forward pass of a network on some examples, and everything that can be asked of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +121,12 @@ class Run(ForwardPass):
         """Returns the backward sweep over the graph under a semiring; ``progress`` is told how far it is."""
         return self.sweep(semiring).swept(progress)
 
-    def path_names(self, path: "Path") -> tuple[str, ...]:
-        """Returns the names of the quantities along a path, in the network's notation."""
-        named = [self.quantities_at(entry) for entry in path.entries]
-        return tuple(self.network.name(quantities[0]) for quantities in named if quantities)
+    def path_names(self, paths: Sequence["Path"]) -> list[tuple[str, ...]]:
+        """Returns the names of the quantities along each of some paths, in the network's notation."""
+        named = [[self.quantities_at(entry) for entry in path.entries] for path in paths]
+        return [
+            tuple(self.network.name(quantities[0]) for quantities in each if quantities) for each in named
+        ]
 
     def unicode(self, name: str) -> str:
         """Returns a quantity's name as a terminal shows it."""

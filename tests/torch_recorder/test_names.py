@@ -189,3 +189,26 @@ def test_operations_have_names_without_the_marks_that_pytorch_has_for_its_own() 
     names = [record.node_name(number) for number in range(len(record.graph.nodes))]
     assert {"softmax", "unsafe_view"} <= set(names)
     assert not any(name.startswith("_") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("model", "costs"),
+    [
+        (nn.GRUCell(3, 2), lambda m, x: {"c": m(x, m(x)).square().sum()}),
+        (linear(), lambda m, x: {"c": ((q := m(x)) @ q.T).softmax(-1)[0].log().sum()}),
+        (linear(), lambda m, x: {"c": m(x)[[0, 0, 1]].prod(0).sum()}),
+        (nn.MultiheadAttention(3, 1), lambda m, x: {"c": m(x, x, x)[0].square().sum()}),
+    ],
+    ids=["gates", "queries that are keys", "one row twice", "attention"],
+)
+def test_no_two_paths_have_the_same_names(model: nn.Module, costs: Any) -> None:
+    record = wg.record({"m": model.double()}, X, lambda m, x: costs(m["m"], x))
+    paths = record.paths(k=400)
+    assert len(paths) > 30
+    assert len({path.quantities for path in paths}) == len(paths)
+    assert len({record.path_names([path.path])[0] for path in paths}) < len(paths)
+    for path in paths:
+        assert set(record.path_names([path.path])[0]) <= set(path.quantities)
+        for name in path.quantities:
+            node, position = record.at(name)
+            assert Entry(node, position or 0) in path.path.entries

@@ -84,10 +84,9 @@ class StrongestPaths:
     def _search(self, name: str, k: int) -> list[int]:
         made: list[int] = []
         starts = [(self.record.leaves[name].node, None)]
-        for path in self._walkers[k].strongest(self.record.graph_sweep("strongest"), starts, self.k):
-            if not np.isfinite(path.contribution):
-                continue
-            names = self.record.path_names(path)
+        found = self._walkers[k].strongest(self.record.graph_sweep("strongest"), starts, self.k)
+        found = [path for path in found if np.isfinite(path.contribution)]
+        for path, names in zip(found, self.record.path_names(found), strict=True):
             named = [self.names.setdefault(each, len(self.names)) for each in names]
             made.append(len(self.found))
             self.found.append([float(f"{path.contribution:.6g}"), k, named])

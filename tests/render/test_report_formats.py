@@ -377,3 +377,19 @@ def test_of_two_long_names_both_are_seen() -> None:
         assert len(shown) <= 19
     line = next(line for line in report.to_text(110).splitlines() if line.strip().startswith("trunk"))
     assert re.search(r"_\d, \S+_\d ", line)
+
+
+def test_two_costs_that_train_no_parameter_together_have_no_cosine() -> None:
+    parts = nn.ModuleDict({name: nn.Linear(2, 1) for name in ("left", "right")})
+
+    def costs(m: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        left, right = parts["left"](x), parts["right"](x)
+        return {"a": left.mean(), "b": left.square().mean() + right.square().mean(), "c": right.mean()}
+
+    report = wg.record(parts, torch.randn(8, 2), costs).report()
+    rows = [line.split()[2:] for line in report.to_text().split("shared weights")[2].splitlines()[2:5]]
+    assert [len(row) for row in rows] == [0, 1, 1]  # none of a with c
+    assert "none between two that train no parameter together" in " ".join(report.to_text().split())
+    cells = re.findall(r"title='c, (\w)'>([^<]*)<", report.to_html())
+    assert [(name, bool(cosine)) for name, cosine in cells] == [("a", False), ("b", True)]
+    assert "no parameter together" not in made(2, 3).to_text()

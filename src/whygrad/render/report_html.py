@@ -95,12 +95,13 @@ def _matrix(report: Report) -> str:
     names, shared = list(report.costs), report.model.shared
     if not words.FEWEST_IN_MATRIX <= len(names) <= words.MOST_IN_MATRIX or shared is None:
         return ""
+    cosines = words.met_cosines(shared)
     heads = "".join(f"<th class='n'>{k + 1}</th>" for k in range(len(names) - 1))
     rows = []
     for k, name in enumerate(names):
         cells = "".join(
-            f"<td class='n{' bad' if shared.cosines[k, j] < CONFLICT else ''}' "
-            f"title='{escape(name)}, {escape(names[j])}'>{words.cosine(float(shared.cosines[k, j]))}</td>"
+            f"<td class='n{' bad' if cosines[k, j] < CONFLICT else ''}' "
+            f"title='{escape(name)}, {escape(names[j])}'>{words.cosine(float(cosines[k, j]))}</td>"
             for j in range(k)
         )
         rows.append(f"<tr><td class='n faint'>{k + 1}</td><th scope='row'>{escape(name)}</th>{cells}</tr>")

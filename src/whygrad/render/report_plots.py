@@ -9,7 +9,7 @@ from whygrad.branches import Spectrum
 from whygrad.errors import NotSupportedError
 from whygrad.render.branches_text import SPECTRUM
 from whygrad.render.hues import LIGHT
-from whygrad.render.report_words import blocks_shown, short
+from whygrad.render.report_words import blocks_shown, met_cosines, short
 from whygrad.report.conflicts import CONFLICT
 from whygrad.report.phrases import OWN, norm, signed
 from whygrad.report.record import Report
@@ -159,7 +159,7 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
             "plot_cosines: no two costs reach the same weights: there is nothing to compare"
         )
     if len(names) > 2:
-        return _matrix(names, shared.cosines, axes)
+        return _matrix(names, met_cosines(shared), axes)
     layers = [layer for layer in report.model.layers if len(layer.numbers.live) > 1]
     axes = _axes(axes, 7.0, 2.6 + _below([layer.name for layer in layers]))
     values = [float(layer.numbers.cosines[0, 1]) for layer in layers]

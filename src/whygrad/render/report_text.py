@@ -169,13 +169,14 @@ def _matrix(report: Report, look: Look) -> Padding | None:
     room = look.width - 8 - 7 * (len(names) - 1)
     if not words.FEWEST_IN_MATRIX <= len(names) <= words.MOST_IN_MATRIX or shared is None or room < 8:
         return None
+    cosines = words.met_cosines(shared)
     table = grid("right", "", *["right"] * (len(names) - 1))
     table.padding = (0, 1)
     table.add_row("", "", *(Text(str(k + 1), FAINT) for k in range(len(names) - 1)))
     for k, name in enumerate(names):
         row = [Text(str(k + 1), FAINT), Text(look.short(name, room), hue(k))]
         for j in range(k):
-            value = float(shared.cosines[k, j])
+            value = float(cosines[k, j])
             row.append(Text(look.plain(words.cosine(value)), BAD if value < CONFLICT else ""))
         table.add_row(*row)
     return Padding(table, (0, 0, 0, 2))

@@ -102,6 +102,11 @@ def worst(numbers: Numbers, costs: Sequence[str]) -> Pair:
     return Pair(signed(value), (costs[i], costs[j]), value)
 
 
+def met_cosines(numbers: Numbers) -> Any:
+    """Returns the cosines of costs that pull on one same parameter, (costs, costs); NaN for others: they are apart."""
+    return np.where(numbers.meeting, numbers.cosines, np.nan)
+
+
 def largest(values: Any) -> float:
     """Returns the largest of some values, of those that are known; NaN where none is."""
     known = values[np.isfinite(values)]
@@ -180,6 +185,8 @@ def meanings(report: Report) -> list[tuple[str, str]]:
     made = [("cost", "a loss, or another term of the sum that is minimised")]
     if costs > 1:
         longest = "; in a row that of the longest" * (costs > COSTS_IN_COLUMNS)
+        live = np.ix_(numbers.live, numbers.live)
+        apart = "; none between two that train no parameter together" * (not numbers.meeting[live].all())
         smallest = f", the smallest of all pairs without gradients below {NO_MATCH:g} of the longest"
         made += [
             (
@@ -192,7 +199,7 @@ def meanings(report: Report) -> list[tuple[str, str]]:
                 "cosine",
                 f"between the gradients of two costs{smallest * (costs > 2)}: +1 the same "
                 f"direction, −1 the opposite one; below {signed(CONFLICT)} they pull against each other: "
-                f"{MARK}; with the gradient of the sum: below 0, a small step down the sum raises the cost",
+                f"{MARK}{apart}; with the gradient of the sum: below 0, a small step down the sum raises the cost",
             ),
         ]
         if report.model.shared is not None:

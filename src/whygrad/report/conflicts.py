@@ -50,19 +50,19 @@ class _Clash(NamedTuple):
 
 
 def worst_pair(numbers: Numbers, least: float = NO_MATCH) -> tuple[float, int, int] | None:
-    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull.
+    """Returns the smallest cosine between two costs and their numbers; nothing where no two pull on one parameter.
 
     Args:
         numbers: What the costs do.
         least: Which part of the longest gradient a gradient has to have; where fewer than two have that, all count.
     """
-    cosines, norms = numbers.cosines, numbers.norms
+    cosines, norms, meeting = numbers.cosines, numbers.norms, numbers.meeting
     live = numbers.live
     matching = [k for k in live if norms[k] >= least * norms[live].max()]
     pairs = [
         (float(cosines[i, j]), i, j)
         for i, j in combinations(matching if len(matching) > 1 else live, 2)
-        if np.isfinite(cosines[i, j])
+        if np.isfinite(cosines[i, j]) and meeting[i, j]
     ]
     return min(pairs) if pairs else None
 

@@ -32,6 +32,7 @@ class Numbers(NamedTuple):
             (costs,); nothing where the report was made without.
         rounding: Whether a cost's gradient is 0 but for rounding, and so has no direction, (costs,); nothing where none
             is.
+        met: Whether two costs pull on one same parameter, (costs, costs); nothing where all that pull do.
     """
 
     entries: int
@@ -41,6 +42,7 @@ class Numbers(NamedTuple):
     total: Array | None = None
     surprise: Array | None = None
     rounding: Array | None = None
+    met: Array | None = None
 
     def __add__(self, other: Any) -> "Numbers":
         def both(a: Array | None, b: Array | None) -> Array | None:
@@ -54,7 +56,14 @@ class Numbers(NamedTuple):
             both(self.total, other.total),
             both(self.surprise, other.surprise),
             self.still & other.still,
+            self.meeting | other.meeting,
         )
+
+    @property
+    def meeting(self) -> Array:
+        """Whether two costs pull on one same parameter, (costs, costs); else their cosine is 0 and says nothing."""
+        pulls = np.diag(self.gramian) > 0
+        return np.outer(pulls, pulls) if self.met is None else self.met
 
     @property
     def still(self) -> Array:

@@ -80,7 +80,10 @@ def test_users_of_a_value_against_autograd_with_the_other_cut() -> None:
     )
 
 
-def test_a_tied_weight_is_a_value_with_two_users() -> None:
+@pytest.mark.parametrize("piece", [1000, 3])
+def test_a_tied_weight_is_a_value_with_two_users(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whygrad.structures.pieces.PIECE", piece)
+
     class Tied(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -9,6 +9,7 @@ from whygrad.arrays import Array, beside, cast, in_numpy, inner_products
 from whygrad.errors import QuantityError, near, some
 from whygrad.gradients import cosines_of
 from whygrad.model_record import Record
+from whygrad.structures.pieces import slices
 
 
 class Parts(NamedTuple):
@@ -94,9 +95,13 @@ class Parts(NamedTuple):
 
 def gramian_of(sent: Sequence[Array], xp: Any) -> Array:
     """Returns the inner products (rows, senders, senders) of arrays (rows, …)."""
-    flat = xp.stack([beside(part, sent[0]).reshape(part.shape[0], -1) for part in sent], axis=1)
-    # What the sum's norm is made of cancels, so single precision would leave it half of its digits.
-    return in_numpy(inner_products(cast(flat, xp.float64), xp))
+    flat = [beside(part, sent[0]).reshape(part.shape[0], -1) for part in sent]
+    made = np.zeros((flat[0].shape[0], len(sent), len(sent)))
+    for some in slices((flat[0].shape[1],)):
+        piece = xp.stack([part[:, some] for part in flat], axis=1)
+        # What the sum's norm is made of cancels, so single precision would leave it half of its digits.
+        made += in_numpy(inner_products(cast(piece, xp.float64), xp))
+    return made
 
 
 def is_inside(path: str, module: str) -> bool:

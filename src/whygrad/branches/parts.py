@@ -97,8 +97,8 @@ def gramian_of(sent: Sequence[Array], xp: Any) -> Array:
     """Returns the inner products (rows, senders, senders) of arrays (rows, …)."""
     flat = [beside(part, sent[0]).reshape(part.shape[0], -1) for part in sent]
     made = np.zeros((flat[0].shape[0], len(sent), len(sent)))
-    for some in slices((flat[0].shape[1],)):
-        piece = xp.stack([part[:, some] for part in flat], axis=1)
+    for here in slices((flat[0].shape[1],)):
+        piece = xp.stack([part[:, here] for part in flat], axis=1)
         # What the sum's norm is made of cancels, so single precision would leave it half of its digits.
         made += in_numpy(inner_products(cast(piece, xp.float64), xp))
     return made

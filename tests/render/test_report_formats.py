@@ -290,10 +290,10 @@ def test_figures_of_many_layers_and_costs_can_be_read() -> None:
     model = nn.Sequential(*(Block() for _ in range(60)))
 
     def costs(m: nn.Module, x: torch.Tensor, many: int = 2) -> dict[str, torch.Tensor]:
-        return {f"loss {k}": (m(x) - k).square().mean() for k in range(many)}
+        return {f"distillation {k}": (m(x) - k).square().mean() for k in range(many)}
 
     x = torch.randn(4, 3)
-    for many in (2, 8):
+    for many in (2, 4, 8):
         report = wg.record(model, x, lambda m, x, many=many: costs(m, x, many)).report(("spectrum",))
         for axes in (report.plot_depth(), report.plot_cosines(), report.plot_spectrum()):
             axes.figure.canvas.draw()

@@ -27,6 +27,8 @@ MODULE_LETTERS = 22
 HATCHED_UP_TO = 40
 # Of names and titles, in points.
 SMALL = 8
+# So many letters of that size fit below a figure with layers.
+WIDE = 72.0
 
 
 def _axes(axes: Any, width: float, height: float) -> Any:
@@ -83,11 +85,11 @@ def _beside(names: Iterable[str]) -> float:
     return 0.07 * max(len(_cost(name)) for name in names)
 
 
-def _named(axes: Any, names: list[str], shown: Callable[[str], str]) -> None:
-    """Writes names below an axis, slanted where they are many or long."""
+def _named(axes: Any, names: list[str], shown: Callable[[str], str], letters: float) -> None:
+    """Writes names below an axis of so many letters, slanted where they would touch each other."""
     places = _written(names)
     texts = [shown(names[place]) for place in places]
-    slanted = len(texts) > 4 or (len(texts) > 1 and max(map(len, texts)) > 16)
+    slanted = len(texts) > 1 and max(map(len, texts)) + 1 > letters / len(texts)
     look = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(places, texts, fontsize=SMALL, **look)
 
@@ -134,7 +136,7 @@ def plot_depth(report: Report, axes: Any = None) -> Any:
     if high < 10 * low:  # powers of ten would be far apart
         axes.yaxis.set_major_formatter(lambda value, _: norm(value))
         axes.yaxis.set_minor_formatter(lambda value, _: norm(value))
-    _named(axes, layers, _module)
+    _named(axes, layers, _module, WIDE)
     axes.set_ylabel("norm of the derivative")
     _plain(axes, "Norm of each cost's derivative by the layers' outputs, in the order of the forward pass")
     _legend(axes, len(costs))
@@ -175,7 +177,7 @@ def plot_cosines(report: Report, axes: Any = None) -> Any:
     axes.axhline(CONFLICT, color="#a3150a", linewidth=0.8, linestyle=":")
     axes.set_xlim(-1.0, len(values))
     axes.set_ylim(-1, 1)
-    _named(axes, [layer.name for layer in layers], _module)
+    _named(axes, [layer.name for layer in layers], _module, WIDE)
     axes.set_ylabel("cosine")
     against_each_other = (
         f"below {signed(CONFLICT)} (dotted{', hatched' * hatched}) they pull against each other"
@@ -189,7 +191,7 @@ def _matrix(names: list[str], cosines: Any, axes: Any) -> Any:
     axes = _axes(axes, size + 0.8, size)
     image = axes.imshow(cosines, cmap="RdBu", vmin=-1, vmax=1)
     axes.figure.colorbar(image, ax=axes, label="cosine", shrink=0.8)
-    _named(axes, names, _cost)
+    _named(axes, names, _cost, 9 * size)
     places = _written(names)
     axes.set_yticks(places, [_cost(names[place]) for place in places], fontsize=SMALL)
     title = "Cosines between the costs' gradients,\nover the shared weights"

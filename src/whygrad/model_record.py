@@ -226,7 +226,8 @@ class Record(ModelGraph):
     def branches(self, module: str | None = None) -> "tuple[Parts, ...]":
         """Returns, for each value that is used several times, what each user sends back, with norms and cosines.
 
-        What the users of a value send back adds up to the gradient by it: the chain rule's sum.
+        What the users of a value send back adds up to the gradient by it: the chain rule's sum. A cost that is the
+        value itself is one of them.
 
         Args:
             module: A module's path: the values made in it or coming into it; all where there is nothing.

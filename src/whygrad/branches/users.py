@@ -21,8 +21,8 @@ Users: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 def branches(record: Record, module: str | None = None) -> tuple[Parts, ...]:
     """Returns, for each value that is used several times, what each user sends back.
 
-    Views and other reshapes of a value are that value. Parameters count too: a tied weight, or one that is used at
-    every time step. Values that no cost reaches are left out.
+    Views and other reshapes of a value are that value, and a cost that is its entry is a user. Parameters count too: a
+    tied weight, or one that is used at every time step. Values that no cost reaches are left out.
 
     Args:
         record: What was computed.

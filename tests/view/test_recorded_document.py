@@ -352,3 +352,16 @@ def test_costs_of_each_example_have_bands_of_their_own():
     weighed = [norms for (_, to), norms in found.items() if to == place(made, "weighed")]
     assert weighed
     assert all(norms[:3] == [0, 0, 0] and norms[3] for norms in weighed)
+
+
+def test_costs_that_train_no_parameter_together_have_no_cosine():
+    heads = torch.nn.ModuleDict({name: torch.nn.Linear(2, 1) for name in ("left", "right")})
+    model = torch.nn.ModuleDict({"heads": heads})
+
+    def costs(m, x):
+        return {"a": m["heads"]["left"](x).mean(), "b": m["heads"]["right"](x).mean()}
+
+    made = recorded_document(wg.record(model, torch.randn(8, 2), costs))
+    whole = made["places"][0]
+    assert whole["cosines"][0][1] is None is whole["cosine"]
+    assert whole["says"].endswith(". No two costs train one same parameter here.")

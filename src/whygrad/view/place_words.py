@@ -42,7 +42,10 @@ def says(costs: Sequence[str], numbers: Numbers, name: str) -> str:
         if ratio < 1.1
         else f"{costs[top]} pulls {name} most: its gradient is {ratio:.2g} times as long as that of {costs[order[1]]}"
     )
-    cosine, i, j = worst_pair(numbers) or (0.0, top, order[1])
+    found = worst_pair(numbers)
+    if found is None:
+        return f"{first}. No two costs train one same parameter here."
+    cosine, i, j = found
     signed = f"{cosine:+.2f}".replace("-", "−")
     if in_conflict(numbers):
         return f"{first}. {costs[i]} and {costs[j]} pull against each other here (cosine {signed})."

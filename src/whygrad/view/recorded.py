@@ -248,7 +248,7 @@ class _Document:
             "cosine": short(worst[0]) if worst else None,
             "pair": list(worst[1:]) if worst else None,
             "conflict": in_conflict(numbers),
-            "cosines": [[short(value) for value in row] for row in numbers.cosines]
+            "cosines": [[short(value) for value in row] for row in words.met_cosines(numbers)]
             if 1 < len(self.costs) <= COSTS_IN_MATRIX
             else None,
             "along": [short(value) for value in numbers.along],

@@ -239,8 +239,8 @@ def _unreached(model: Part) -> Iterator[Finding]:
             f"No cost reaches {said}: there is no path, and PyTorch leaves `.grad` at `None` (or at 0, where a "
             "rounding cuts the path)",
             (
-                "look for a `detach`, a `no_grad`, a rounding or an output that no cost uses; or drop what isn't "
-                "needed",
+                "look for a `detach`, a `no_grad`, a rounding, an output that no cost uses, or a branch that this "
+                "batch doesn't take, such as an expert that no router chose; or drop what isn't needed",
             ),
             tuple(part.name for part in model.parameters if not part.numbers.reached.any()),
         )

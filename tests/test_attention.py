@@ -207,3 +207,22 @@ def test_heads_with_values_in_common_are_named(groups: int, examples: int) -> No
     assert len(steps) == right.numel() * WIDTH
     (heads,) = record.heads("a")
     assert len(heads.senders) == 2 * groups
+
+
+def test_heads_are_those_that_the_module_around_a_softmax_says() -> None:
+    class Talking(nn.Module):
+        """Heads that are mixed before and after the softmax, which is a module of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads, self.attend, self.mix = HEADS, nn.Softmax(-1), nn.Parameter(torch.randn(HEADS, HEADS))
+
+        def forward(self, q: Tensor, k: Tensor) -> Tensor:
+            mixed = torch.einsum("bhij,hg->bgij", self.attend(q @ k.mT), self.mix)
+            return side_by_side(mixed @ k)
+
+    q, k = torch.randn(1, HEADS, ASKING, 3), torch.randn(1, HEADS, ASKED, 3)
+    record = wg.record({"a": Talking()}, [q, k], lambda m, b: {"c": m["a"](*b).square().sum()})
+    node, position = record.at("a.attend head 1, token 2 -> token 3")
+    right = (q @ k.mT).softmax(-1)
+    assert record.graph.nodes[node].value.reshape(-1)[position] == right[0, 1, 2, 3]

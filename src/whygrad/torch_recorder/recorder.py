@@ -211,7 +211,7 @@ def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tup
         for path, node in zip(ledger.modules, graph.nodes, strict=True)
         if node.op is not None and node.op.name == "softmax"
     }
-    heads = {path: _heads(modules[path]) for path in attends if path in modules}
+    heads = {path: _heads_at(modules, path) for path in attends}
     return tuple(
         Made(
             path,
@@ -221,6 +221,13 @@ def _made(graph: Graph, ledger: Ledger, modules: Mapping[str, nn.Module]) -> tup
             number in ledger.by_costs,
         )
         for number, path in enumerate(ledger.modules)
+    )
+
+
+def _heads_at(modules: Mapping[str, nn.Module], path: str) -> int:
+    """Returns in how many heads a module works, or the one around it: a softmax that is a module doesn't say."""
+    return next(
+        filter(None, (_heads(modules[p]) for p in (path, path.rpartition(".")[0]) if p in modules)), 0
     )
 
 

@@ -2,7 +2,7 @@
 
 import random
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +105,7 @@ class Keeps(nn.Module):
         self.layer, self.mean, self.table = nn.Linear(4, 4), torch.zeros(4), np.zeros(2)
         self.cache = {"layers": [{"k": torch.zeros(4)}], "pair": (torch.zeros(4), 0)}
         self.seen = types.SimpleNamespace(many=0, last=torch.full((4,), torch.nan))
+        self.least_recent: OrderedDict[str, int] = OrderedDict(first=0)
         self.drawn, self.shuffled = np.random.default_rng(0), random.Random(0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -115,6 +116,8 @@ class Keeps(nn.Module):
         self.cache["layers"].append({})
         self.cache["pair"][0].add_(1)
         self.seen.many += 1
+        self.least_recent["second"] = self.seen.many
+        self.least_recent.move_to_end("first")
         self.seen.last.copy_(h[-1].detach())
         return h + self.mean
 
@@ -125,6 +128,7 @@ class Keeps(nn.Module):
             *(repr(each.tolist()) for each in (self.mean, self.table, layers[0]["k"], count, self.seen.last)),
             len(layers),
             self.seen.many,
+            list(self.least_recent),
             self.drawn.bit_generator.state,
             self.shuffled.getstate(),
         )

@@ -3,7 +3,7 @@
 import dataclasses
 import operator
 import random
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +20,13 @@ from whygrad.torch_recorder.batches import PLAIN, containers
 from whygrad.torch_recorder.draws import Draws
 from whygrad.torch_recorder.ledger import Ledger
 from whygrad.torch_recorder.memory import Memory
+
+# What every module has: tables of what it is made of, and much that runs don't write to, such as hooks.
+OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+TABLES = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
+OPENED = frozenset((*PLAIN, OrderedDict, tuple))
+# Most of what modules keep beside them.
+FIXED = frozenset((bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))
 
 
 @contextmanager
@@ -158,32 +165,32 @@ def _inside(modules: Iterable[nn.Module]) -> tuple[list[tuple[Any, Any]], list[A
     """Returns the containers in modules, with copies that hold the same objects, and what they hold.
 
     Containers are attributes, and the plain lists, mappings, sets, namespaces and dataclasses in them. What they hold
-    is all else but parameters, buffers and modules.
+    is all else but parameters, buffers and modules, and what can't be written to.
     """
     contents: list[tuple[Any, Any]] = []
     held: list[Any] = []
-    tables: set[int] = set()
     waiting: list[Any] = []
     for module in modules:
-        tables |= {id(module._parameters), id(module._buffers), id(module._modules)}
-        waiting.append(vars(module))
+        attributes = vars(module)
+        tables: list[Any] = [attributes.get(name) for name in TABLES]
+        # of a scripted module they are something else
+        contents += [(each, each.copy()) for each in (attributes, *tables) if type(each) in OPENED]
+        waiting += [value for name, value in attributes.items() if name not in OF_EVERY_MODULE]
     seen: set[int] = set()
     while waiting:
         each = waiting.pop()
-        if id(each) in seen:
+        kind = type(each)
+        if kind in FIXED or id(each) in seen:
             continue
         seen.add(id(each))
-        if type(each) is not tuple:
-            contents.append((each, each.copy()))
-        if id(each) in tables:
-            continue
-        for value in each.values() if isinstance(each, dict) else each:
-            if type(value) in PLAIN or type(value) is tuple:
-                waiting.append(value)
-            elif type(value) is SimpleNamespace or dataclasses.is_dataclass(type(value)):
-                waiting += [vars(value)] if hasattr(value, "__dict__") else []
-            else:
-                held.append(value)
+        if kind is SimpleNamespace or dataclasses.is_dataclass(kind):
+            waiting += [vars(each)] if hasattr(each, "__dict__") else []
+        elif kind in OPENED:
+            if kind is not tuple:
+                contents.append((each, each.copy()))
+            waiting += each.values() if isinstance(each, dict) else each
+        else:
+            held.append(each)
     return contents, held
 
 

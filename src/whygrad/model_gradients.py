@@ -91,7 +91,11 @@ class ModelGradients(Mapping[str, Array]):
             return self._examples.gradient(node)
         if self._small:
             return self._formed[name]
-        return self._graph.xp.astype(self._sweep.values(node), self._graph.nodes[node].value.dtype)
+        xp, dtype = self._graph.xp, self._graph.nodes[node].value.dtype
+        pieces = [self._sweep.read(piece) for piece in self._sweep.pieces(node)]
+        if len(pieces) > 1:  # which nobody has kept
+            return cast(xp.concat(pieces, axis=1), dtype)
+        return xp.astype(self._sweep.values(node), dtype)
 
     def _pieces(self, name: str) -> Iterator[Array]:
         """Yields the gradients by a parameter, (costs, weights), some weights after the others."""
@@ -119,9 +123,10 @@ class ModelGradients(Mapping[str, Array]):
     @cached_property
     def _between(self) -> int:
         """How many entries there are from the parameters to the costs: a cotangent each."""
-        return sum(
-            self._graph.size(number) for number, node in enumerate(self._graph.nodes) if node.op is not None
-        )
+        graph = self._graph
+        before = graph.leading_to(cost.node for cost in graph.costs)
+        # products read through a transposed weight, which has none
+        return sum(graph.size(number) for number in before if graph.nodes[number].op is not None)
 
     @cached_property
     def _formed(self) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import whygrad as wg
-from tests.torch_recorder.agreement import Of, recorded
+from tests.torch_recorder.agreement import Doubled, Of, recorded
 from whygrad.graph import Entry
 
 
@@ -189,6 +189,12 @@ def test_operations_have_names_without_the_marks_that_pytorch_has_for_its_own() 
     names = [record.node_name(number) for number in range(len(record.graph.nodes))]
     assert {"softmax", "unsafe_view"} <= set(names)
     assert not any(name.startswith("_") for name in names)
+
+    class _Own(Doubled):
+        pass
+
+    own = wg.record(linear(), X, lambda m, x: {"c": _Own.apply(m(x)).sum()}, opaque="allow")
+    assert own.node_name(own.stops[0]) == "_Own"
 
 
 @pytest.mark.parametrize(

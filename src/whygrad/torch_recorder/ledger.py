@@ -155,9 +155,8 @@ class Ledger:
         self, name: str, op: Op, inputs: tuple[int, ...], settings: Mapping[str, Any], value: Tensor
     ) -> int:
         """Returns the number of a new node, whose value is real and of no concern to autograd."""
-        plain = name.lstrip(
-            "_"
-        )  # PyTorch's own mark of what has another function before it, such as _softmax
+        # PyTorch's own mark of what has another function before it, such as _softmax; a person's class keeps its name
+        plain = name.lstrip("_") if name.islower() else name
         return self._noted(self.recording.apply(plain, op, inputs, settings, value=value))
 
     def _noted(self, number: int) -> int:

@@ -136,12 +136,11 @@ def spectrum_table(spectrum: "Spectrum", width: int = WIDTH, fill: str = "█", 
     parts, whole = spectrum.all_parts, spectrum.all_whole
     names = [short(cost, COST) for cost in spectrum.costs]
     bars, shown = block_bars(parts), blocks_shown(parts)
-    blocks = [*map(str, range(shown)), *[f"{shown} to {parts.shape[1] - 1}"] * (shown < parts.shape[1])]
-    numbers = [
-        [*map(_number, row[:shown]), *(f"≤ {_number(v)}" for v in [row[shown:].max(initial=0.0)])]
-        for row in parts
-    ]
-    numbers = [row[: len(blocks)] for row in numbers]
+    blocks, numbers = [*map(str, range(shown))], [[*map(_number, row[:shown])] for row in parts]
+    if shown < parts.shape[1]:
+        blocks.append(f"{shown} to {parts.shape[1] - 1}")
+        for row, part in zip(numbers, parts, strict=True):
+            row.append(f"≤ {_number(part[shown:].max())}")
     sums = [[_number(part.sum()), _number(each)] for part, each in zip(parts, whole, strict=True)]
     wide = max(len(number) for row in numbers for number in row[:shown])
     bar = min(BAR, (width - len(_SUMS[0])) // len(names) - wide - 3)

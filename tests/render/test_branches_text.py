@@ -95,12 +95,12 @@ def test_senders_that_each_send_back_for_few_costs_have_a_line_for_each() -> Non
         "  norm of the sum  f        5.83",
         "  smallest cosine  f       −0.25",
         "    `one` and `five`, of `f`",
-        "    The other costs come from one sender alone, whose norm is that of the sum.",
+        "    Where a cost comes from one sender alone, its norm is that of the sum.",
     ]
     alone = parts._replace(costs=parts.costs[:5], gramian=sent[:5])
     assert str(alone).splitlines()[-2:] == [
         "  five   e       5",
-        "    Each cost comes from one sender alone, whose norm is that of the sum.",
+        "    Where a cost comes from one sender alone, its norm is that of the sum.",
     ]
 
 

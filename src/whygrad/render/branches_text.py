@@ -90,8 +90,7 @@ def parts_text(parts: "Parts", width: int = WIDTH) -> str:
         wide = max(len(name) for name, *_ in told)
         lines += _table([[f"  {name:<{wide}}  {cost}", cell] for name, cost, cell in told], width)
         if not all(several):
-            which = "The other costs come" if any(several) else "Each cost comes"
-            alone = f"{which} from one sender alone, whose norm is that of the sum."
+            alone = "Where a cost comes from one sender alone, its norm is that of the sum."
     else:
         rows = [["", *costs], *([f"  {name}", *cells] for name, *cells in (*senders, *sums))]
         turned = [["", *(_SHORT.get(name, name) for name, *_ in (*senders, *sums))]]

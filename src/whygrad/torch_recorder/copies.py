@@ -38,6 +38,9 @@ def apart(values: Sequence[Tensor], outside: Sequence[Tensor]) -> dict[int, Tens
             found.setdefault((place, value.dtype), []).append(number)
     made: dict[int, Tensor] = {}
     for numbers in found.values():
+        if len(numbers) == 1 and values[numbers[0]].is_contiguous():  # most weights
+            made[numbers[0]] = values[numbers[0]].clone()
+            continue
         for stretch in _stretches(values, numbers):
             first = values[stretch.members[0]]
             if first.is_contiguous() and first.numel() == stretch.stop - stretch.start:

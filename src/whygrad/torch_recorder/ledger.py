@@ -156,7 +156,7 @@ class Ledger:
     ) -> int:
         """Returns the number of a new node, whose value is real and of no concern to autograd."""
         # PyTorch's own mark of what has another function before it, such as _softmax; a person's class keeps its name
-        plain = name.lstrip("_") if name.islower() else name
+        plain = name.lstrip("_") if name[0] == "_" and name.islower() else name
         return self._noted(self.recording.apply(plain, op, inputs, settings, value=value))
 
     def _noted(self, number: int) -> int:

@@ -1,19 +1,17 @@
 """How many paths there are, as exact integers of any size."""
 
 import math
-from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from whygrad.arrays import Array, extremes, in_numpy
 from whygrad.cotangent import Cotangent
 from whygrad.graph import Graph
+from whygrad.progress import Progress, quiet
 from whygrad.semirings import SEMIRINGS, SumSemiring
 from whygrad.sweep import Sweep
-
-Progress: TypeAlias = Callable[[str, float], None]
 
 # What sweeps modulo primes may keep together; those beyond are made anew for each question.
 KEPT_BYTES = 1 << 30
@@ -46,7 +44,7 @@ class ExactCounts:
         progress: Told what is being counted, and which share of it is done.
     """
 
-    def __init__(self, graph: Graph, semiring: str, progress: Progress = lambda what, share: None) -> None:
+    def __init__(self, graph: Graph, semiring: str, progress: Progress = quiet) -> None:
         self._graph = graph
         self._semiring = semiring
         self._plain = Sweep(graph, semiring, progress=partial(progress, semiring))
@@ -58,7 +56,7 @@ class ExactCounts:
         number: int,
         rows: tuple[int, ...] | None = None,
         positions: Any = None,
-        progress: Progress = lambda what, share: None,
+        progress: Progress = quiet,
     ) -> Array:
         """Returns, as an object array of Python integers, the counts of paths to some costs (all: nothing)."""
 
@@ -132,7 +130,7 @@ class Counts:
         progress: Told what is being counted, and which share of it is done.
     """
 
-    def __init__(self, graph: Graph, progress: Progress = lambda what, share: None) -> None:
+    def __init__(self, graph: Graph, progress: Progress = quiet) -> None:
         self._structural = ExactCounts(graph, "count", progress)
         self._live = ExactCounts(graph, "live", progress)
 
@@ -141,7 +139,7 @@ class Counts:
         number: int,
         rows: tuple[int, ...] | None = None,
         positions: Any = None,
-        progress: Progress = lambda what, share: None,
+        progress: Progress = quiet,
     ) -> Array:
         """Returns the numbers of paths from each entry of a node, as an object array of :class:`Count`.
 

@@ -6,6 +6,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import NotSupportedError, NotYetError, near, need_known
+from whygrad.progress import Progress, quiet
 
 if TYPE_CHECKING:
     from whygrad.model_record import Record
@@ -87,7 +88,7 @@ def record_quietly(
     batch: Any,
     costs: Callable[[Any, Any], Any],
     opaque: str,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    progress: Progress = quiet,
 ) -> "Record":
     """Returns the record of arguments that have been checked; ``progress`` is told how far it is, and no terminal.
 

@@ -101,10 +101,12 @@ class Sweep:
         """Pulls the costs' cotangents back through all nodes."""
         # about as much as there is to multiply with
         work = [sum(map(self.graph.size, node.inputs)) for node in self.graph.nodes] if self._progress else []
+        left = whole = max(1, sum(work))
         for number in range(len(self.graph.nodes) - 1, -1, -1):
             self._pass(number, pending)
             if self._progress is not None:
-                self._progress(1 - sum(work[:number]) / max(1, sum(work)))
+                left -= work[number]
+                self._progress(1 - left / whole)
 
     def _pass(self, number: int, pending: dict[int, Cotangent]) -> None:
         """Pulls a node's cotangent, where there is one, back to the inner nodes that it was made from."""

@@ -31,7 +31,8 @@ def in_place_of_parameters(model: nn.Module, tensors: list[Tensor]) -> Iterator[
     before = [dict(table) for table in tables]
     try:
         for table in tables:
-            table.update({name: swapped[id(p)] for name, p in table.items() if p is not None})  # type: ignore[misc]
+            others = {name: swapped[id(p)] for name, p in table.items() if p is not None}
+            table.update(others)  # type: ignore[arg-type]  # tensors, where PyTorch's stubs have parameters
         yield
     finally:
         for table, kept in zip(tables, before, strict=True):

@@ -6,7 +6,7 @@ the block's side and sweeping with the *spectrum* semiring splits the gradient e
 paths).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from whygrad.graph import Entry, Graph, Node
 from whygrad.leaf_sweep import LeafSweep
 from whygrad.model_record import Record
 from whygrad.ops import OPS
+from whygrad.progress import Progress, quiet
 
 
 class Spectrum(NamedTuple):
@@ -80,7 +81,7 @@ class Spectrum(NamedTuple):
 def spectrum(
     record: Record,
     blocks: Sequence[str] | None = None,
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    progress: Progress = quiet,
 ) -> Spectrum:
     """Returns the gradient of every cost by every parameter and input, split by the number of blocks passed.
 

@@ -1,13 +1,13 @@
 """Makes a report: sweeps, sums by parameter, the tree of modules."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from whygrad.branches import residuals, spectrum
 from whygrad.errors import NotSupportedError, near
 from whygrad.model_record import Record
+from whygrad.progress import Progress, quiet
 from whygrad.report.broken import origins
 from whygrad.report.depth import depth
 from whygrad.report.idle import idle
@@ -17,8 +17,6 @@ from whygrad.report.sums import PathSums, numbers, path_sums
 from whygrad.report.units import units
 from whygrad.report.verdict import findings, not_finite
 from whygrad.structures import DenseAlongAxis
-
-Progress: TypeAlias = Callable[[str, float], None]
 
 SEMIRINGS = ("total", "entropy", "spectrum")
 # With more costs than these (one for each example, mostly) only the gradients are worked out by default.
@@ -61,14 +59,13 @@ def report(
             f"report: progress: expected a function (what, share), found {progress!r}\n"
             "try:      nothing, and a terminal shows a bar"
         )
-    tell = progress or (lambda what, done: None)
+    tell = progress or quiet
     tell("gradients", 0.0)
     record.graph_sweep("gradient")
     names, hidden = list(record.parameters), _before_stops(record)
     sums: dict[str, PathSums] = {}
-    for semiring in [name for name in ("entropy", "total") if name in asked][
-        :1
-    ]:  # entropy has the total with it
+    semiring = "entropy" if "entropy" in asked else "total"  # entropy has the total with it
+    if semiring in asked:
         tell(semiring, 0.1)
         for name, of_paths in path_sums(record, semiring):
             sums[name] = of_paths

@@ -131,9 +131,10 @@ def by_kernels_of_ones(cotangent: Array, local: Local, which: int) -> Array:
     xp, (x, W) = local.xp, local.inputs
     settings = kernel_settings(local.settings, len(W.shape) - 2)
     groups, shape = settings.groups, (cotangent.shape[0], *local.inputs[which].shape)
-    thin = x[:, :groups], W[:groups] if settings.transposed else W[:, :1]
-    if which == 0:
-        thin = thin[0], W[:groups, :1]
+    if which == 1:
+        thin = x[:, :groups], W[:groups] if settings.transposed else W[:, :1]
+    else:
+        thin = x[:, :groups], W[:groups, :1]
         by_group = (*cotangent.shape[:2], groups, -1, *cotangent.shape[3:])
         cotangent = xp.sum(xp.reshape(cotangent, by_group), axis=3)
     ones = cotangent.new_ones(thin[1 - which].shape)

@@ -14,6 +14,7 @@ from whygrad.errors import NotSupportedError, WhygradError, some
 from whygrad.graph import Graph
 from whygrad.model_names import Leaf, Made, told_apart
 from whygrad.model_record import Record
+from whygrad.progress import Progress, quiet
 from whygrad.torch_recorder.batches import named_tensors
 from whygrad.torch_recorder.cost_entries import cost_entries
 from whygrad.torch_recorder.ledger import Ledger
@@ -39,7 +40,7 @@ def record_model(
     batch: Any,
     costs: Costs,
     opaque: str = "forbid",
-    progress: Callable[[str, float], None] = lambda what, share: None,
+    progress: Progress = quiet,
 ) -> Record:
     """Returns the computation of one run of a model and its losses, as a graph.
 

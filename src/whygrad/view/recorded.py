@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from whygrad.arrays import Array, in_numpy
 from whygrad.branches import residuals
 from whygrad.errors import NotSupportedError, QuantityError, near, some
 from whygrad.model_record import Record
+from whygrad.progress import Progress, quiet
 from whygrad.render import report_words as words
 from whygrad.report.conflicts import in_conflict, worst_pair
 from whygrad.report.phrases import OWN
@@ -18,8 +19,6 @@ from whygrad.structures import DenseAlongAxis
 from whygrad.view.modules import Modules, modules
 from whygrad.view.place_words import says, short, sides
 from whygrad.view.strongest import StrongestPaths, stopped
-
-Progress: TypeAlias = Callable[[str, float], None]
 
 VERSION = 1
 # How many of the strongest paths each parameter has, where nobody says.
@@ -80,7 +79,7 @@ def recorded_document(
     if paths is not None and (isinstance(paths, bool) or not isinstance(paths, int) or paths < 0):
         raise QuantityError(f"view: paths must be a whole number from 0, found {paths!r}")
     row = None if of is None else record.cost_row(of)
-    tell = progress or (lambda what, share: None)
+    tell = progress or quiet
     made = report or record.report(progress=lambda what, share: tell(what, share / 2))
     with np.errstate(all="ignore"):  # what isn't finite, or out of range, is said by the report
         return _Document(record, made, paths, semirings, tell).json(chosen, row)

@@ -1,6 +1,6 @@
 """The strongest paths of every parameter of a recorded model, and of every module, per cost."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from whygrad.arrays import Array, in_numpy
 from whygrad.model_record import Record
 from whygrad.paths import Walker
+from whygrad.progress import Progress, quiet
 from whygrad.report.phrases import grouped, named
 from whygrad.report.record import Numbers
 from whygrad.view.modules import Modules
@@ -38,7 +39,7 @@ class StrongestPaths:
         self,
         numbers: dict[int, Numbers],
         told: Container[int] = (),
-        progress: Callable[[str, float], None] = lambda what, share: None,
+        progress: Progress = quiet,
     ) -> dict[str, Any]:
         """Returns the names, the paths, and for each place and cost which paths are the strongest.
 
